@@ -1,0 +1,2 @@
+//! The `wxtoken` command: only wires the other crates.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The wxtoken server as a library.

@@ -1,0 +1,1 @@
+//! WeChat, played on loopback.
