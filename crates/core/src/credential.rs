@@ -9,6 +9,7 @@ use std::sync::Arc;
 use zeroize::Zeroize;
 
 use crate::app::{AppId, AppType};
+use crate::clock::{Boot, Now};
 
 /// What is held for an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +46,9 @@ impl Kind {
         }
     }
 
-    pub(crate) const fn index(self) -> usize {
+    /// Its place in arrays that hold one of each.
+    #[must_use]
+    pub const fn index(self) -> usize {
         self as usize
     }
 }
@@ -136,7 +139,9 @@ impl Lane {
         }
     }
 
-    pub(crate) const fn index(self) -> usize {
+    /// Its place in arrays that hold one of each.
+    #[must_use]
+    pub const fn index(self) -> usize {
         self as usize
     }
 }
@@ -222,6 +227,39 @@ pub struct Generation(pub u64);
 impl fmt::Display for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+/// A value as it is handed out. Immutable; a change is a new one.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// What it is.
+    pub kind: Kind,
+    /// Which lane it comes from; none for tickets.
+    pub lane: Option<Lane>,
+    /// The value.
+    pub token: Token,
+    /// Its keyed hash.
+    pub id: ValueId,
+    /// Its generation.
+    pub generation: Generation,
+    /// When the request that first brought it was sent.
+    pub sent: Boot,
+    /// When it ends: it is live while boot time says so.
+    pub expires: Boot,
+}
+
+impl Credential {
+    /// Whether it has not run out.
+    #[must_use]
+    pub const fn live_at(&self, now: Now) -> bool {
+        now.boot.0 < self.expires.0
+    }
+
+    /// Milliseconds until it runs out.
+    #[must_use]
+    pub const fn left(&self, now: Now) -> u64 {
+        self.expires.since(now.boot)
     }
 }
 

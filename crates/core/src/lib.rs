@@ -6,5 +6,6 @@ pub mod app;
 pub mod budget;
 pub mod clock;
 pub mod credential;
+pub mod refresh;
 pub mod source;
 pub mod store;

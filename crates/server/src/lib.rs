@@ -1,1 +1,3 @@
-//! The wxtoken server as a library.
+//! The wxtoken server as a library: fetches, keeps and hands out WeChat credentials.
+
+pub mod keeper;

@@ -1,0 +1,222 @@
+//! The keeper as the rest of the server sees it: cheap to clone, every question a method.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Clock, Now};
+use wxtoken_core::credential::{Credential, CredentialKey, ValueId};
+use wxtoken_core::refresh::verdict::Evidence;
+
+use super::shelf::{Absent, Shelf};
+use super::views::{AppStatus, Notice, RefreshOutcome, Report};
+
+/// Makes a value's keyed hash.
+pub type HashValue = Arc<dyn Fn(&str) -> ValueId + Send + Sync>;
+
+/// A question to the loop that drives the machines.
+#[derive(Debug)]
+pub enum Command {
+    /// Somebody calls a value dead; answered when more is known.
+    Report {
+        /// Which credential it was taken for.
+        key: CredentialKey,
+        /// The reported value, hashed.
+        id: ValueId,
+        /// On whose word.
+        evidence: Evidence,
+        /// How long the reporter waits for a better answer than `pending`.
+        wait: Duration,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<Report, Absent>>,
+    },
+    /// An operator wants a fetch now.
+    Refresh {
+        /// Of what.
+        key: CredentialKey,
+        /// Stable with `force_refresh`.
+        force: bool,
+        /// How long to wait for the outcome.
+        wait: Duration,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
+    },
+    /// Everything about one app, or about all.
+    Status {
+        /// Which; none for all.
+        app: Option<AppId>,
+        /// Where the answer goes.
+        answer: oneshot::Sender<Vec<AppStatus>>,
+    },
+}
+
+/// The loop is gone: the server is stopping.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the server is stopping")]
+pub struct KeeperStopped;
+
+/// Answers for every credential. Clones share everything.
+#[derive(Clone)]
+pub struct Keeper {
+    shelf: Arc<Shelf>,
+    clock: Arc<dyn Clock>,
+    hash: HashValue,
+    commands: mpsc::Sender<Command>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Keeper {
+    /// Joins the parts; whoever drives the machines holds the other ends.
+    #[must_use]
+    pub fn new(
+        shelf: Arc<Shelf>,
+        clock: Arc<dyn Clock>,
+        hash: HashValue,
+        commands: mpsc::Sender<Command>,
+        notices: broadcast::Sender<Notice>,
+    ) -> Self {
+        Self {
+            shelf,
+            clock,
+            hash,
+            commands,
+            notices,
+        }
+    }
+
+    /// The time, by the keeper's clock.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The shelf itself, for the read path.
+    #[must_use]
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// A value's keyed hash, as in `Credential::id`.
+    #[must_use]
+    pub fn id_of(&self, value: &str) -> ValueId {
+        (self.hash)(value)
+    }
+
+    /// What is handed out now.
+    ///
+    /// # Errors
+    /// [`Absent`] says why nothing is.
+    pub fn peek(&self, key: &CredentialKey) -> Result<Arc<Credential>, Absent> {
+        self.shelf.peek(key, self.now())
+    }
+
+    /// What is handed out, waiting a while for a first or a replaced one.
+    ///
+    /// # Errors
+    /// [`Absent`] once the wait is over.
+    pub async fn get(
+        &self,
+        key: &CredentialKey,
+        wait: Duration,
+    ) -> Result<Arc<Credential>, Absent> {
+        match self.peek(key) {
+            Err(Absent::NoLive(_)) => {}
+            known => return known,
+        }
+        let found = self.shelf.until(&key.app, wait, || match self.peek(key) {
+            Err(Absent::NoLive(_)) => None,
+            known => Some(known),
+        });
+        match found.await {
+            Some(known) => known,
+            None => self.peek(key),
+        }
+    }
+
+    /// Waits until something other than `seen` is handed out; `None` when the wait is over first.
+    ///
+    /// # Errors
+    /// The app or kind is not (or no longer) configured.
+    pub async fn changed(
+        &self,
+        key: &CredentialKey,
+        seen: ValueId,
+        wait: Duration,
+    ) -> Result<Option<Arc<Credential>>, Absent> {
+        let found = self.shelf.until(&key.app, wait, || match self.peek(key) {
+            Ok(value) if value.id == seen => None,
+            Ok(value) => Some(Ok(value)),
+            Err(Absent::NoLive(_)) => None,
+            Err(gone) => Some(Err(gone)),
+        });
+        found.await.transpose()
+    }
+
+    /// "This token is dead": compares, probes if it is the current one, replaces it if WeChat agrees (rule 8).
+    ///
+    /// # Errors
+    /// Unknown app or kind, or the server is stopping.
+    pub async fn report_dead(
+        &self,
+        key: CredentialKey,
+        token: &str,
+        evidence: Evidence,
+        wait: Duration,
+    ) -> Result<Result<Report, Absent>, KeeperStopped> {
+        let id = self.id_of(token);
+        self.ask(|answer| Command::Report {
+            key,
+            id,
+            evidence,
+            wait,
+            answer,
+        })
+        .await
+    }
+
+    /// An operator's refresh: tried at once, within the budgets.
+    ///
+    /// # Errors
+    /// Unknown app or kind, or the server is stopping.
+    pub async fn refresh(
+        &self,
+        key: CredentialKey,
+        force: bool,
+        wait: Duration,
+    ) -> Result<Result<RefreshOutcome, Absent>, KeeperStopped> {
+        self.ask(|answer| Command::Refresh {
+            key,
+            force,
+            wait,
+            answer,
+        })
+        .await
+    }
+
+    /// The state of one app or of all, for people.
+    ///
+    /// # Errors
+    /// The server is stopping.
+    pub async fn status(&self, app: Option<AppId>) -> Result<Vec<AppStatus>, KeeperStopped> {
+        self.ask(|answer| Command::Status { app, answer }).await
+    }
+
+    /// Changes from now on. A receiver that lags is told so, and looks at the shelf.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    async fn ask<R>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<R>) -> Command,
+    ) -> Result<R, KeeperStopped> {
+        let (answer, answered) = oneshot::channel();
+        self.commands
+            .send(question(answer))
+            .await
+            .map_err(|_| KeeperStopped)?;
+        answered.await.map_err(|_| KeeperStopped)
+    }
+}

@@ -1,0 +1,12 @@
+//! Keeps every app's credentials fresh and hands them out.
+//!
+//! Owns: the shelf readers look at, the questions they may ask, and the loop that drives one machine per app.
+//! Must not know: HTTP, WeChat's JSON, which store sits behind the trait.
+
+mod handle;
+mod shelf;
+mod views;
+
+pub use handle::{Command, HashValue, Keeper, KeeperStopped};
+pub use shelf::{Absent, NoLive, Shelf};
+pub use views::{AppStatus, KindStatus, LaneStatus, Notice, RefreshOutcome, Report};

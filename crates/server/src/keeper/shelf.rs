@@ -1,0 +1,202 @@
+//! The shelf: what readers see. A read takes no lock, waits for no writer and allocates nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Now, Wall};
+use wxtoken_core::credential::{Credential, CredentialKey, Kind};
+
+/// Waiters are woken by the bell of their app's group: a bell per app would cost more than it saves.
+const BELLS: usize = 256;
+
+/// Why there is nothing to hand out.
+#[derive(Debug, Clone)]
+pub enum Absent {
+    /// No such app is configured.
+    UnknownApp,
+    /// The app exists, but this kind is not configured for it.
+    UnknownKind,
+    /// There is no live value now.
+    NoLive(Arc<NoLive>),
+}
+
+/// Why there is no live value, in words for the one who asks.
+#[derive(Debug, Clone)]
+pub struct NoLive {
+    /// A stable name: `starting`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `replacing` …
+    pub reason: &'static str,
+    /// In plain words, with the cure where there is one; no secret.
+    pub detail: String,
+    /// WeChat's own errcode, where it refused.
+    pub errcode: Option<i64>,
+    /// Since when.
+    pub since: Wall,
+    /// When something is next tried.
+    pub next_try: Option<Wall>,
+}
+
+/// One app's place on the shelf.
+#[derive(Debug)]
+struct Place {
+    kinds: [bool; 3],
+    values: [ArcSwapOption<Credential>; 3],
+    absent: ArcSwapOption<NoLive>,
+}
+
+/// All values that are handed out.
+#[derive(Debug)]
+pub struct Shelf {
+    places: papaya::HashMap<AppId, Arc<Place>, foldhash::fast::RandomState>,
+    bells: Vec<watch::Sender<u64>>,
+    starting: Arc<NoLive>,
+}
+
+impl Shelf {
+    /// An empty shelf.
+    #[must_use]
+    pub fn new(now: Now) -> Self {
+        let starting = NoLive {
+            reason: "starting",
+            detail: "the first token has not been fetched yet".to_owned(),
+            errcode: None,
+            since: now.wall,
+            next_try: Some(now.wall),
+        };
+        Self {
+            places: papaya::HashMap::default(),
+            bells: (0..BELLS).map(|_| watch::Sender::new(0)).collect(),
+            starting: Arc::new(starting),
+        }
+    }
+
+    /// What is handed out for a credential now.
+    ///
+    /// # Errors
+    /// [`Absent`] says why nothing is.
+    pub fn peek(&self, key: &CredentialKey, now: Now) -> Result<Arc<Credential>, Absent> {
+        let places = self.places.pin();
+        let place = places.get(&key.app).ok_or(Absent::UnknownApp)?;
+        if !place.kinds[key.kind.index()] {
+            return Err(Absent::UnknownKind);
+        }
+        match place.values[key.kind.index()].load_full() {
+            Some(value) if value.live_at(now) => Ok(value),
+            _ => Err(Absent::NoLive(
+                place
+                    .absent
+                    .load_full()
+                    .unwrap_or_else(|| Arc::clone(&self.starting)),
+            )),
+        }
+    }
+
+    /// Hands a borrowed value to `read`, without touching its reference count: the hot path.
+    pub fn with<R>(&self, key: &CredentialKey, read: impl FnOnce(Option<&Credential>) -> R) -> R {
+        let places = self.places.pin();
+        let Some(place) = places.get(&key.app) else {
+            return read(None);
+        };
+        let value = place.values[key.kind.index()].load();
+        read(value.as_deref())
+    }
+
+    /// A bell that rings whenever something of this app's group changed.
+    #[must_use]
+    pub fn bell(&self, app: &AppId) -> watch::Receiver<u64> {
+        self.bells[group(app)].subscribe()
+    }
+
+    /// Whether an app is on the shelf.
+    #[must_use]
+    pub fn knows(&self, app: &AppId) -> bool {
+        self.places.pin().contains_key(app)
+    }
+
+    /// Every app and the kinds it has.
+    pub fn each(&self, mut visit: impl FnMut(&AppId, &[Kind])) {
+        for (app, place) in &self.places.pin() {
+            let kinds: Vec<Kind> = Kind::ALL
+                .into_iter()
+                .filter(|kind| place.kinds[kind.index()])
+                .collect();
+            visit(app, &kinds);
+        }
+    }
+
+    /// Makes a place for an app, or changes which kinds it has; values that stay are kept.
+    pub fn place(&self, app: AppId, kinds: &[Kind]) {
+        let places = self.places.pin();
+        let before = places.get(&app).cloned();
+        let place = Place {
+            kinds: Kind::ALL.map(|kind| kinds.contains(&kind)),
+            values: Kind::ALL.map(|kind| {
+                let kept = before
+                    .as_ref()
+                    .and_then(|p| p.values[kind.index()].load_full());
+                ArcSwapOption::new(kept.filter(|_| kinds.contains(&kind)))
+            }),
+            absent: ArcSwapOption::new(before.and_then(|p| p.absent.load_full())),
+        };
+        places.insert(app, Arc::new(place));
+        drop(places);
+        self.ring(&app);
+    }
+
+    /// Takes an app off.
+    pub fn remove(&self, app: &AppId) {
+        self.places.pin().remove(app);
+        self.ring(app);
+    }
+
+    /// Puts a value up, or takes it down, and wakes those who wait.
+    pub fn put(&self, app: &AppId, kind: Kind, value: Option<Arc<Credential>>) {
+        if let Some(place) = self.places.pin().get(app) {
+            place.values[kind.index()].store(value);
+        }
+        self.ring(app);
+    }
+
+    /// Says why there is no live value; waiters look again.
+    pub fn explain(&self, app: &AppId, why: Option<Arc<NoLive>>) {
+        if let Some(place) = self.places.pin().get(app) {
+            place.absent.store(why);
+        }
+        self.ring(app);
+    }
+
+    fn ring(&self, app: &AppId) {
+        self.bells[group(app)].send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Waits until `wanted` finds something, at most `wait`.
+    pub(super) async fn until<R>(
+        &self,
+        app: &AppId,
+        wait: Duration,
+        mut wanted: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
+        let mut bell = self.bell(app);
+        let deadline = tokio::time::sleep(wait);
+        tokio::pin!(deadline);
+        loop {
+            bell.mark_unchanged();
+            if let Some(found) = wanted() {
+                return Some(found);
+            }
+            tokio::select! {
+                rung = bell.changed() => if rung.is_err() { return None },
+                () = &mut deadline => return wanted(),
+            }
+        }
+    }
+}
+
+/// Which bell an app listens to: the last characters of AppIDs are evenly spread.
+fn group(app: &AppId) -> usize {
+    app.as_str().bytes().fold(0_usize, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    }) % BELLS
+}
