@@ -1,3 +1,4 @@
 //! The wxtoken server as a library: fetches, keeps and hands out WeChat credentials.
 
+pub mod config;
 pub mod keeper;

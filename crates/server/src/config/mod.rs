@@ -1,0 +1,79 @@
+//! The configuration: read raw, checked whole, handed out as types that cannot be wrong.
+//!
+//! Owns: `wxtoken.toml`, the files it includes and the environment they name; every mistake in one run, with its place and
+//! cure. Must not know: the parts it configures. A part takes its own section, never the whole.
+
+pub mod admin;
+pub mod app;
+pub mod caller;
+pub mod gateway;
+pub mod listen;
+pub mod log;
+pub mod network;
+pub mod quantity;
+pub mod refresh;
+pub mod secret;
+pub mod server;
+pub mod sink;
+pub mod store;
+pub mod upstream;
+pub mod url;
+
+use std::path::PathBuf;
+
+use wxtoken_core::app::AppId;
+
+pub use admin::Admin;
+pub use app::{App, Kinds, Lanes};
+pub use caller::{AppScope, Caller, CompatExpiresIn, HandsOut, Permission, Permissions};
+pub use gateway::Gateway;
+pub use listen::{Listen, Tls};
+pub use log::{Log, LogFormat, LogLevel};
+pub use network::IpNet;
+pub use quantity::Rate;
+pub use refresh::Refresh;
+pub use secret::{KeyHash, MasterKey, Secret};
+pub use server::Server;
+pub use sink::{FileFormat, FileSinkConfig};
+pub use store::Store;
+pub use upstream::Upstream;
+pub use url::{BaseUrl, Proxy, ProxyKind};
+
+/// The whole configuration, checked. The default is what no file at all gives: no apps, no callers.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// `[server]`.
+    pub server: Server,
+    /// `[admin]`.
+    pub admin: Admin,
+    /// `[store]`.
+    pub store: Store,
+    /// `[upstream]`.
+    pub upstream: Upstream,
+    /// `[refresh]`.
+    pub refresh: Refresh,
+    /// `[gateway]`.
+    pub gateway: Gateway,
+    /// `[log]`.
+    pub log: Log,
+    /// Every `[[app]]`, sorted by AppID, each AppID once.
+    pub apps: Vec<App>,
+    /// Every `[[caller]]`, in the order of the files.
+    pub callers: Vec<Caller>,
+    /// The file all this came from; `None` when there is none.
+    pub file: Option<PathBuf>,
+    /// What is not wrong but should be looked at, each a line for people.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// The app with this AppID.
+    #[must_use]
+    pub fn app(&self, appid: &AppId) -> Option<&App> {
+        let at = self
+            .apps
+            .binary_search_by(|app| app.appid.cmp(appid))
+            .ok()?;
+        self.apps.get(at)
+    }
+}
