@@ -1,0 +1,15 @@
+//! What survives a restart: sealed records in a store, and the keys they are sealed under.
+//!
+//! Every store keeps the contract of [`wxtoken_core::store::RecordStore`]; one suite checks them all.
+//! Must not know: when to refresh, who asks.
+
+#[cfg(test)]
+pub(crate) mod contract;
+mod keys;
+mod memory;
+mod precedence;
+mod sealed;
+mod wire;
+
+pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
+pub use memory::MemoryStore;
