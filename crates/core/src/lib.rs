@@ -7,5 +7,6 @@ pub mod budget;
 pub mod clock;
 pub mod credential;
 pub mod refresh;
+pub mod retry;
 pub mod source;
 pub mod store;

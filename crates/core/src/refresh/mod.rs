@@ -1,2 +1,41 @@
-//! The rules of refreshing, as a machine without I/O: one per app.
+//! The rules of refreshing (design section 5) as a machine without I/O, one per app: `step(machine, event, now)` gives the
+//! next machine and what its shell must do.
+//!
+//! An event changes what is known; then one plan looks at all that is known and starts what is due. So no event can be
+//! forgotten, and the order in which things happen does not matter.
+//! Must not know: the clock, the loop, HTTP, the store behind the trait.
+
+pub mod alarm;
+mod contest;
+mod due;
+mod durable;
+pub mod event;
+mod hear;
+mod lane;
+mod lease;
+mod machine;
+pub mod mutant;
+mod plan;
+mod probe;
+mod publish;
+pub mod rules;
+mod ticket;
+mod tickets;
+mod tokens;
 pub mod verdict;
+mod wants;
+
+pub use lane::Outcome;
+pub use machine::{LaneView, Machine, Standing};
+
+use crate::clock::Now;
+use event::{Effect, Event};
+
+/// One step: what happened, when; what the machine is then, and what is to be done, in order.
+#[must_use]
+pub fn step(mut machine: Machine, event: Event, now: Now) -> (Machine, Vec<Effect>) {
+    let mut effects = Vec::new();
+    machine.hear(event, now, &mut effects);
+    machine.plan(now, &mut effects);
+    (machine, effects)
+}

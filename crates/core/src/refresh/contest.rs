@@ -1,0 +1,63 @@
+//! Rule 10: another program with the same AppSecret fetches the classic token. We say so, and start no war.
+
+use super::alarm::Alarm;
+use super::event::Effect;
+use super::machine::Machine;
+use super::rules::{KILL_WINDOW, LEAVE_ALONE, STRAGGLE};
+use crate::clock::{Boot, Now};
+use crate::credential::Lane;
+
+impl Machine {
+    /// A classic value died early. If no call of ours can have done it, somebody else fetched.
+    pub(super) fn killed(
+        &mut self,
+        fetched: Boot,
+        last_alive: Boot,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.may_be_our_doing(fetched) {
+            return;
+        }
+        effects.push(Effect::Alarm(Alarm::ForeignFetcher {
+            fetched: now.wall_at(fetched),
+            last_alive: now.wall_at(last_alive),
+            found_dead: now.wall,
+        }));
+        let at = self.steady_wall(now);
+        let (primary, two_lanes) = (self.primary(), self.in_use(Lane::Stable));
+        let contest = self.contest_mut();
+        contest.kills = [contest.kills[1], contest.kills[2], at];
+        if primary == Lane::Classic {
+            let thrice = contest.kills[0].0 > 0 && at.since(contest.kills[0]) <= KILL_WINDOW;
+            if thrice {
+                contest.yielded = true;
+                contest.leave_until = at.plus(LEAVE_ALONE);
+                self.raise(Alarm::GaveWay, effects);
+            }
+        } else if two_lanes {
+            contest.leave_until = at.plus(LEAVE_ALONE);
+        }
+    }
+
+    /// A call of ours whose answer was lost may have minted after this value was.
+    fn may_be_our_doing(&self, fetched: Boot) -> bool {
+        let Some(state) = self.lane(Lane::Classic) else {
+            return false;
+        };
+        let reach = self.rules.timing.call_timeout + STRAGGLE;
+        let doubted = state.doubt > Boot::default() && state.doubt.plus(reach) >= fetched;
+        doubted || state.settle || self.late_mint.is_some()
+    }
+
+    /// Why the classic lane may not be fetched at all now, and until when.
+    pub(super) fn classic_held_back(&self, now: Now) -> Option<Boot> {
+        let contest = self.contest();
+        if !self.rules.take_over && !contest.classic_ours {
+            return Some(Boot::NEVER);
+        }
+        let wall = self.steady_wall(now);
+        let contested = self.primary() != Lane::Classic && wall < contest.leave_until;
+        contested.then(|| now.boot.plus(contest.leave_until.since(wall)))
+    }
+}

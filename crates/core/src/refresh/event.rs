@@ -1,0 +1,110 @@
+//! What a machine hears, and what it asks its shell to do.
+
+use std::sync::Arc;
+
+use super::alarm::Alarm;
+use super::rules::Rules;
+use super::verdict::Evidence;
+use crate::clock::{Boot, Wall};
+use crate::credential::{Kind, Token, ValueId};
+use crate::source::{Answer, Ask, Failure};
+use crate::store::{Fence, Record};
+
+/// Names one call among an app's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct CallId(pub u32);
+
+/// Names one save among an app's; later saves hold all that earlier ones held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SaveId(pub u32);
+
+/// Something happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The time asked for by [`Effect::WakeAt`] has come, or the machine is new.
+    Due,
+    /// The note before a call is durable.
+    Noted(CallId),
+    /// The note before a call could not be written.
+    NoteFailed(CallId),
+    /// A call was answered.
+    Answered(CallId, Answer),
+    /// A call failed.
+    Failed(CallId, Failure),
+    /// A save is durable.
+    Saved(SaveId),
+    /// A save could not be made.
+    SaveFailed(SaveId),
+    /// A write was refused, for the store holds something newer: the lease is lost.
+    Stale(Option<Box<Record>>),
+    /// The lease is ours.
+    LeaseWon {
+        /// Under which fence to write.
+        fence: Fence,
+        /// Until when.
+        until: Boot,
+        /// The record as it is now.
+        record: Option<Box<Record>>,
+    },
+    /// Someone else holds the lease.
+    LeaseTaken {
+        /// When to ask again.
+        free_at: Boot,
+    },
+    /// The store cannot be asked for a lease.
+    LeaseUnavailable,
+    /// Another replica saved this.
+    Learned(Box<Record>),
+    /// Somebody calls a value of this kind dead.
+    Reported {
+        /// What it was taken for.
+        kind: Kind,
+        /// Which value.
+        id: ValueId,
+        /// On whose word.
+        evidence: Evidence,
+    },
+    /// An operator wants a fetch now; stable is forced if so asked.
+    Nudged {
+        /// Of what.
+        kind: Kind,
+        /// With `force_refresh`.
+        force: bool,
+    },
+    /// An operator gives a classic token that others hold, to be taken over once a probe finds it alive.
+    Adopt {
+        /// The value.
+        token: Token,
+        /// Its keyed hash.
+        id: ValueId,
+    },
+    /// The configuration changed: what was refused is tried at once.
+    RulesChanged(Arc<Rules>),
+    /// The server stops: give the lease back.
+    Stopping,
+}
+
+/// Something to be done. Writes of one app are carried out in the order given.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Ask the store for the lease.
+    TakeLease,
+    /// Give the lease back.
+    Release(Fence),
+    /// Make this durable *before* the call named; answer `Noted` or `NoteFailed` (or `Stale`).
+    Note(CallId, Box<Record>, Fence),
+    /// Ask WeChat; answer `Answered` or `Failed` within the milliseconds given.
+    Ask(CallId, Ask, u64),
+    /// Make this durable; answer `Saved` or `SaveFailed` (or `Stale`).
+    Save(SaveId, Box<Record>, Fence),
+    /// What is handed out for this kind changed: look at [`super::Machine::current`].
+    Publish(Kind),
+    /// Tell the store that a token was minted without a lease, at this time.
+    PostLateMint(Wall),
+    /// The current value has just been found alive: sinks that were changed by others may be put back.
+    PutBack(Kind),
+    /// Send `Due` then, if nothing else came first. Replaces the time asked for before.
+    WakeAt(Boot),
+    /// Tell people.
+    Alarm(Alarm),
+}

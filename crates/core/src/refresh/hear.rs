@@ -1,0 +1,264 @@
+//! What each event changes. Nothing is started here: the plan that follows sees to that.
+
+use std::sync::Arc;
+
+use super::alarm::{Alarm, AlarmName};
+use super::event::{CallId, Effect, Event};
+use super::lane::Nudge;
+use super::machine::{Job, LeaseState, Machine, Saving, Task};
+use super::rules::{CLOCK_TOLERANCE, FORCE_GAP, Rules};
+use super::verdict::Evidence;
+use crate::budget::{BudgetKind, Budgets};
+use crate::clock::{Boot, Now, Wall};
+use crate::credential::{Kind, Lane, Ticket, ValueId};
+use crate::retry::Jitter;
+use crate::source::{Answer, Failure, Passing, Reply, Trouble};
+use crate::store::Fence;
+
+impl Machine {
+    pub(super) fn empty(rules: Arc<Rules>, own: Option<Fence>, seed: u64, now: Now) -> Self {
+        Self {
+            rules,
+            jitter: Jitter(seed),
+            lanes: [None, None],
+            tickets: [None, None],
+            handed: Default::default(),
+            known: Vec::new(),
+            budgets: Budgets::default(),
+            steady: now
+                .wall
+                .0
+                .cast_signed()
+                .wrapping_sub(now.boot.0.cast_signed()),
+            contest: None,
+            adopting: None,
+            jobs: Vec::new(),
+            calls: CallId::default(),
+            lease: own.map_or(
+                LeaseState::None {
+                    not_before: Boot::default(),
+                },
+                LeaseState::Own,
+            ),
+            saving: Saving::default(),
+            late_mint: None,
+            raised: 0,
+            stopping: false,
+        }
+    }
+
+    pub(super) fn hear(&mut self, event: Event, now: Now, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Due => {}
+            Event::Noted(call) => self.noted(call, now, effects),
+            Event::NoteFailed(call) => self.note_failed(call, now, effects),
+            Event::Answered(call, answer) => self.answered(call, answer, now, effects),
+            Event::Failed(call, failure) => self.call_failed(call, failure, now, effects),
+            Event::Saved(save) => self.saved(save, effects),
+            Event::SaveFailed(save) => self.save_failed(save, now, effects),
+            Event::Stale(record) => self.stale(record.as_deref(), now),
+            Event::LeaseWon {
+                fence,
+                until,
+                record,
+            } => {
+                self.lease = LeaseState::Held { fence, until };
+                if let Some(record) = record {
+                    self.learn(&record, now);
+                }
+            }
+            Event::LeaseTaken { free_at } => {
+                let not_before = free_at.max(now.boot.plus(50)).plus(self.jitter.below(200));
+                self.lease = LeaseState::None { not_before };
+            }
+            Event::LeaseUnavailable => {
+                let not_before = now.boot.plus(1000 + self.jitter.below(1000));
+                self.lease = LeaseState::Away { not_before };
+            }
+            Event::Learned(record) => self.learn(&record, now),
+            Event::Reported { kind, id, evidence } => {
+                self.reported(kind, id, evidence, now, effects)
+            }
+            Event::Nudged { kind, force } => self.nudged(kind, force),
+            Event::Adopt { token, id } => self.adopting = Some((token, id)),
+            Event::RulesChanged(rules) => self.rules_changed(rules, now),
+            Event::Stopping => self.stopping = true,
+        }
+    }
+
+    pub(super) fn take_job(&mut self, call: CallId) -> Option<Job> {
+        let at = self.jobs.iter().position(|job| job.call == call)?;
+        Some(self.jobs.swap_remove(at))
+    }
+
+    fn answered(&mut self, call: CallId, answer: Answer, now: Now, effects: &mut Vec<Effect>) {
+        let Some(job) = self.take_job(call) else {
+            return;
+        };
+        self.compare_clocks(answer.upstream_time, now, effects);
+        let sent = job.sent.unwrap_or(now.boot);
+        match (job.task, answer.reply) {
+            (Task::Classic | Task::Stable | Task::Forced, Reply::Minted(minted)) => {
+                self.token_minted(job.task, sent, minted, now, effects);
+            }
+            (Task::Ticket(ticket), Reply::Minted(minted)) => {
+                self.ticket_seen(ticket, sent, minted, now);
+            }
+            (Task::Probe(lane), Reply::Alive) => {
+                self.found_alive(lane, job.about, sent, now, effects)
+            }
+            (Task::Probe(lane), Reply::Dead(_)) => self.found_dead(lane, job.about, now, effects),
+            (_, _) => {
+                let trouble = Trouble::Passing(Passing::Nonsense);
+                self.failed(
+                    &job,
+                    Failure {
+                        trouble,
+                        sent: true,
+                        upstream_time: None,
+                    },
+                    now,
+                    effects,
+                );
+            }
+        }
+    }
+
+    fn call_failed(&mut self, call: CallId, failure: Failure, now: Now, effects: &mut Vec<Effect>) {
+        let Some(job) = self.take_job(call) else {
+            return;
+        };
+        self.compare_clocks(failure.upstream_time, now, effects);
+        if !failure.sent {
+            self.refund(job.task);
+        }
+        self.failed(&job, failure, now, effects);
+    }
+
+    fn failed(&mut self, job: &Job, failure: Failure, now: Now, effects: &mut Vec<Effect>) {
+        match job.task {
+            Task::Classic | Task::Stable | Task::Forced => {
+                self.token_not_minted(job, failure, now, effects);
+            }
+            Task::Ticket(ticket) => self.ticket_failed(ticket, job.about, failure, now, effects),
+            Task::Probe(lane) => match failure.trouble {
+                Trouble::TokenBad(_) => self.found_dead(lane, job.about, now, effects),
+                trouble => self.probe_failed(lane, trouble, now),
+            },
+        }
+    }
+
+    /// Takes a counted call back that surely never left.
+    pub(super) fn refund(&mut self, task: Task) {
+        self.budgets.refund(task.budget());
+        if task == Task::Forced {
+            self.budgets.refund(BudgetKind::Stable);
+        }
+    }
+
+    /// Rule 5: a clock that is off makes what rests on wall time suspect.
+    fn compare_clocks(&mut self, upstream: Option<Wall>, now: Now, effects: &mut Vec<Effect>) {
+        let Some(upstream) = upstream else { return };
+        let ahead = now
+            .wall
+            .0
+            .cast_signed()
+            .wrapping_sub(upstream.0.cast_signed());
+        if ahead.unsigned_abs() <= CLOCK_TOLERANCE {
+            self.over(AlarmName::ClockOff, effects);
+            return;
+        }
+        self.raise(Alarm::ClockOff { ahead }, effects);
+        for state in self.lanes.iter_mut().flatten() {
+            if let Some(held) = state
+                .held
+                .as_mut()
+                .filter(|held| held.restored && held.live(now))
+            {
+                held.restored = false;
+                state.health.suspected.get_or_insert(now.boot);
+            }
+        }
+    }
+
+    /// Rule 8: a report is evidence, never proof.
+    fn reported(
+        &mut self,
+        kind: Kind,
+        id: ValueId,
+        evidence: Evidence,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(ticket) = Ticket::of(kind) {
+            self.ticket_reported(ticket, id, evidence, effects);
+        } else if let Some(lane) = self.lane_holding(id) {
+            self.suspect(lane, evidence, now, effects);
+        }
+    }
+
+    fn nudged(&mut self, kind: Kind, force: bool) {
+        if let Some(ticket) = Ticket::of(kind) {
+            let state = self.tickets[ticket as usize].get_or_insert_default();
+            state.retry.nudge();
+            state.refused_with = None;
+            state.due = Boot::default();
+            return;
+        }
+        let lane = if force { Lane::Stable } else { self.primary() };
+        if self.in_use(lane) {
+            let state = self.lane_mut(lane);
+            state.retry.nudge();
+            state.nudge = Some(if force { Nudge::Force } else { Nudge::Fetch });
+        }
+    }
+
+    fn rules_changed(&mut self, rules: Arc<Rules>, now: Now) {
+        self.rules = rules;
+        if let Some(contest) = self.contest.as_mut() {
+            contest.yielded = false;
+            contest.leave_until = Wall::default();
+        }
+        for lane in Lane::ALL {
+            if !self.in_use(lane) && self.lane(lane).is_some() {
+                self.displace(lane, now);
+                self.lanes[lane.index()] = None;
+            }
+        }
+        for state in self.lanes.iter_mut().flatten() {
+            state.retry.nudge();
+        }
+        for ticket in Ticket::ALL {
+            if !self.rules.wants(ticket) {
+                self.tickets[ticket as usize] = None;
+            }
+        }
+        for state in self.tickets.iter_mut().flatten() {
+            state.retry.nudge();
+        }
+        self.saving.dirty = true;
+    }
+
+    /// Whether WeChat's 30 s between forced refreshes have passed, and when they will have.
+    pub(super) fn force_allowed_at(&self, now: Now) -> Boot {
+        let last = self.budgets.last_forced;
+        let passed = self.steady_wall(now).since(last);
+        now.boot.plus(FORCE_GAP.saturating_sub(passed))
+    }
+
+    pub(super) fn raise(&mut self, alarm: Alarm, effects: &mut Vec<Effect>) {
+        let bit = 1 << alarm.name() as u16;
+        if self.raised & bit == 0 {
+            self.raised |= bit;
+            effects.push(Effect::Alarm(alarm));
+        }
+    }
+
+    pub(super) fn over(&mut self, name: AlarmName, effects: &mut Vec<Effect>) {
+        let bit = 1 << name as u16;
+        if self.raised & bit != 0 {
+            self.raised &= !bit;
+            effects.push(Effect::Alarm(Alarm::Over(name)));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One lane of one app: the token it holds, what is known of that token's health, and when to try again.
+
+use crate::clock::{Boot, Now, Wall};
+use crate::credential::{Token, ValueId};
+use crate::source::Trouble;
+use crate::store::Intent;
+
+/// A token held, handed out or not.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) token: Token,
+    pub(super) id: ValueId,
+    /// When the request that first brought it was sent: expiry counts from here (rule 5).
+    pub(super) sent: Boot,
+    pub(super) expires: Boot,
+    /// What `expires_in` said when it was first met, milliseconds.
+    pub(super) lifetime: u64,
+    /// When to fetch its successor (rule 4).
+    pub(super) due: Boot,
+    /// WeChat called it bad, and a probe agreed.
+    pub(super) dead: bool,
+    /// It came from the store, so its expiry rests on two wall clocks.
+    pub(super) restored: bool,
+}
+
+impl Held {
+    pub(super) const fn live(&self, now: Now) -> bool {
+        !self.dead && now.boot.0 < self.expires.0
+    }
+}
+
+/// When something that fails may be tried again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Retry {
+    pub(super) failures: u8,
+    pub(super) not_before: Boot,
+    pub(super) trouble: Option<(Trouble, Wall)>,
+}
+
+impl Retry {
+    /// Everything is well again.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A person did something: try at once.
+    pub(super) fn nudge(&mut self) {
+        self.not_before = Boot::default();
+        self.failures = 0;
+    }
+}
+
+/// What is known of a token's health between fetches (rule 8).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Health {
+    /// WeChat last said so at the end of a call sent then.
+    pub(super) last_alive: Boot,
+    /// Somebody called it dead, first at this time, and no probe has answered yet.
+    pub(super) suspected: Option<Boot>,
+    /// The evidence came from a sink: it is put back if the probe says alive.
+    pub(super) put_back: bool,
+    /// The next regular probe.
+    pub(super) probe_due: Boot,
+    /// Not probed before this.
+    pub(super) not_before: Boot,
+    pub(super) failures: u8,
+    /// A young value was called dead once: the second look decides.
+    pub(super) second_look: bool,
+    /// Hearsay counts again from then.
+    pub(super) hearsay_after: Boot,
+}
+
+/// An operator's wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nudge {
+    Fetch,
+    Force,
+}
+
+/// How the last fetch of a lane ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a new value.
+    New,
+    /// With the value already held.
+    Same,
+    /// Without an answer that helps.
+    Failed(Trouble),
+    /// It was not made: our budget does not allow it.
+    OverBudget,
+    /// It was not made: the store accepts no writes.
+    StoreRefused,
+}
+
+/// One lane.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LaneState {
+    pub(super) held: Option<Held>,
+    pub(super) retry: Retry,
+    pub(super) health: Health,
+    /// The note of a call that may have minted and whose answer was never saved.
+    pub(super) intent: Option<Intent>,
+    /// Somebody else's open intent ends then: not fetched before.
+    pub(super) wait_until: Boot,
+    /// Two mints may have overlapped: one fetch must settle which value lives.
+    pub(super) settle: bool,
+    /// The youngest call of ours that may have minted without our learning what.
+    pub(super) doubt: Boot,
+    /// The lane's value was called dead, and normal mode answered with the same value.
+    pub(super) stuck: bool,
+    /// Values in a row that died young: the next fetch keeps a distance.
+    pub(super) early_deaths: u8,
+    pub(super) nudge: Option<Nudge>,
+    pub(super) last: Option<(Outcome, Boot)>,
+}
+
+impl LaneState {
+    pub(super) fn live(&self, now: Now) -> bool {
+        self.held.as_ref().is_some_and(|held| held.live(now))
+    }
+
+    pub(super) fn dead(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.dead)
+    }
+
+    /// Milliseconds the live value has left; none if there is none.
+    pub(super) fn left(&self, now: Now) -> Option<u64> {
+        self.held
+            .as_ref()
+            .filter(|held| held.live(now))
+            .map(|held| held.expires.since(now.boot))
+    }
+
+    /// Shortens the held value's life: a call that may have minted ends it within the overlap (rule 3).
+    pub(super) fn may_have_been_replaced(&mut self, sent: Boot, overlap: u64) {
+        self.doubt = self.doubt.max(sent);
+        if let Some(held) = self.held.as_mut().filter(|held| held.sent < sent) {
+            held.expires = held.expires.min(sent.plus(overlap));
+            held.due = held.due.min(sent);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Who may write, and what has been written: leases, notes before calls, saves (rules 1 and 2).
+
+use super::alarm::{Alarm, AlarmName};
+use super::event::{CallId, Effect, SaveId};
+use super::lane::Outcome;
+use super::machine::{LeaseState, Machine};
+use crate::clock::Now;
+use crate::source::Ask;
+use crate::store::Record;
+
+impl Machine {
+    /// Whether there is time left under the lease for a call and its save; asks for the lease if not.
+    pub(super) fn leased(&mut self, now: Now, effects: &mut Vec<Effect>) -> bool {
+        match self.lease {
+            LeaseState::Own(_) => return true,
+            LeaseState::Held { until, .. } => {
+                if now.boot.plus(2 * self.rules.timing.call_timeout) < until {
+                    return true;
+                }
+            }
+            LeaseState::Asking => return false,
+            LeaseState::None { not_before } | LeaseState::Away { not_before } => {
+                if now.boot < not_before {
+                    return false;
+                }
+            }
+        }
+        self.lease = LeaseState::Asking;
+        effects.push(Effect::TakeLease);
+        false
+    }
+
+    /// The note is durable: the call may leave, if there is still time for it.
+    pub(super) fn noted(&mut self, call: CallId, now: Now, effects: &mut Vec<Effect>) {
+        let timeout = self.rules.timing.call_timeout;
+        let in_time = match self.lease {
+            LeaseState::Held { until, .. } => now.boot.plus(timeout) < until,
+            LeaseState::Own(_) => true,
+            LeaseState::None { .. } | LeaseState::Asking | LeaseState::Away { .. } => false,
+        };
+        let Some(job) = self.jobs.iter().find(|job| job.call == call) else {
+            return;
+        };
+        let task = job.task;
+        let ended = task
+            .fetches()
+            .and_then(|lane| self.lane(lane))
+            .and_then(|state| state.intent);
+        let late = ended.is_some_and(|intent| {
+            task.mints() && self.steady_wall(now).plus(timeout) > intent.deadline
+        });
+        let ask = self.ask(task, now);
+        let Some(ask) = ask.filter(|_| in_time && !late) else {
+            self.abandon(call, now);
+            return;
+        };
+        self.leaves(call, ask, now, effects);
+    }
+
+    pub(super) fn leaves(&mut self, call: CallId, ask: Ask, now: Now, effects: &mut Vec<Effect>) {
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.call == call) {
+            job.sent = Some(now.boot);
+            effects.push(Effect::Ask(call, ask, self.rules.timing.call_timeout));
+        }
+    }
+
+    /// A call that was counted and noted, but never left.
+    fn abandon(&mut self, call: CallId, now: Now) {
+        let Some(job) = self.take_job(call) else {
+            return;
+        };
+        self.refund(job.task);
+        if let Some(lane) = job.task.fetches() {
+            let wait = 100 + self.jitter.below(400);
+            let state = self.lane_mut(lane);
+            state.retry.not_before = state.retry.not_before.max(now.boot.plus(wait));
+            if job.task.mints() {
+                state.intent = None;
+            }
+        }
+    }
+
+    /// Rule 2: without a durable note nothing that mints is fetched; anything else may go on.
+    pub(super) fn note_failed(&mut self, call: CallId, now: Now, effects: &mut Vec<Effect>) {
+        let Some(task) = self
+            .jobs
+            .iter()
+            .find(|job| job.call == call)
+            .map(|job| job.task)
+        else {
+            return;
+        };
+        if !task.mints() {
+            match self.ask(task, now) {
+                Some(ask) => self.leaves(call, ask, now, effects),
+                None => self.abandon(call, now),
+            }
+            return;
+        }
+        self.abandon(call, now);
+        self.saving.dirty = true;
+        let wait = 1000 + self.jitter.below(4000);
+        if let Some(lane) = task.fetches() {
+            let state = self.lane_mut(lane);
+            state.retry.not_before = now.boot.plus(wait);
+            state.nudge = None;
+            state.last = Some((Outcome::StoreRefused, now.boot));
+        }
+        self.raise(Alarm::StoreRefuses, effects);
+    }
+
+    pub(super) fn saved(&mut self, save: SaveId, effects: &mut Vec<Effect>) {
+        if self.saving.in_flight == Some(save) {
+            self.saving.in_flight = None;
+            self.saving.failures = 0;
+        }
+        self.release_staged(save, effects);
+        self.over(AlarmName::Unsaved, effects);
+        self.over(AlarmName::StoreRefuses, effects);
+    }
+
+    /// The old value is doomed: what could not be saved goes out all the same, and is saved as soon as may be.
+    pub(super) fn save_failed(&mut self, save: SaveId, now: Now, effects: &mut Vec<Effect>) {
+        if self.saving.in_flight == Some(save) {
+            self.saving.in_flight = None;
+        }
+        self.saving.dirty = true;
+        self.saving.failures = self.saving.failures.saturating_add(1);
+        let most = 1000_u64 << self.saving.failures.min(5);
+        self.saving.not_before = now.boot.plus(500 + self.jitter.below(most));
+        self.release_staged(save, effects);
+        self.raise(Alarm::Unsaved, effects);
+    }
+
+    /// Somebody else wrote under a newer fence.
+    pub(super) fn stale(&mut self, record: Option<&Record>, now: Now) {
+        self.lease = LeaseState::None {
+            not_before: now.boot,
+        };
+        self.saving.in_flight = None;
+        self.saving.dirty = true;
+        let waiting: Vec<CallId> = self
+            .jobs
+            .iter()
+            .filter(|job| job.sent.is_none())
+            .map(|job| job.call)
+            .collect();
+        for call in waiting {
+            self.abandon(call, now);
+        }
+        if let Some(record) = record {
+            self.learn(record, now);
+        }
+    }
+
+    /// Saves what is not saved.
+    pub(super) fn save(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.saving.dirty
+            || self.saving.in_flight.is_some()
+            || now.boot < self.saving.not_before
+        {
+            return;
+        }
+        let Some(fence) = self.fence(now) else {
+            if matches!(self.lease, LeaseState::Away { .. }) {
+                let next = SaveId(self.saving.last.0.wrapping_add(1));
+                self.save_failed(next, now, effects);
+            }
+            self.leased(now, effects);
+            return;
+        };
+        let save = SaveId(self.saving.last.0.wrapping_add(1));
+        self.saving.last = save;
+        self.saving.in_flight = Some(save);
+        self.saving.dirty = false;
+        effects.push(Effect::Save(save, Box::new(self.record(now)), fence));
+    }
+
+    /// Gives a lease back that nothing needs.
+    pub(super) fn release_idle_lease(&mut self, next_want: Option<u64>, effects: &mut Vec<Effect>) {
+        let LeaseState::Held { fence, .. } = self.lease else {
+            return;
+        };
+        let soon = next_want.is_some_and(|wait| wait < 2000);
+        if self.at_work() || self.saving.dirty || (soon && !self.stopping) {
+            return;
+        }
+        self.lease = LeaseState::None {
+            not_before: Default::default(),
+        };
+        effects.push(Effect::Release(fence));
+    }
+}

@@ -1,0 +1,233 @@
+//! The plan: looks at all that is known, starts what is due, and says when to look again.
+
+use super::alarm::{Alarm, AlarmName};
+use super::event::{CallId, Effect};
+use super::lane::{LaneState, Outcome};
+use super::machine::{Job, LeaseState, Machine, Task};
+use super::mutant::planted;
+use super::wants::Want;
+use crate::budget::BudgetKind;
+use crate::clock::{Boot, Now};
+use crate::credential::{Kind, Lane};
+use crate::source::{Ask, Trouble};
+use crate::store::Intent;
+
+impl Machine {
+    pub(super) fn plan(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.choose(now, effects);
+        self.settle_alarms(now, effects);
+        if !self.stopping {
+            for want in self.wants(now) {
+                if want.when <= now.boot {
+                    self.start(want, now, effects);
+                }
+            }
+        }
+        self.save(now, effects);
+        let next = self.wants(now).map(|want| want.when).min();
+        self.release_idle_lease(next.map(|when| when.since(now.boot)), effects);
+        if let Some(wake) = self.next_wake(now).filter(|_| !self.stopping) {
+            effects.push(Effect::WakeAt(wake));
+        }
+    }
+
+    fn start(&mut self, want: Want, now: Now, effects: &mut Vec<Effect>) {
+        let Want { task, urgent, .. } = want;
+        if self.busy(task) {
+            return;
+        }
+        let leased = self.leased(now, effects);
+        // The one stated exception to rule 1: stable in normal mode gives every replica the same value.
+        let without = !task.mints() && matches!(self.lease, LeaseState::Away { .. });
+        if (!leased && !without) || !self.within_budget(task, urgent, now, effects) {
+            return;
+        }
+        let about = self.about(task, now);
+        let Some(ask) = self.ask(task, now) else {
+            return;
+        };
+        self.count(task, now);
+        let call = CallId(self.calls.0.wrapping_add(1));
+        self.calls = call;
+        self.jobs.push(Job {
+            call,
+            task,
+            sent: None,
+            about,
+        });
+        match self.fence(now) {
+            Some(fence) if leased => {
+                self.intend(task, fence, now);
+                effects.push(Effect::Note(call, Box::new(self.record(now)), fence));
+            }
+            _ => self.leaves(call, ask, now, effects),
+        }
+    }
+
+    fn intend(&mut self, task: Task, fence: crate::store::Fence, now: Now) {
+        let Some(lane) = task.fetches().filter(|_| task.mints()) else {
+            return;
+        };
+        if planted!(self.rules, NoIntent) {
+            return;
+        }
+        let sent = self.steady_wall(now);
+        let deadline = sent.plus(2 * self.rules.timing.call_timeout);
+        self.lane_mut(lane).intent = Some(Intent {
+            fence,
+            sent,
+            deadline,
+        });
+    }
+
+    fn count(&mut self, task: Task, now: Now) {
+        let at = self.steady_wall(now);
+        self.budgets.spend(task.budget(), at);
+        if task == Task::Forced {
+            self.budgets.spend(BudgetKind::Stable, at);
+            self.budgets.last_forced = at;
+        }
+    }
+
+    /// Rule 9: half of each budget is kept for reported deaths and for credentials with no live value.
+    fn within_budget(
+        &mut self,
+        task: Task,
+        urgent: bool,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let fits = |kind: BudgetKind| {
+            let spent = self.spent(kind, now);
+            spent.used < if urgent { spent.limit } else { spent.limit / 2 }
+        };
+        let within = match task {
+            Task::Forced => fits(BudgetKind::Forced) && fits(BudgetKind::Stable),
+            Task::Classic | Task::Stable | Task::Ticket(_) | Task::Probe(_) => fits(task.budget()),
+        };
+        if within {
+            return true;
+        }
+        self.postpone(task, now);
+        self.raise(Alarm::OverBudget(task.budget()), effects);
+        false
+    }
+
+    /// No budget now: look again in some minutes.
+    fn postpone(&mut self, task: Task, now: Now) {
+        let later = now.boot.plus(240_000 + self.jitter.below(120_000));
+        match task {
+            Task::Classic | Task::Stable | Task::Forced => {
+                let Some(lane) = task.fetches() else { return };
+                let state = self.lane_mut(lane);
+                state.retry.not_before = later;
+                state.nudge = None;
+                state.last = Some((Outcome::OverBudget, now.boot));
+            }
+            Task::Ticket(ticket) => {
+                self.tickets[ticket as usize]
+                    .get_or_insert_default()
+                    .retry
+                    .not_before = later;
+            }
+            Task::Probe(lane) => self.lane_mut(lane).health.not_before = later,
+        }
+    }
+
+    /// Which value a call asks about, or is made with.
+    fn about(&self, task: Task, now: Now) -> Option<crate::credential::ValueId> {
+        match task {
+            Task::Classic | Task::Stable | Task::Forced => None,
+            Task::Ticket(_) => self.best_token(now).map(|token| token.id),
+            Task::Probe(Lane::Classic) if self.adopting.is_some() => {
+                self.adopting.as_ref().map(|(_, id)| *id)
+            }
+            Task::Probe(lane) => self.lane(lane)?.held.as_ref().map(|held| held.id),
+        }
+    }
+
+    /// The question a task asks; none if what it was about is gone.
+    pub(super) fn ask(&self, task: Task, now: Now) -> Option<Ask> {
+        match task {
+            Task::Classic => Some(Ask::Classic),
+            Task::Stable => Some(Ask::Stable),
+            Task::Forced => Some(Ask::Forced),
+            Task::Ticket(ticket) => Some(Ask::Ticket(ticket, self.best_token(now)?.token)),
+            Task::Probe(Lane::Classic) if self.adopting.is_some() => self
+                .adopting
+                .as_ref()
+                .map(|(token, _)| Ask::Probe(Lane::Classic, token.clone())),
+            Task::Probe(lane) => self
+                .lane(lane)?
+                .held
+                .as_ref()
+                .map(|held| Ask::Probe(lane, held.token.clone())),
+        }
+    }
+
+    /// Lasting alarms end when their cause has.
+    fn settle_alarms(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let lanes = self.lanes.iter().flatten().map(|state| state.retry.trouble);
+        let tickets = self
+            .tickets
+            .iter()
+            .flatten()
+            .map(|state| state.retry.trouble);
+        let troubles: Vec<Trouble> = lanes
+            .chain(tickets)
+            .flatten()
+            .map(|(trouble, _)| trouble)
+            .collect();
+        let any = |wanted: fn(&Trouble) -> bool| troubles.iter().any(wanted);
+        if !any(|trouble| matches!(trouble, Trouble::Refused(_))) {
+            self.over(AlarmName::Refused, effects);
+        }
+        if !any(|trouble| matches!(trouble, Trouble::QuotaUsedUp)) {
+            self.over(AlarmName::QuotaUsedUp, effects);
+        }
+        if !any(|trouble| matches!(trouble, Trouble::Passing(_) | Trouble::TokenBad(_))) {
+            self.over(AlarmName::Trouble, effects);
+        }
+        let needs_take_over = self.in_use(Lane::Classic)
+            && self.adopting.is_none()
+            && self.classic_held_back(now) == Some(Boot::NEVER);
+        if needs_take_over {
+            self.raise(Alarm::NeedsTakeOver, effects);
+        } else {
+            self.over(AlarmName::NeedsTakeOver, effects);
+        }
+        let over_budget = |state: &LaneState| matches!(state.last, Some((Outcome::OverBudget, _)));
+        if !self.lanes.iter().flatten().any(|state| over_budget(state)) {
+            self.over(AlarmName::OverBudget, effects);
+        }
+        if !self.yielded() {
+            self.over(AlarmName::GaveWay, effects);
+        }
+    }
+
+    /// The next time at which something changes by itself.
+    fn next_wake(&self, now: Now) -> Option<Boot> {
+        let wants = self.wants(now).map(|want| want.when);
+        let ends = Kind::ALL.into_iter().filter_map(|kind| {
+            self.handed[kind.index()]
+                .current
+                .as_ref()
+                .map(|value| value.expires)
+        });
+        let save = (self.saving.dirty && self.saving.in_flight.is_none())
+            .then_some(self.saving.not_before);
+        let blocked = self.saving.dirty || self.wants(now).any(|want| want.when <= now.boot);
+        let lease = match self.lease {
+            LeaseState::None { not_before } | LeaseState::Away { not_before } if blocked => {
+                Some(not_before)
+            }
+            _ => None,
+        };
+        wants
+            .chain(ends)
+            .chain(save)
+            .chain(lease)
+            .filter(|at| *at > now.boot)
+            .min()
+    }
+}

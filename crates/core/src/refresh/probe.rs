@@ -1,0 +1,204 @@
+//! Rule 8: from evidence to proof. One shared probe per value; alive, dead, or inconclusive.
+
+use super::alarm::AlarmName;
+use super::event::Effect;
+use super::lane::Held;
+use super::machine::{Machine, Task};
+use super::mutant::planted;
+use super::rules::{HEARSAY_GAP, YOUNG};
+use super::verdict::Evidence;
+use crate::clock::{Boot, Now};
+use crate::credential::{Kind, Lane, ValueId};
+use crate::retry;
+use crate::source::Trouble;
+
+/// What an adopted token, whose age nobody knows, is believed to have left.
+const ADOPTED_FOR: u64 = 3_600_000;
+/// The least time between two probes of one value.
+const PROBE_GAP: u64 = 2_000;
+
+impl Machine {
+    /// Somebody calls this lane's value dead.
+    pub(super) fn suspect(
+        &mut self,
+        lane: Lane,
+        evidence: Evidence,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if planted!(self.rules, UnprobedEvidence) {
+            self.bury(lane, now);
+            return;
+        }
+        if evidence == Evidence::Sink && planted!(self.rules, SinkPutBackUnprobed) {
+            effects.push(Effect::PutBack(Kind::AccessToken));
+            return;
+        }
+        let state = self.lane_mut(lane);
+        if !state.live(now) {
+            return;
+        }
+        let health = &mut state.health;
+        if evidence == Evidence::Hearsay {
+            if now.boot < health.hearsay_after {
+                return;
+            }
+            health.hearsay_after = now.boot.plus(HEARSAY_GAP);
+        }
+        health.put_back |= evidence == Evidence::Sink;
+        health.suspected.get_or_insert(now.boot);
+    }
+
+    /// Values whose holders report nothing are probed regularly: classic ones, and those with sinks.
+    pub(super) fn probed_regularly(&self, lane: Lane) -> bool {
+        lane == Lane::Classic || (self.rules.watched && lane == self.primary())
+    }
+
+    fn probe_interval(&mut self) -> u64 {
+        let lanes = Lane::ALL
+            .into_iter()
+            .filter(|lane| self.in_use(*lane) && self.probed_regularly(*lane));
+        let lanes = u64::try_from(lanes.count()).unwrap_or(1).max(1);
+        // Half a day's probes are kept for reported deaths: the regular ones stay within the other half.
+        let half = u64::from(self.rules.limits.of(Task::Probe(Lane::Classic).budget())) / 2;
+        let least = 30 * 3_600_000 * lanes / half.max(1);
+        let every = self.rules.timing.probe_every.max(least);
+        every - self.jitter.below(every / 10 + 1)
+    }
+
+    pub(super) fn first_probe(&mut self, now: Now) -> Boot {
+        now.boot.plus(self.probe_interval())
+    }
+
+    pub(super) fn found_alive(
+        &mut self,
+        lane: Lane,
+        about: Option<ValueId>,
+        sent: Boot,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let probe_due = now.boot.plus(self.probe_interval());
+        let gap = PROBE_GAP.max(self.spent(Task::Probe(lane).budget(), now).spacing());
+        self.adopt_if_alive(lane, about, sent, now);
+        let state = self.lane_mut(lane);
+        let Some(held) = state.held.as_mut().filter(|held| Some(held.id) == about) else {
+            return;
+        };
+        held.restored = false;
+        let id = held.id;
+        let put_back = state.health.put_back;
+        state.early_deaths = 0;
+        state.health = super::lane::Health {
+            last_alive: sent,
+            probe_due,
+            not_before: now.boot.plus(gap),
+            hearsay_after: state.health.hearsay_after,
+            ..Default::default()
+        };
+        if put_back {
+            effects.push(Effect::PutBack(Kind::AccessToken));
+        }
+        self.tickets_may_use(id, now);
+        self.over(AlarmName::NothingLives, effects);
+    }
+
+    /// Rule 10: an existing token was handed over for adoption, and lives.
+    fn adopt_if_alive(&mut self, lane: Lane, about: Option<ValueId>, sent: Boot, now: Now) {
+        let Some((token, id)) = self.adopting.take_if(|(_, id)| Some(*id) == about) else {
+            return;
+        };
+        let expires = sent.plus(ADOPTED_FOR);
+        let timing = self.rules.timing;
+        let due = super::due::due(lane, expires, u64::MAX, &timing, &mut self.jitter);
+        self.displace(lane, now);
+        self.contest_mut().classic_ours = true;
+        self.saving.dirty = true;
+        self.lane_mut(lane).held = Some(Held {
+            token,
+            id,
+            sent,
+            expires,
+            lifetime: ADOPTED_FOR,
+            due,
+            dead: false,
+            restored: false,
+        });
+    }
+
+    pub(super) fn found_dead(
+        &mut self,
+        lane: Lane,
+        about: Option<ValueId>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self
+            .adopting
+            .take_if(|(_, id)| Some(*id) == about)
+            .is_some()
+        {
+            effects.push(Effect::Alarm(super::alarm::Alarm::AdoptionRefused));
+            return;
+        }
+        let state = self.lane_mut(lane);
+        let Some(held) = state
+            .held
+            .as_ref()
+            .filter(|held| Some(held.id) == about && !held.dead)
+        else {
+            return;
+        };
+        let young = now.boot.since(held.sent) < YOUNG;
+        if young && !state.health.second_look {
+            state.health.second_look = true;
+            state.health.suspected.get_or_insert(now.boot);
+            state.health.not_before = now.boot.plus(1000);
+            return;
+        }
+        let (fetched, last_alive) = (held.sent, state.health.last_alive);
+        let early = held.expires.since(now.boot) > 5_000;
+        if lane == Lane::Classic && early {
+            self.killed(fetched, last_alive, now, effects);
+        }
+        self.bury(lane, now);
+    }
+
+    /// The value is dead: it is not handed out again, and its successor is fetched.
+    pub(super) fn bury(&mut self, lane: Lane, now: Now) {
+        let state = self.lane_mut(lane);
+        let Some(held) = state.held.as_mut() else {
+            return;
+        };
+        held.dead = true;
+        state.health = super::lane::Health {
+            hearsay_after: state.health.hearsay_after,
+            ..Default::default()
+        };
+        state.stuck = false;
+        if state.early_deaths > 0 {
+            let wait = 1000_u64 << state.early_deaths.min(6);
+            state.retry.not_before = state.retry.not_before.max(now.boot.plus(wait));
+        }
+        self.saving.dirty = true;
+    }
+
+    pub(super) fn probe_failed(&mut self, lane: Lane, trouble: Trouble, now: Now) {
+        let spent = self.spent(Task::Probe(lane).budget(), now);
+        let regular = self.probe_interval();
+        let mut jitter = self.jitter;
+        let state = self.lane_mut(lane);
+        let left = state.left(now);
+        state.health.failures = state.health.failures.saturating_add(1);
+        let failures = state.health.failures;
+        let wait = match trouble {
+            Trouble::Passing(_) | Trouble::TokenBad(_) => {
+                retry::after_trouble(failures, left, spent, &mut jitter)
+            }
+            Trouble::Refused(_) | Trouble::QuotaUsedUp => 60_000 + jitter.below(60_000),
+        };
+        state.health.not_before = now.boot.plus(wait);
+        state.health.probe_due = now.boot.plus(regular.max(wait));
+        self.jitter = jitter;
+    }
+}

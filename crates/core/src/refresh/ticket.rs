@@ -1,0 +1,184 @@
+//! Rule 11: tickets. `expires_in` is always 7200 whatever the ticket's age, so the change itself has to be watched for.
+//!
+//! Must not know: calls, saves, budgets.
+
+use crate::clock::{Boot, Now};
+use crate::credential::{Token, ValueId};
+
+use super::lane::Retry;
+use crate::retry::Jitter;
+
+/// A ticket held.
+#[derive(Debug, Clone)]
+pub(super) struct HeldTicket {
+    pub(super) token: Token,
+    pub(super) id: ValueId,
+    pub(super) first_seen: Boot,
+    /// The last time its predecessor was still the answer: it was born after that. None while no change has been seen.
+    pub(super) born_after: Option<Boot>,
+    /// The last time it was the answer.
+    pub(super) last_seen: Boot,
+    /// What `expires_in` always says.
+    pub(super) lifetime: u64,
+    pub(super) expires: Boot,
+}
+
+/// One ticket kind of one app.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TicketState {
+    pub(super) held: Option<HeldTicket>,
+    /// When to ask next.
+    pub(super) due: Boot,
+    pub(super) retry: Retry,
+    /// A caller calls it dead: ask again, but at most once a minute.
+    pub(super) reported: bool,
+    pub(super) report_after: Boot,
+    /// The access token it was refused with: asked again with another one, or when this one proves alive.
+    pub(super) refused_with: Option<ValueId>,
+}
+
+impl TicketState {
+    pub(super) fn live(&self, now: Now) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| now.boot < held.expires)
+    }
+
+    /// Takes an answer; says whether the ticket changed.
+    pub(super) fn seen(
+        &mut self,
+        token: Token,
+        id: ValueId,
+        sent: Boot,
+        lifetime: u64,
+        trusted: bool,
+        jitter: &mut Jitter,
+    ) -> bool {
+        let before = self.held.take();
+        let changed = before.as_ref().is_none_or(|held| held.id != id);
+        let mut held = match before {
+            Some(held) if held.id == id => held,
+            before => HeldTicket {
+                token,
+                id,
+                first_seen: sent,
+                born_after: before.map(|held| held.last_seen),
+                last_seen: sent,
+                lifetime,
+                expires: sent.plus(lifetime),
+            },
+        };
+        held.last_seen = held.last_seen.max(sent);
+        if held.last_seen >= held.first_seen.plus(held.lifetime) {
+            held.born_after = None; // it outlived what its birth was thought to be
+        }
+        held.expires = held.expires.max(held.last_seen.plus(held.lifetime / 6));
+        if trusted {
+            held.expires = sent.plus(lifetime);
+            held.born_after = Some(sent);
+        }
+        self.due = next_ask(&held, sent, jitter);
+        self.held = Some(held);
+        self.reported = false;
+        self.refused_with = None;
+        self.retry.clear();
+        changed
+    }
+}
+
+/// When to ask again: every twelfth of a lifetime (10 min) while its birth is unknown; else at half its life (hourly), and
+/// around its end in steps that halve the uncertainty.
+fn next_ask(held: &HeldTicket, now: Boot, jitter: &mut Jitter) -> Boot {
+    let step = held.lifetime / 12;
+    let Some(born_after) = held.born_after else {
+        return now.plus(step - jitter.below(step / 10));
+    };
+    let (first_end, last_end) = (
+        born_after.plus(held.lifetime),
+        held.first_seen.plus(held.lifetime),
+    );
+    let half_life = held.lifetime / 2;
+    if now.plus(half_life) < first_end {
+        return now.plus(half_life - jitter.below(step / 10));
+    }
+    if now < first_end {
+        return first_end;
+    }
+    let fine = (last_end.since(first_end) / 4).max(held.lifetime / 240);
+    now.plus(fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: u64 = 7_200_000;
+
+    fn token(name: &str) -> (Token, ValueId) {
+        (
+            Token::new(name).unwrap(),
+            ValueId(name.bytes().map(u64::from).sum()),
+        )
+    }
+
+    fn see(state: &mut TicketState, name: &str, at: u64) -> bool {
+        let (token, id) = token(name);
+        state.seen(token, id, Boot(at), LIFETIME, false, &mut Jitter(1))
+    }
+
+    #[test]
+    fn rule_11_a_ticket_of_unknown_age_is_asked_for_every_ten_minutes() {
+        let mut state = TicketState::default();
+        assert!(see(&mut state, "a", 0));
+        assert!((540_000..=600_000).contains(&state.due.0));
+        assert!(!see(&mut state, "a", 600_000));
+        assert!((1_140_000..=1_200_000).contains(&state.due.0));
+    }
+
+    #[test]
+    fn rule_11_after_a_change_it_is_asked_for_hourly_and_around_its_end() {
+        let mut state = TicketState::default();
+        see(&mut state, "a", 0);
+        assert!(see(&mut state, "b", 600_000));
+        assert!(
+            (4_100_000..=4_200_000).contains(&state.due.0),
+            "hourly: {:?}",
+            state.due
+        );
+        see(&mut state, "b", 4_200_000);
+        assert_eq!(
+            state.due,
+            Boot(7_200_000),
+            "born after 0, so it may end from 7200 s on"
+        );
+        see(&mut state, "b", 7_200_000);
+        assert_eq!(
+            state.due,
+            Boot(7_350_000),
+            "a quarter of the ten minutes of doubt"
+        );
+        assert!(see(&mut state, "c", 7_350_000));
+        let held = state.held.as_ref().unwrap();
+        assert_eq!(
+            held.born_after,
+            Some(Boot(7_200_000)),
+            "doubt has shrunk to 150 s"
+        );
+    }
+
+    #[test]
+    fn rule_11_the_same_ticket_answered_again_does_not_prolong_it() {
+        let mut state = TicketState::default();
+        see(&mut state, "a", 0);
+        see(&mut state, "a", 3_600_000);
+        assert_eq!(state.held.as_ref().unwrap().expires, Boot(LIFETIME));
+    }
+
+    #[test]
+    fn rule_11_a_ticket_that_outlives_its_time_is_believed_for_two_askings() {
+        let mut state = TicketState::default();
+        see(&mut state, "a", 0);
+        see(&mut state, "a", 7_300_000);
+        assert_eq!(state.held.as_ref().unwrap().expires, Boot(8_500_000));
+    }
+}

@@ -1,0 +1,164 @@
+//! What is wanted, and when: one question per possible call. Starting it is the plan's business.
+
+use super::lane::{LaneState, Nudge};
+use super::machine::{Machine, Task};
+use super::rules::FORCED_BY_MACHINE;
+use crate::budget::BudgetKind;
+use crate::clock::{Boot, Now};
+use crate::credential::{Lane, Ticket};
+
+/// A call that should be made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Want {
+    pub(super) task: Task,
+    pub(super) when: Boot,
+    /// For a reported death, or because nothing lives: may use the half of the budget kept for that (rule 9).
+    pub(super) urgent: bool,
+}
+
+impl Machine {
+    /// Every call that is wanted now or later, most urgent first.
+    pub(super) fn wants(&self, now: Now) -> impl Iterator<Item = Want> + use<> {
+        let lanes = [self.primary(), self.primary().other()];
+        let fetches = lanes.map(|lane| self.fetch_wanted(lane, now));
+        let probes = lanes.map(|lane| self.probe_wanted(lane, now));
+        let tickets = Ticket::ALL.map(|ticket| self.ticket_wanted(ticket, now));
+        fetches.into_iter().chain(probes).chain(tickets).flatten()
+    }
+
+    fn fetch_wanted(&self, lane: Lane, now: Now) -> Option<Want> {
+        let task = match lane {
+            Lane::Classic => Task::Classic,
+            Lane::Stable => Task::Stable,
+        };
+        if !self.in_use(lane) || self.busy(task) {
+            return None;
+        }
+        let untouched = LaneState::default();
+        let state = self.lane(lane).unwrap_or(&untouched);
+        let urgent = !state.live(now);
+        let nudged = state.nudge.is_some();
+        let due = state
+            .held
+            .as_ref()
+            .filter(|_| !urgent && !state.settle && !nudged);
+        let mut when = due.map_or(now.boot, |held| held.due).max(state.wait_until);
+        if !nudged {
+            when = when.max(state.retry.not_before);
+        }
+        match lane {
+            Lane::Classic => self.classic_wanted(when, urgent, nudged, now),
+            Lane::Stable => Some(self.stable_wanted(state, when, urgent, now)),
+        }
+    }
+
+    fn classic_wanted(&self, when: Boot, urgent: bool, nudged: bool, now: Now) -> Option<Want> {
+        // Rule 2: while what is handed out is not saved, nothing is minted unless it dies.
+        if self.unsaved() && !urgent {
+            return None;
+        }
+        let held_back = self
+            .classic_held_back(now)
+            .filter(|until| *until == Boot::NEVER || !nudged);
+        let when = held_back.map_or(when, |until| until.max(when));
+        (when < Boot::NEVER).then_some(Want {
+            task: Task::Classic,
+            when,
+            urgent,
+        })
+    }
+
+    /// Normal mode, the cheap oracle; forced only for an operator, or for a dead value that normal mode still answers.
+    fn stable_wanted(&self, state: &LaneState, when: Boot, urgent: bool, now: Now) -> Want {
+        let normal = Want {
+            task: Task::Stable,
+            when,
+            urgent,
+        };
+        let operator = state.nudge == Some(Nudge::Force);
+        let other_lives = self
+            .lane(Lane::Classic)
+            .is_some_and(|other| other.live(now));
+        let by_machine = state.dead() && state.stuck && !other_lives;
+        let used = self.spent(BudgetKind::Forced, now).used;
+        let within = operator || used < FORCED_BY_MACHINE;
+        if (!operator && !by_machine) || !within || (self.unsaved() && !urgent) {
+            return normal;
+        }
+        Want {
+            task: Task::Forced,
+            when: when.max(self.force_allowed_at(now)),
+            urgent: true,
+        }
+    }
+
+    fn probe_wanted(&self, lane: Lane, now: Now) -> Option<Want> {
+        let task = Task::Probe(lane);
+        if self.busy(task) {
+            return None;
+        }
+        if lane == Lane::Classic && self.adopting.is_some() {
+            let not_before = self
+                .lane(lane)
+                .map_or(Boot::default(), |state| state.health.not_before);
+            return Some(Want {
+                task,
+                when: not_before.max(now.boot),
+                urgent: true,
+            });
+        }
+        let state = self.lane(lane).filter(|state| state.live(now))?;
+        let health = &state.health;
+        if let Some(since) = health.suspected {
+            return Some(Want {
+                task,
+                when: since.max(health.not_before),
+                urgent: true,
+            });
+        }
+        if !self.in_use(lane) || !self.probed_regularly(lane) {
+            return None;
+        }
+        Some(Want {
+            task,
+            when: health.probe_due.max(health.not_before),
+            urgent: false,
+        })
+    }
+
+    fn ticket_wanted(&self, ticket: Ticket, now: Now) -> Option<Want> {
+        let task = Task::Ticket(ticket);
+        if !self.rules.wants(ticket) || self.busy(task) {
+            return None;
+        }
+        let token = self.best_token(now)?;
+        let Some(state) = self.tickets[ticket as usize].as_deref() else {
+            return Some(Want {
+                task,
+                when: now.boot,
+                urgent: true,
+            });
+        };
+        if state.refused_with == Some(token.id) {
+            return None;
+        }
+        let urgent = !state.live(now) || state.reported;
+        let when = if !state.live(now) {
+            now.boot
+        } else if state.reported {
+            state.report_after.min(state.due)
+        } else {
+            state.due
+        };
+        Some(Want {
+            task,
+            when: when.max(state.retry.not_before),
+            urgent,
+        })
+    }
+
+    /// What is handed out is not durable, and the last try to make it so failed.
+    pub(super) const fn unsaved(&self) -> bool {
+        self.saving.failures > 0
+    }
+}
