@@ -1,2 +1,65 @@
-//! The `wxtoken` command: only wires the other crates.
-fn main() {}
+//! The `wxtoken` command: parses, chooses a language and hands over to one file per subcommand.
+//!
+//! Must not know: what any subcommand does.
+
+mod cli;
+mod client;
+mod completions;
+mod failure;
+mod get;
+mod lang;
+mod refresh;
+mod status;
+mod surroundings;
+mod term;
+mod when;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(say_where_it_panicked));
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        term::complain("another TLS library was chosen before the program began");
+        return ExitCode::from(1);
+    }
+    let (arguments, lang) = match cli::parse() {
+        Ok(parsed) => parsed,
+        Err(wrong) => {
+            // Help and version are results, the rest is wrong use; clap tells them apart.
+            let told = wrong.print();
+            return ExitCode::from(u8::from(wrong.use_stderr() || told.is_err()) * 2);
+        }
+    };
+    match cli::run(arguments, lang) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+/// Where it happened, and nothing of what was being handled: a panic's message may hold a token.
+fn say_where_it_panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(
+        || "an unknown place".to_owned(),
+        |at| format!("{}:{}", at.file(), at.line()),
+    );
+    term::complain(&format!(
+        "a defect in wxtoken at {place}; please report it with that line. What it was handling is not shown, \
+         because it may hold a secret."
+    ));
+}
+
+/// The runtime most subcommands need: one thread, enough for a few requests.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
+}

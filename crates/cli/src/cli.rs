@@ -1,0 +1,133 @@
+//! The one list of subcommands: names, one-line descriptions, and which file runs each.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::lang::Lang;
+use crate::{completions, get, refresh, status};
+
+/// One WeChat token, fetched once, kept alive, handed to everyone
+///
+/// wxtoken fetches the access tokens and tickets of your WeChat apps, renews them before they end, hands them to all
+/// your programs, and replaces one that WeChat calls bad. 微信凭据中控服务器:统一获取、刷新并分发 access_token 与各类 ticket。
+#[derive(Debug, Parser)]
+#[command(
+    name = "wxtoken",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    /// Language of explanations [default: by LC_ALL, LC_MESSAGES or LANG]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "LANG",
+        hide_possible_values = false
+    )]
+    lang: Option<Lang>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print one token or ticket from a running server
+    Get(get::Arguments),
+    /// Show every credential: time left, age, last trouble, fetches today
+    Status(status::Arguments),
+    /// Have the server fetch a credential now
+    Refresh(refresh::Arguments),
+    /// Print a script that completes these commands in your shell
+    #[command(hide = true)]
+    Completions(completions::Arguments),
+}
+
+/// A help text in a language.
+type Epilogue = fn(Lang) -> &'static str;
+
+/// What follows the options in each subcommand's `--help`.
+const EPILOGUES: [(&str, Epilogue); 3] = [
+    ("get", get::epilogue),
+    ("status", status::epilogue),
+    ("refresh", refresh::epilogue),
+];
+
+/// The command as clap knows it, with the help texts of a language.
+pub(crate) fn command(lang: Lang) -> clap::Command {
+    EPILOGUES.into_iter().fold(
+        Cli::command().after_help(epilogue(lang)),
+        |all, (name, text)| all.mut_subcommand(name, |one| one.after_help(text(lang))),
+    )
+}
+
+/// Parses the process's arguments.
+pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let lang = Lang::of_arguments(&words).unwrap_or_else(Lang::of_environment);
+    let mut matches = command(lang).try_get_matches_from(words)?;
+    let cli = Cli::from_arg_matches_mut(&mut matches)?;
+    let lang = cli.lang.unwrap_or(lang);
+    Ok((cli, lang))
+}
+
+/// Runs the chosen subcommand.
+pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
+    match cli.command {
+        Command::Get(arguments) => get::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments, lang),
+        Command::Refresh(arguments) => refresh::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, lang),
+    }
+}
+
+fn epilogue(lang: Lang) -> &'static str {
+    lang.pick(
+        "示例:
+  wxtoken demo                          # 一条命令看到完整效果,不需要微信账号
+  wxtoken init && wxtoken serve         # 写出配置,然后启动
+  wxtoken check                         # 哪里不对、怎么改
+  wxtoken explain 40164                 # 错误码是什么意思
+
+密钥从不作为参数:放进环境变量、文件,或在终端输入。结果写到标准输出,其余写到标准错误;
+退出码 0 成功,1 失败,2 用法或配置有误。",
+        "Examples:
+  wxtoken demo                          # see all of it in one command; no WeChat account needed
+  wxtoken init && wxtoken serve         # write a configuration, then start
+  wxtoken check                         # what is wrong, and how to put it right
+  wxtoken explain 40164                 # what an error code means
+
+Keys are never arguments: they come from the environment, a file or a prompt. Results go to standard output, all else
+to standard error; exit 0 done, 1 failed, 2 wrong use or configuration.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_well_formed_in_both_languages() {
+        for lang in [Lang::Zh, Lang::En] {
+            command(lang).debug_assert();
+        }
+    }
+
+    #[test]
+    fn every_subcommand_has_an_epilogue_with_an_example() {
+        for one in command(Lang::En)
+            .get_subcommands()
+            .filter(|one| !one.is_hide_set())
+        {
+            let text = one
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let named = format!("wxtoken {}", one.get_name());
+            assert!(text.contains(&named), "{} shows no example", one.get_name());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Where a running server is: an `http`, `https` or `unix` URL, parsed once.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use http::Uri;
+
+/// A server's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// `http://host:port` or `https://host:port`.
+    Net {
+        /// Whether TLS is spoken.
+        tls: bool,
+        /// Name or address, without brackets.
+        host: String,
+        /// The port; 80 or 443 if the URL names none.
+        port: u16,
+    },
+    /// `unix:/run/wxtoken/api.sock`.
+    Socket(PathBuf),
+}
+
+/// Why a text is not a server's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidTarget {
+    /// Not a URL of one of the three schemes.
+    #[error("write http://HOST:PORT, https://HOST:PORT or unix:/PATH/OF/SOCKET")]
+    Form,
+    /// `https://name:secret@host`.
+    #[error("a URL must not hold a password; the key goes into its own variable")]
+    Password,
+    /// `https://host/path?query`.
+    #[error("leave out what follows the port; only scheme, host and port are used")]
+    Path,
+    /// A socket's path that depends on the folder one happens to be in.
+    #[error("the socket's path must be absolute: unix:/PATH/OF/SOCKET")]
+    RelativeSocket,
+}
+
+impl FromStr for Target {
+    type Err = InvalidTarget;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // unix:///run/x.sock is accepted as unix:/run/x.sock is.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if !path.starts_with('/') {
+                return Err(InvalidTarget::RelativeSocket);
+            }
+            return Ok(Self::Socket(PathBuf::from(path)));
+        }
+        let uri: Uri = text.parse().map_err(|_| InvalidTarget::Form)?;
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(InvalidTarget::Form),
+        };
+        let authority = uri.authority().ok_or(InvalidTarget::Form)?;
+        if authority.as_str().contains('@') {
+            return Err(InvalidTarget::Password);
+        }
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(InvalidTarget::Path);
+        }
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        if host.is_empty() {
+            return Err(InvalidTarget::Form);
+        }
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self::Net { tls, host, port })
+    }
+}
+
+impl Target {
+    /// Whether what is sent there could be read on the way.
+    pub(crate) fn is_readable_on_the_way(&self) -> bool {
+        match self {
+            Self::Net {
+                tls: false, host, ..
+            } => {
+                host != "localhost"
+                    && !host
+                        .parse::<std::net::IpAddr>()
+                        .is_ok_and(|address| address.is_loopback())
+            }
+            Self::Net { tls: true, .. } | Self::Socket(_) => false,
+        }
+    }
+
+    /// The `Host` header.
+    pub(crate) fn host_header(&self) -> String {
+        match self {
+            Self::Net { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Net { host, port, .. } => format!("{host}:{port}"),
+            Self::Socket(_) => "localhost".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_schemes_are_understood() {
+        assert_eq!(
+            "http://127.0.0.1:7200".parse(),
+            Ok(Target::Net {
+                tls: false,
+                host: "127.0.0.1".into(),
+                port: 7200
+            })
+        );
+        assert_eq!(
+            "https://[::1]/".parse(),
+            Ok(Target::Net {
+                tls: true,
+                host: "::1".into(),
+                port: 443
+            })
+        );
+        for socket in ["unix:/run/wx.sock", "unix:///run/wx.sock"] {
+            assert_eq!(socket.parse(), Ok(Target::Socket("/run/wx.sock".into())));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_what_to_write() {
+        let why = |text: &str| text.parse::<Target>().unwrap_err();
+        assert_eq!(why("127.0.0.1:7200"), InvalidTarget::Form);
+        assert_eq!(why("ftp://x"), InvalidTarget::Form);
+        assert_eq!(why("http://:80"), InvalidTarget::Form);
+        assert_eq!(why("https://a:b@x"), InvalidTarget::Password);
+        assert_eq!(why("https://x/v1"), InvalidTarget::Path);
+        assert_eq!(why("unix:wx.sock"), InvalidTarget::RelativeSocket);
+    }
+
+    #[test]
+    fn only_plain_http_to_another_machine_can_be_read_on_the_way() {
+        let readable = |text: &str| text.parse::<Target>().unwrap().is_readable_on_the_way();
+        assert!(readable("http://10.0.0.1:7200"));
+        assert!(!readable("http://127.0.0.1:7200"));
+        assert!(!readable("http://localhost:7200"));
+        assert!(!readable("http://[::1]:7200"));
+        assert!(!readable("https://10.0.0.1:7200"));
+        assert!(!readable("unix:/run/wx.sock"));
+    }
+}

@@ -1,0 +1,137 @@
+//! `wxtoken refresh`: has a running server fetch a credential now.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use wxtoken_core::app::AppId;
+use wxtoken_core::credential::Kind;
+
+use crate::client::{Door, Server, Trouble};
+use crate::failure::Failure;
+use crate::lang::Lang;
+use crate::{runtime, status, term, when};
+
+/// What follows the options in `--help`.
+pub(crate) fn epilogue(lang: Lang) -> &'static str {
+    lang.pick(
+        "示例:
+  wxtoken refresh wx0123456789abcdef
+  wxtoken refresh wx0123456789abcdef jsapi_ticket
+  wxtoken refresh wx0123456789abcdef --force       # 令牌泄露时;先显示今天还剩几次,再询问
+
+不带 --force 时,stable 通道在最后五分钟之前会答复同一个值,这是正常的。微信每天只允许强制刷新 20 次,
+两次之间至少 30 秒;令牌泄露时隔 30 秒强制两次,旧值才立即失效。",
+        "Examples:
+  wxtoken refresh wx0123456789abcdef
+  wxtoken refresh wx0123456789abcdef jsapi_ticket
+  wxtoken refresh wx0123456789abcdef --force       # after a leak; says first how many are left today, then asks
+
+Without --force the stable lane answers with the same value until its last five minutes: that is as it should be.
+WeChat allows 20 forced refreshes a day, 30 s apart; after a leak force twice, so that the leaked value dies at once.",
+    )
+}
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The app's AppID
+    #[arg(value_name = "APPID")]
+    app: AppId,
+    /// access_token, jsapi_ticket or card_ticket
+    #[arg(value_name = "KIND", default_value = "access_token")]
+    kind: Kind,
+    /// End the stable token now and mint another: 20 a day
+    #[arg(long)]
+    force: bool,
+    /// Don't ask before forcing
+    #[arg(long)]
+    yes: bool,
+    /// Print the server's whole answer
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    outcome: String,
+    detail: Option<String>,
+    generation: Option<u64>,
+    expires_at: Option<u64>,
+}
+
+/// Refreshes.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.force && arguments.kind != Kind::AccessToken {
+        return Err(Failure::misuse(anyhow::anyhow!(
+            "--force is for access tokens: a ticket cannot be forced, WeChat answers with the one it has"
+        )));
+    }
+    let server = Server::from_environment(Door::Admin)?;
+    runtime()?.block_on(refresh(arguments, &server))
+}
+
+async fn refresh(arguments: &Arguments, server: &Server) -> Result<(), Failure> {
+    if arguments.force && !may_force(arguments, server).await? {
+        term::remark("nothing was changed");
+        return Err(Failure::Said);
+    }
+    let path = format!("/admin/apps/{}/{}/refresh", arguments.app, arguments.kind);
+    let wish = serde_json::json!({ "force": arguments.force });
+    let body = server.post(&path, &wish, Duration::from_secs(45)).await?;
+    let reply: Reply = server.read(&body)?;
+    if arguments.json {
+        term::result(String::from_utf8_lossy(&body).trim_end())?;
+    } else {
+        term::result(in_words(&reply))?;
+    }
+    match reply.outcome.as_str() {
+        "refreshed" | "unchanged" => Ok(()),
+        _ => Err(Failure::Said),
+    }
+}
+
+/// Says what is left of WeChat's forced quota, and asks if somebody is there.
+async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failure> {
+    let apps = status::apps_of(server).await?;
+    let app = apps
+        .iter()
+        .find(|app| app.appid == arguments.app.as_str())
+        .ok_or_else(|| Trouble::NotFound(format!("the server has no app {}", arguments.app)))?;
+    let forced = app.budget("forced");
+    let left = forced.limit.saturating_sub(forced.used);
+    term::remark(format_args!(
+        "WeChat allows {} forced refreshes a day for {}; {} are used, {left} are left. \
+         A forced refresh ends the value that everybody holds now.",
+        forced.limit, arguments.app, forced.used
+    ));
+    if left == 0 {
+        return Err(anyhow::anyhow!(
+            "none is left until midnight in Beijing; without --force the server asks for the value WeChat has"
+        )
+        .into());
+    }
+    Ok(arguments.yes || !term::can_ask() || term::agrees("Force it?")?)
+}
+
+fn in_words(reply: &Reply) -> String {
+    let until = reply.expires_at.map_or_else(String::new, |at| {
+        let left = when::span(at.saturating_sub(when::now()));
+        format!(", until {} ({left})", when::clock_time(at))
+    });
+    let generation = reply
+        .generation
+        .map_or_else(String::new, |number| format!(" generation {number}"));
+    match reply.outcome.as_str() {
+        "refreshed" => format!("refreshed:{generation}{until}"),
+        "unchanged" => {
+            format!("unchanged, WeChat answers with the value we have:{generation}{until}")
+        }
+        other => format!(
+            "{other}: {}",
+            reply
+                .detail
+                .as_deref()
+                .unwrap_or("the server gave no reason")
+        ),
+    }
+}

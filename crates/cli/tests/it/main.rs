@@ -1,0 +1,11 @@
+//! The `wxtoken` program as a user meets it: run as a process, judged by what it prints and how it exits.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
+mod canned;
+mod program;
+
+mod asking;
+mod usage;
