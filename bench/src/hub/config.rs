@@ -1,0 +1,73 @@
+//! The configuration files of one server under measurement.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::{Settings, World};
+
+/// Writes `wxtoken.toml` and what it includes into `home`; returns its path.
+pub(super) fn write(
+    world: &World,
+    settings: &Settings,
+    home: &Path,
+    api: SocketAddr,
+    admin: SocketAddr,
+    admin_key: &str,
+) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(home.join("apps.d"))?;
+    let tls = settings.tls.as_ref().map_or_else(String::new, |files| {
+        format!(
+            "tls = {{ cert = \"{}\", key = \"{}\" }}\n",
+            files.cert.display(),
+            files.key.display()
+        )
+    });
+    let main = format!(
+        "include = [\"apps.d/*.toml\"]
+[server]
+listen = [\"{api}\"]
+{tls}[admin]
+listen = \"{admin}\"
+key = \"{admin_key}\"
+[store]
+kind = \"embedded\"
+path = \"{}\"
+[upstream]
+base_url = \"http://{}\"
+fallback_urls = []
+[refresh]
+max_in_flight = {}
+",
+        home.join("data").display(),
+        settings.upstream,
+        settings.max_in_flight,
+    );
+    let mut apps = String::new();
+    for (index, (appid, secret)) in world.apps.iter().take(settings.apps).enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            apps,
+            "[[app]]\nappid = \"{appid}\"\nname = \"app-{index}\"\ntype = \"official\"\nsecret = \"{secret}\"\n"
+        );
+    }
+    let mut callers = String::new();
+    for (index, key) in world.keys.iter().enumerate() {
+        let _ = write!(
+            callers,
+            "[[caller]]\nname = \"caller-{index}\"\nkey = \"{key}\"\napps = [\"*\"]\nallow = [\"read\"]\nrate = \"1000000/s\"\nconcurrency = 4096\n"
+        );
+    }
+    let file = home.join("wxtoken.toml");
+    for (path, text) in [
+        (&file, main),
+        (&home.join("apps.d/apps.toml"), apps),
+        (&home.join("apps.d/callers.toml"), callers),
+    ] {
+        fs::write(path, text)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
