@@ -104,6 +104,7 @@ impl Machine {
             }
         }
         self.budgets = self.budgets.merged(&record.budgets);
+        self.budgets.last_forced = self.budgets.last_forced.min(self.steady_wall(now));
         self.learn_contest(record);
         for remembered in &record.remembered {
             let ends = now.boot_at(remembered.ends);

@@ -42,13 +42,7 @@ impl Machine {
             return;
         };
         let task = job.task;
-        let ended = task
-            .fetches()
-            .and_then(|lane| self.lane(lane))
-            .and_then(|state| state.intent);
-        let late = ended.is_some_and(|intent| {
-            task.mints() && self.steady_wall(now).plus(timeout) > intent.deadline
-        });
+        let late = task.mints() && job.begun.plus(timeout) < now.boot;
         let ask = self.ask(task, now);
         let Some(ask) = ask.filter(|_| in_time && !late) else {
             self.abandon(call, now);

@@ -52,6 +52,7 @@ impl Machine {
         self.jobs.push(Job {
             call,
             task,
+            begun: now.boot,
             sent: None,
             about,
         });
@@ -71,7 +72,7 @@ impl Machine {
         if planted!(self.rules, NoIntent) {
             return;
         }
-        let sent = self.steady_wall(now);
+        let sent = now.wall;
         let deadline = sent.plus(2 * self.rules.timing.call_timeout);
         self.lane_mut(lane).intent = Some(Intent {
             fence,
