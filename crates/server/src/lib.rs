@@ -1,5 +1,7 @@
 //! The wxtoken server as a library: fetches, keeps and hands out WeChat credentials.
 
+pub mod clock;
 pub mod config;
 pub mod keeper;
 pub mod store;
+pub mod wechat;

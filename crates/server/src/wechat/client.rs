@@ -1,0 +1,279 @@
+//! The client: asks WeChat one question, over the hosts and with the secrets an app has.
+//!
+//! Owns: the order of hosts and secrets, the time limit, what a failure is called.
+//! Must not know: when to ask, what is done with an answer, budgets.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
+use wxtoken_core::source::{
+    Answer, Ask, CredentialSource, Failure, Minted, Passing, Reply, Trouble,
+};
+
+use crate::config::Secret;
+use crate::keeper::HashValue;
+
+use super::base::Base;
+use super::connect::{BuildError, Dialer};
+use super::errcode::{Endpoint, Verdict, WRONG_SECRET, judge};
+use super::exchange::{Answered, Broken, Exchange};
+use super::hosts::Hosts;
+use super::notes::{Notes, SecretUsed, Told};
+use super::options::{AppUpstream, Directory, Options};
+use super::request::call;
+use super::wire::{self, Hints, Said};
+
+/// WeChat, as a [`CredentialSource`].
+pub struct WeChat {
+    exchange: Exchange,
+    hosts: Hosts,
+    directory: Box<dyn Directory>,
+    hash: HashValue,
+    /// Apps whose previous AppSecret was the one accepted last: it is tried first.
+    on_previous: Mutex<HashSet<AppId>>,
+}
+
+/// What one question gathers on its way.
+#[derive(Default)]
+struct Progress {
+    sent: AtomicBool,
+    upstream_time: Option<Wall>,
+    notes: Notes,
+}
+
+impl Progress {
+    fn failure(&self, trouble: Trouble) -> Failure {
+        Failure {
+            trouble,
+            sent: self.sent.load(Ordering::Relaxed),
+            upstream_time: self.upstream_time,
+        }
+    }
+}
+
+impl WeChat {
+    /// A client that has made no connection yet.
+    ///
+    /// # Errors
+    /// If the trust roots or the proxy's login are unusable.
+    pub fn new(
+        options: Options,
+        directory: impl Directory + 'static,
+        hash: HashValue,
+    ) -> Result<Self, BuildError> {
+        let dialer = Dialer::new(&options.roots, options.proxy.as_ref())?;
+        Ok(Self {
+            exchange: Exchange::new(dialer, options.connect_timeout),
+            hosts: Hosts::new(options.base_url, options.fallback_urls),
+            directory: Box::new(directory),
+            hash,
+            on_previous: Mutex::default(),
+        })
+    }
+
+    /// Asks one question and also tells what people may want to know of the answer. Resolves within `timeout`; if the
+    /// future is dropped, its connection is closed.
+    pub async fn ask_in_detail(&self, app: &AppId, ask: &Ask, timeout: Duration) -> Told {
+        let mut progress = Progress::default();
+        let asked = tokio::time::timeout(timeout, self.converse(app, ask, &mut progress)).await;
+        let result = match asked {
+            Ok(Ok(reply)) => Ok(Answer {
+                reply,
+                upstream_time: progress.upstream_time,
+            }),
+            Ok(Err(trouble)) => Err(progress.failure(trouble)),
+            Err(_) if progress.sent.load(Ordering::Relaxed) => {
+                Err(progress.failure(Trouble::Passing(Passing::Cut)))
+            }
+            Err(_) => Err(progress.failure(Trouble::Passing(Passing::Unreachable))),
+        };
+        Told {
+            result,
+            notes: progress.notes,
+        }
+    }
+
+    /// Whether WeChat accepted this app's `previous_secret` last.
+    #[must_use]
+    pub fn runs_on_previous_secret(&self, app: &AppId) -> bool {
+        self.previous_first().contains(app)
+    }
+
+    async fn converse(
+        &self,
+        app: &AppId,
+        ask: &Ask,
+        progress: &mut Progress,
+    ) -> Result<Reply, Trouble> {
+        let Some(upstream) = self.directory.upstream(app) else {
+            progress.notes.unreachable = Some("the app is not configured (any more)".to_owned());
+            return Err(Trouble::Passing(Passing::Unreachable));
+        };
+        let AppUpstream {
+            base_url,
+            secret,
+            previous_secret,
+        } = upstream;
+        let takes_secret = matches!(ask, Ask::Classic | Ask::Stable | Ask::Forced);
+        let Some(previous) = previous_secret.filter(|_| takes_secret) else {
+            return self
+                .once(app, ask, base_url.as_ref(), &secret, progress)
+                .await;
+        };
+        let mut tries = [
+            (SecretUsed::Current, secret),
+            (SecretUsed::Previous, previous),
+        ];
+        if self.runs_on_previous_secret(app) {
+            tries.reverse();
+        }
+        let [first, second] = tries;
+        let answer = self
+            .once(app, ask, base_url.as_ref(), &first.1, progress)
+            .await;
+        let (used, answer) = match answer {
+            Err(Trouble::Refused(WRONG_SECRET)) => {
+                progress.notes = Notes::default();
+                let again = self.once(app, ask, base_url.as_ref(), &second.1, progress);
+                (second.0, again.await)
+            }
+            other => (first.0, other),
+        };
+        if answer.is_ok() {
+            self.remember(app, used);
+            progress.notes.secret = Some(used);
+        }
+        answer
+    }
+
+    /// One call with one secret, to the first host that can be connected to.
+    async fn once(
+        &self,
+        app: &AppId,
+        ask: &Ask,
+        own_base: Option<&Base>,
+        secret: &Secret,
+        progress: &mut Progress,
+    ) -> Result<Reply, Trouble> {
+        let call = call(app, ask, secret);
+        let hosts = own_base.map_or_else(|| self.hosts.in_order(Instant::now()), |own| vec![own]);
+        for base in hosts {
+            progress.notes.host = Some(base.clone());
+            match self.exchange.run(base, &call, &progress.sent).await {
+                Ok(answered) => {
+                    self.hosts.worked(base);
+                    progress.upstream_time = answered.upstream_time.or(progress.upstream_time);
+                    return self.understand(Endpoint::of(ask), &answered, &mut progress.notes);
+                }
+                Err(Broken::Unreachable(error)) => {
+                    self.hosts.failed(base, Instant::now());
+                    progress.notes.unreachable = Some(chain(error.as_ref()));
+                }
+                Err(Broken::Cut(time)) => {
+                    progress.upstream_time = time.or(progress.upstream_time);
+                    return Err(Trouble::Passing(Passing::Cut));
+                }
+                Err(Broken::Nonsense(time)) => {
+                    progress.upstream_time = time.or(progress.upstream_time);
+                    return Err(Trouble::Passing(Passing::Nonsense));
+                }
+            }
+        }
+        Err(Trouble::Passing(Passing::Unreachable))
+    }
+
+    fn understand(
+        &self,
+        endpoint: Endpoint,
+        answered: &Answered,
+        notes: &mut Notes,
+    ) -> Result<Reply, Trouble> {
+        notes.unreachable = None;
+        if answered.status != http::StatusCode::OK {
+            let status = answered.status.as_u16();
+            return Err(Trouble::Passing(Passing::Status(status)));
+        }
+        match wire::read(endpoint, &answered.body) {
+            Ok(Said::Minted(token, expires_in)) => Ok(Reply::Minted(Minted {
+                id: (self.hash)(token.expose()),
+                token,
+                expires_in,
+            })),
+            Ok(Said::Alive) => Ok(Reply::Alive),
+            Ok(Said::Errcode(errcode, Hints { rid, seen_ip })) => {
+                notes.errcode = Some(errcode);
+                notes.rid = rid;
+                notes.seen_ip = seen_ip;
+                match judge(endpoint, errcode) {
+                    Verdict::Dead(errcode) => Ok(Reply::Dead(errcode)),
+                    Verdict::Trouble(trouble) => Err(trouble),
+                    Verdict::Fine => Err(Trouble::Passing(Passing::Nonsense)),
+                }
+            }
+            Err(wire::Nonsense) => Err(Trouble::Passing(Passing::Nonsense)),
+        }
+    }
+
+    fn remember(&self, app: &AppId, used: SecretUsed) {
+        let mut previous_first = self.previous_first();
+        match used {
+            SecretUsed::Current => previous_first.remove(app),
+            SecretUsed::Previous => previous_first.insert(*app),
+        };
+    }
+
+    fn previous_first(&self) -> std::sync::MutexGuard<'_, HashSet<AppId>> {
+        self.on_previous
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl CredentialSource for WeChat {
+    async fn ask(&self, app: &AppId, ask: Ask, timeout: Duration) -> Result<Answer, Failure> {
+        let endpoint = Endpoint::of(&ask);
+        let Told { result, notes } = self.ask_in_detail(app, &ask, timeout).await;
+        if let Some(errcode) = notes.errcode {
+            tracing::info!(
+                app.id = %app,
+                endpoint = endpoint.name(),
+                errcode,
+                rid = notes.rid.map(tracing::field::display),
+                seen_ip = notes.seen_ip.map(tracing::field::display),
+                "WeChat answered {endpoint} of {app} with errcode {errcode}",
+                endpoint = endpoint.name(),
+            );
+        }
+        if let Some(why) = &notes.unreachable {
+            let host = notes.host.as_ref().map(tracing::field::display);
+            tracing::info!(app.id = %app, endpoint = endpoint.name(), host, "no connection to WeChat: {why}");
+        }
+        if notes.secret == Some(SecretUsed::Previous) {
+            tracing::info!(app.id = %app, "WeChat still takes the previous AppSecret of {app}, not the current one");
+        }
+        result
+    }
+}
+
+/// An error and what caused it, in one line. Connection errors name hosts and reasons, never a request.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}

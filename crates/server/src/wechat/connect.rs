@@ -1,0 +1,156 @@
+//! Making connections to WeChat: TCP, a proxy if there is one, TLS.
+//!
+//! Owns: trust roots and TLS settings of the way up. Must not know: requests, reuse of connections.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tower::ServiceExt;
+
+use crate::config::{Proxy, ProxyKind};
+
+use super::base::Base;
+
+/// How often the kernel looks whether an idle peer is still there.
+const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Whose certificates are trusted on the way to WeChat.
+#[derive(Debug, Clone, Default)]
+pub enum Roots {
+    /// The system's; Mozilla's, which come with the program, where the system has none.
+    #[default]
+    System,
+    /// Only these: for an upstream of one's own, and for tests.
+    Only(Vec<CertificateDer<'static>>),
+}
+
+/// Why the client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A certificate given as a trust root is not one.
+    #[error("a trust root for upstream is not a usable certificate; give PEM or DER of a CA")]
+    Root(#[source] rustls::Error),
+    /// The TLS library refuses its settings.
+    #[error("TLS towards upstream cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// The proxy's login cannot be sent.
+    #[error("the proxy's login holds characters that cannot be sent to it")]
+    Proxy,
+}
+
+/// Why no connection was made. Its text is for people and holds no secret.
+pub(super) type ConnectError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A connection's two ends of bytes, TLS or plain.
+pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// Makes connections.
+pub(super) struct Dialer {
+    way: Way,
+}
+
+enum Way {
+    Direct(HttpsConnector<HttpConnector>),
+    Tunnel(HttpsConnector<Tunnel<HttpConnector>>),
+    Socks(HttpsConnector<SocksV5<HttpConnector>>),
+}
+
+impl Dialer {
+    pub(super) fn new(roots: &Roots, proxy: Option<&Proxy>) -> Result<Self, BuildError> {
+        let tls = Arc::new(tls(roots)?);
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEPALIVE));
+        let way = match proxy {
+            None => Way::Direct((tcp, tls).into()),
+            Some(proxy) => match proxy.kind {
+                ProxyKind::Http => Way::Tunnel((tunnel(proxy, tcp)?, tls).into()),
+                ProxyKind::Socks5 => Way::Socks((socks(proxy, tcp), tls).into()),
+            },
+        };
+        Ok(Self { way })
+    }
+
+    /// Connects to the host of a base URL, through the proxy and with TLS as needed. No byte of a request is sent.
+    pub(super) async fn connect(&self, base: &Base) -> Result<Stream, ConnectError> {
+        let origin = base.origin();
+        match &self.way {
+            Way::Direct(connector) => connector.clone().oneshot(origin).await,
+            Way::Tunnel(connector) => connector.clone().oneshot(origin).await,
+            Way::Socks(connector) => connector.clone().oneshot(origin).await,
+        }
+    }
+}
+
+fn tls(roots: &Roots) -> Result<ClientConfig, BuildError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(BuildError::Tls)?
+        .with_root_certificates(store(roots)?)
+        .with_no_client_auth())
+}
+
+fn store(roots: &Roots) -> Result<RootCertStore, BuildError> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        Roots::System => {
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if store.is_empty() {
+                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+        }
+        Roots::Only(certificates) => {
+            for certificate in certificates {
+                store.add(certificate.clone()).map_err(BuildError::Root)?;
+            }
+        }
+    }
+    Ok(store)
+}
+
+fn tunnel(proxy: &Proxy, tcp: HttpConnector) -> Result<Tunnel<HttpConnector>, BuildError> {
+    let tunnel = Tunnel::new(proxy.uri.clone(), tcp);
+    let Some((user, password)) = &proxy.login else {
+        return Ok(tunnel);
+    };
+    let login = STANDARD.encode(format!("{}:{}", user.expose(), password.expose()));
+    let header = HeaderValue::try_from(format!("Basic {login}")).map_err(|_| BuildError::Proxy)?;
+    Ok(tunnel.with_auth(header))
+}
+
+fn socks(proxy: &Proxy, tcp: HttpConnector) -> SocksV5<HttpConnector> {
+    let socks = SocksV5::new(proxy.uri.clone(), tcp);
+    match &proxy.login {
+        None => socks,
+        Some((user, password)) => {
+            socks.with_auth(user.expose().to_owned(), password.expose().to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_trust_roots_on_every_machine() {
+        assert!(!store(&Roots::System).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_root_that_is_no_certificate_is_refused() {
+        let rubbish = Roots::Only(vec![CertificateDer::from(vec![1, 2, 3])]);
+        assert!(matches!(store(&rubbish), Err(BuildError::Root(_))));
+    }
+}

@@ -1,0 +1,25 @@
+//! WeChat's side of the program: the client that fetches and probes, and what WeChat's errcodes mean.
+//!
+//! Owns: WeChat's JSON, paths and errcodes. Must not know: stores, when to ask, who asks.
+
+mod base;
+mod client;
+mod connect;
+pub mod errcode;
+mod exchange;
+mod hosts;
+mod notes;
+mod options;
+mod pool;
+mod request;
+mod wire;
+
+pub use base::{Base, NoBase};
+pub use client::WeChat;
+pub use connect::{BuildError, Roots};
+pub use notes::{Notes, SecretUsed, Told};
+pub use options::{AppUpstream, Directory, Options};
+pub use wire::Rid;
+
+#[cfg(test)]
+mod tests;

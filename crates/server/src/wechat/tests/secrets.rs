@@ -1,0 +1,140 @@
+//! Two AppSecrets during a change, and that no secret gets out.
+
+use super::peer::{Act, Peer, nobody, ok};
+use super::*;
+use crate::wechat::SecretUsed;
+
+const GOOD: &str = r#"{"access_token":"68_new","expires_in":7200}"#;
+const WRONG: &str =
+    r#"{"errcode":40125,"errmsg":"invalid appsecret rid: 6aac005a-01bfdbee-79769285"}"#;
+
+fn changing() -> AppUpstream {
+    AppUpstream {
+        previous_secret: Some(Secret::new(PREVIOUS)),
+        ..just_secret()
+    }
+}
+
+/// Which secret each request carried.
+fn shown(peer: &Peer) -> Vec<&'static str> {
+    let which = |request: &String| match (request.contains(SECRET), request.contains(PREVIOUS)) {
+        (true, false) => "current",
+        (false, true) => "previous",
+        _ => "neither",
+    };
+    peer.seen(|seen| seen.requests.iter().map(which).collect())
+}
+
+#[tokio::test]
+async fn the_previous_secret_is_tried_once_when_the_current_one_is_called_wrong() {
+    for question in [Ask::Classic, Ask::Stable, Ask::Forced] {
+        let peer = Peer::start([ok(WRONG), ok(GOOD)]).await;
+        let client = client(options(peer.base()), changing());
+        let told = ask(&client, question).await;
+        assert_eq!(value(&told).0, "68_new");
+        assert_eq!(told.notes.secret, Some(SecretUsed::Previous));
+        assert_eq!(told.notes.errcode, None);
+        assert!(client.runs_on_previous_secret(&app()));
+        assert_eq!(shown(&peer), ["current", "previous"]);
+    }
+}
+
+#[tokio::test]
+async fn the_secret_that_worked_last_is_tried_first_until_wechat_calls_it_wrong() {
+    let peer = Peer::start([ok(WRONG), ok(GOOD), ok(GOOD), ok(WRONG), ok(GOOD), ok(GOOD)]).await;
+    let client = client(options(peer.base()), changing());
+    for _ in 0..4 {
+        value(&ask(&client, Ask::Stable).await);
+    }
+    assert_eq!(
+        shown(&peer),
+        [
+            "current", "previous", "previous", "previous", "current", "current"
+        ]
+    );
+    assert!(!client.runs_on_previous_secret(&app()));
+}
+
+#[tokio::test]
+async fn two_wrong_secrets_are_a_refusal() {
+    let peer = Peer::start([ok(WRONG), ok(WRONG)]).await;
+    let told = ask(&client(options(peer.base()), changing()), Ask::Classic).await;
+    assert_eq!(failure(&told).trouble, Trouble::Refused(40125));
+    assert_eq!(told.notes.secret, None);
+    assert_eq!(peer.seen(|seen| seen.requests.len()), 2);
+}
+
+#[tokio::test]
+async fn no_other_trouble_makes_the_previous_secret_be_tried() {
+    for trouble in [
+        ok(r#"{"errcode":40001}"#),
+        ok(r#"{"errcode":40164}"#),
+        ok(r#"{"errcode":40013}"#),
+        ok(r#"{"errcode":-1}"#),
+        ok("<html>"),
+        Act::Reset,
+    ] {
+        let peer = Peer::start([trouble]).await;
+        failure(&ask(&client(options(peer.base()), changing()), Ask::Classic).await);
+    }
+}
+
+#[tokio::test]
+async fn a_second_try_that_breaks_still_counts_as_sent() {
+    let peer = Peer::start([
+        Act::Answer(
+            format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{WRONG}",
+                WRONG.len()
+            )
+            .into_bytes(),
+        ),
+        Act::Reset,
+    ])
+    .await;
+    let told = ask(&client(options(peer.base()), changing()), Ask::Classic).await;
+    assert_eq!(passing(&told), (Passing::Cut, true));
+}
+
+#[tokio::test]
+async fn calls_made_with_a_token_show_no_secret() {
+    let peer = Peer::start([ok(WRONG), ok(WRONG)]).await;
+    let client = client(options(peer.base()), changing());
+    ask(&client, Ask::Ticket(Ticket::Jsapi, token())).await;
+    ask(&client, Ask::Probe(Lane::Stable, token())).await;
+    assert_eq!(shown(&peer), ["neither", "neither"]);
+}
+
+#[tokio::test]
+async fn nothing_that_is_told_about_a_call_holds_a_secret() {
+    let echo = format!(
+        r#"{{"errcode":40013,"errmsg":"invalid appid for secret={SECRET} access_token={TOKEN} {PREVIOUS}"}}"#
+    );
+    let torn = format!("HTTP/1.1 200 OK\r\nX-Echo: {SECRET}\r\nContent-Length: 99\r\n\r\n{TOKEN}");
+    let bad_head = format!("HTTP/1.1 {SECRET} {TOKEN}\r\n\r\n");
+    let mut shown = String::new();
+    for question in every_ask() {
+        for act in [
+            ok(&echo),
+            ok(&format!("{SECRET}{TOKEN}")),
+            super::peer::answer(&format!("500 {SECRET}"), TOKEN),
+            Act::AnswerAndClose(torn.clone().into_bytes()),
+            Act::AnswerAndClose(bad_head.clone().into_bytes()),
+            ok(GOOD),
+        ] {
+            let peer = Peer::start([act]).await;
+            let told = ask(&client_of(peer.base()), question.clone()).await;
+            shown += &format!("{told:?}{question:?}");
+        }
+        let told = ask(&client_of(nobody().await), question).await;
+        shown += &format!("{told:?}");
+    }
+    shown += &format!("{:?}", changing());
+    for secret in [SECRET, PREVIOUS, TOKEN, "68_new"] {
+        let pieces = secret.as_bytes().windows(secret.len().min(12));
+        for piece in pieces {
+            let piece = std::str::from_utf8(piece).unwrap();
+            assert!(!shown.contains(piece), "{piece} is shown");
+        }
+    }
+}
