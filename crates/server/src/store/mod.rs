@@ -5,11 +5,16 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+mod embedded;
+mod key_file;
 mod keys;
 mod memory;
 mod precedence;
+mod rekey;
 mod sealed;
 mod wire;
 
+pub use embedded::{EmbeddedStore, OpenError};
+pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;

@@ -172,12 +172,6 @@ impl Sealer {
                 .is_some_and(|key| name == Some(key.name().as_slice()))
     }
 
-    /// A keyed hash of bytes in this store, for sums that must not be forgeable.
-    pub(crate) fn marker(&self, key: &MasterKey) -> aws_lc_rs::hmac::Key {
-        let key = key.derive_parts(&[b"store marker", &self.store]);
-        aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key.as_slice())
-    }
-
     pub(crate) fn keys(&self) -> &MasterKeys {
         &self.keys
     }

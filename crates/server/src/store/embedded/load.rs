@@ -1,0 +1,167 @@
+//! Reads everything at start: unseals, sets aside what is damaged, compares with the ledger, purges what was forgotten.
+//!
+//! Must not know: who takes the records.
+
+use wxtoken_core::app::AppId;
+use wxtoken_core::store::{Loaded, StoreError};
+
+use super::table::{self, Found, Stored};
+use super::trouble::{Trouble, is_corrupt};
+use super::writer::{ODD, Writer};
+
+/// A removed app's record is kept this long, milliseconds (design section 7).
+const KEPT: u64 = 24 * 3600 * 1000;
+/// Records handed over at a time.
+const CHUNK: usize = 256;
+/// Row numbers tried one by one beyond the last that could be read, when the file does not say how far they go.
+const BLIND: i64 = 100_000;
+const EXCHANGED: &str = "records were put back to an older state, exchanged or removed by something other than wxtoken; what is \
+     there now is used. Was the database file edited, or restored in part?";
+
+/// What a walk over all rows found.
+#[derive(Default)]
+struct Walk {
+    chunk: Vec<Loaded>,
+    sum: u128,
+    damaged: Vec<(i64, Option<AppId>, String)>,
+    expired: Vec<Stored>,
+    last: i64,
+    stopped: bool,
+}
+
+impl Writer {
+    /// Hands everything to `each` in portions, until that says stop.
+    pub(super) fn load(
+        &mut self,
+        each: &mut dyn FnMut(Vec<Loaded>) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut walk = Walk::default();
+        let broken = self.walk(&mut walk, each)?;
+        if walk.stopped {
+            return Ok(());
+        }
+        if broken {
+            walk.chunk.push(Loaded::Damaged {
+                app: None,
+                reason: "parts of the database file cannot be read; what could be saved is used"
+                    .into(),
+            });
+        } else if walk.damaged.is_empty() && !self.ledger.fits(walk.sum) {
+            walk.chunk.push(Loaded::Damaged {
+                app: None,
+                reason: EXCHANGED.into(),
+            });
+            walk.expired.clear();
+        }
+        self.tidy(&mut walk, broken);
+        each(walk.chunk);
+        Ok(())
+    }
+
+    /// Walks over all rows. True if the file is broken somewhere and rows had to be picked out one by one.
+    fn walk(
+        &mut self,
+        walk: &mut Walk,
+        each: &mut dyn FnMut(Vec<Loaded>) -> bool,
+    ) -> Result<bool, StoreError> {
+        let unavailable = |error: rusqlite::Error| Trouble::from(error).into_store_error();
+        let mut shown = Vec::new();
+        let scanned = table::scan(&self.connection, 0, |found| {
+            self.take(found, walk, &mut shown, each)
+        });
+        let broken = match scanned {
+            Ok(()) => false,
+            Err(error) if is_corrupt(&error) => {
+                let far = table::last(&self.connection).unwrap_or(walk.last + BLIND);
+                for id in walk.last + 1..=far {
+                    if let Ok(Some(found)) = table::at(&self.connection, id)
+                        && !self.take(found, walk, &mut shown, each)
+                    {
+                        break;
+                    }
+                }
+                true
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
+        for app in shown {
+            self.shown(&app);
+        }
+        Ok(broken)
+    }
+
+    fn take(
+        &self,
+        found: Found,
+        walk: &mut Walk,
+        shown: &mut Vec<AppId>,
+        each: &mut dyn FnMut(Vec<Loaded>) -> bool,
+    ) -> bool {
+        let (id, app, opened) = match found {
+            Found::Stored(row) => {
+                let opened = self.unsealed_row(&row).map_err(|error| error.to_string());
+                if opened.is_ok() {
+                    walk.sum = walk.sum.wrapping_add(self.mark(&row));
+                }
+                let (id, app) = (row.id, Some(row.label.app));
+                if opened.is_ok() && self.is_expired(&row) {
+                    walk.expired.push(row);
+                }
+                (id, app, opened)
+            }
+            Found::Odd { id, app } => (id, app, Err(ODD.to_owned())),
+        };
+        walk.last = walk.last.max(id);
+        walk.chunk.push(match (opened, app) {
+            (Ok(record), Some(app)) => {
+                shown.push(app);
+                Loaded::Record(app, Box::new(record))
+            }
+            (Ok(_), None) => return true,
+            (Err(reason), app) => {
+                walk.damaged.push((id, app, reason.clone()));
+                Loaded::Damaged { app, reason }
+            }
+        });
+        if walk.chunk.len() >= CHUNK {
+            walk.stopped = !each(std::mem::replace(
+                &mut walk.chunk,
+                Vec::with_capacity(CHUNK),
+            ));
+        }
+        !walk.stopped
+    }
+
+    fn is_expired(&self, row: &Stored) -> bool {
+        let now = self.clock.now().wall;
+        row.forgotten
+            .is_some_and(|at| at.cast_unsigned().saturating_add(KEPT) < now.0)
+    }
+
+    /// Sets aside, purges, and believes the rest from here on. Trouble is told, and the next start tries again.
+    fn tidy(&mut self, walk: &mut Walk, broken: bool) {
+        let before = self.ledger.clone();
+        let now = self.clock.now().wall;
+        let done = self.transact(|writer| {
+            for (id, app, reason) in &walk.damaged {
+                table::set_aside(&writer.connection, *id, app.as_ref(), now, reason)?;
+            }
+            for row in &walk.expired {
+                table::remove(&writer.connection, row.id)?;
+                walk.sum = walk.sum.wrapping_sub(writer.mark(row));
+            }
+            writer.ledger.believe(walk.sum);
+            Ok(())
+        });
+        if let Err(trouble) = done {
+            self.ledger = before;
+            tracing::warn!(
+                "damaged records could not be set aside: {}",
+                trouble.plain()
+            );
+        }
+        if broken && let Err(reason) = self.rebuild() {
+            tracing::error!("the damaged database file could not be replaced: {reason}");
+        }
+    }
+}

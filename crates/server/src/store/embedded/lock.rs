@@ -1,0 +1,71 @@
+//! One process at a time: a lock file that says who holds the store.
+//!
+//! Must not know: the database.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use wxtoken_core::clock::Wall;
+
+const NAME: &str = "wxtoken.lock";
+
+/// Held while the store is open; the system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct Lock(
+    #[expect(dead_code, reason = "the lock lasts as long as the file is open")] File,
+);
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub(super) enum NoLock {
+    /// Another process has it: what it wrote about itself.
+    Held(String),
+    Io(io::Error),
+}
+
+pub(super) fn take(folder: &Path, now: Wall) -> Result<Lock, NoLock> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(folder.join(NAME))
+        .map_err(NoLock::Io)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Err(NoLock::Held(holder(&mut file))),
+        Err(error) => return Err(NoLock::Io(error.into())),
+    }
+    // Who holds it is for people. On a full disk the lock still holds.
+    if let Err(error) = sign(&mut file, now) {
+        tracing::warn!(error = %error, "the store's lock file cannot be signed; the lock holds nevertheless");
+    }
+    Ok(Lock(file))
+}
+
+fn sign(file: &mut File, now: Wall) -> io::Result<()> {
+    let since = i64::try_from(now.0)
+        .ok()
+        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+        .map_or_else(String::new, |at| format!(" since {at:.0}"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let on = if host.is_empty() { "" } else { " on " };
+    file.set_len(0)?;
+    writeln!(file, "process {}{on}{host}{since}", std::process::id())
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(300).read_to_string(&mut text) {
+        Ok(_) if !text.trim().is_empty() => {
+            text.trim().chars().filter(|c| !c.is_control()).collect()
+        }
+        _ => "another process".to_owned(),
+    }
+}

@@ -1,0 +1,123 @@
+//! The store of one machine: an SQLite file that only this process opens and that only one thread writes.
+//!
+//! Durable means fsynced before the future resolves; writers that come at the same time share one fsync.
+//! Only this folder names `rusqlite`. Must not know: when records change, what they mean.
+
+mod ledger;
+mod load;
+mod lock;
+mod open;
+mod rebuild;
+mod table;
+mod thread;
+mod trouble;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Clock, Wall};
+use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError};
+
+use super::keys::{MasterKeys, ValueHasher};
+use thread::Thread;
+use writer::Change;
+
+pub use trouble::OpenError;
+
+/// Sealed records in one file. Dropping it finishes what was begun, closes the file and lets go of the lock.
+pub struct EmbeddedStore {
+    thread: Thread,
+    fence: Fence,
+    keys: MasterKeys,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `folder`, or makes one. Blocks for a moment: call it where that does no harm.
+    ///
+    /// # Errors
+    /// Another process holds it, the master key is wrong, the file is damaged as a whole or newer than this program, or the
+    /// system refuses. In each case nothing that was there is changed.
+    pub fn open(folder: &Path, keys: MasterKeys, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let opened = writer::open_store(folder, keys, clock.now().wall)?;
+        let writer = writer::Writer::new(opened, clock);
+        let (fence, keys) = (writer.fence, writer.keys().clone());
+        let thread = Thread::start(writer).map_err(|error| OpenError::Unavailable {
+            path: folder.into(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            thread,
+            fence,
+            keys,
+        })
+    }
+
+    /// Where the database of a store in `folder` is.
+    #[must_use]
+    pub fn file_in(folder: &Path) -> PathBuf {
+        folder.join(open::FILE)
+    }
+
+    /// What tells values apart in this store.
+    #[must_use]
+    pub fn value_hasher(&self) -> ValueHasher {
+        self.keys.current.value_hasher()
+    }
+
+    /// An app was removed from the configuration: its record is kept for 24 hours, and purged by a start after that. Writing
+    /// it again takes the mark away.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
+        self.thread.change(Change::Forget(*app)).await
+    }
+
+    /// Takes a record from elsewhere, unless a newer one is held: by generation.
+    pub(super) async fn merge(&self, app: &AppId, record: Record) -> Result<(), StoreError> {
+        self.thread
+            .change(Change::Merge(*app, Box::new(record)))
+            .await
+    }
+}
+
+impl std::fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedStore")
+            .field("fence", &self.fence)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl RecordStore for EmbeddedStore {
+    async fn load_all(&self, each: &mut (dyn FnMut(Loaded) + Send)) -> Result<(), StoreError> {
+        self.thread.load(each).await
+    }
+
+    async fn lease(&self, app: &AppId, _holds_for: Duration) -> Result<Lease, StoreError> {
+        Ok(Lease::Won {
+            fence: self.fence,
+            holds_for: Duration::MAX,
+            record: self.thread.read(app).await?,
+        })
+    }
+
+    async fn write(&self, app: &AppId, record: &Record, fence: Fence) -> Result<(), StoreError> {
+        let record = Box::new(record.clone());
+        self.thread.change(Change::Write(*app, record, fence)).await
+    }
+
+    async fn release(&self, _app: &AppId, _fence: Fence) {}
+
+    async fn note_late_mint(&self, app: &AppId, sent: Wall) -> Result<(), StoreError> {
+        self.thread.change(Change::NoteLateMint(*app, sent)).await
+    }
+}

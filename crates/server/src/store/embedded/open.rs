@@ -1,0 +1,313 @@
+//! Opens the folder, the lock, the file and the tables, and checks the master key, before anything is changed.
+//!
+//! Must not know: what is written later, by whom.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use wxtoken_core::clock::Wall;
+use wxtoken_core::store::Fence;
+
+use super::super::keys::MasterKeys;
+use super::super::rekey::rekeyed;
+use super::super::sealed::{SealError, Sealer, StoreId};
+use super::ledger::Ledger;
+use super::lock::{self, Lock, NoLock};
+use super::table::{self, Found};
+use super::trouble::{OpenError, Trouble};
+
+/// The database's file name.
+pub(super) const FILE: &str = "wxtoken.db";
+const KEY_CHECK: &str = "key_check";
+const LEDGER: &str = "ledger";
+const STORE: &str = "store";
+
+/// Everything the writer works with.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) sealer: Sealer,
+    pub(super) ledger: Ledger,
+    pub(super) fence: Fence,
+    pub(super) path: PathBuf,
+    pub(super) lock: Lock,
+}
+
+pub(super) fn open(folder: &Path, keys: MasterKeys, now: Wall) -> Result<Opened, OpenError> {
+    prepare_folder(folder)?;
+    let lock = lock::take(folder, now).map_err(|no| match no {
+        NoLock::Held(holder) => OpenError::Held {
+            folder: folder.into(),
+            holder,
+        },
+        NoLock::Io(error) => unavailable(folder, &error),
+    })?;
+    let path = folder.join(FILE);
+    prepare_file(&path, folder)?;
+    let connection = connect(&path)?;
+    let trouble = |trouble: Trouble| trouble.at_open(&path);
+    if table::is_unused(&connection).map_err(|e| trouble(e.into()))? {
+        found_store(&connection, &keys, now).map_err(trouble)?;
+    }
+    let (sealer, epoch) = identify(&connection, keys, folder, &path)?;
+    let ledger = read_ledger(&connection, &sealer).map_err(trouble)?;
+    let mut opened = Opened {
+        fence: Fence {
+            epoch,
+            number: ledger.fence + 1,
+        },
+        connection,
+        sealer,
+        ledger,
+        path: path.clone(),
+        lock,
+    };
+    change_keys(&mut opened).map_err(trouble)?;
+    Ok(opened)
+}
+
+fn prepare_folder(folder: &Path) -> Result<(), OpenError> {
+    let failed = |error: io::Error| unavailable(folder, &error);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
+    let found = fs::metadata(folder).map_err(failed)?;
+    let mode = found.mode() & 0o7777;
+    if found.uid() == rustix::process::geteuid().as_raw() {
+        if mode & 0o077 != 0 {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        }
+    } else if mode & 0o002 != 0 {
+        return Err(OpenError::FolderOpen {
+            path: folder.into(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+/// The file is there, ours alone, before SQLite opens it; its journal takes owner and mode from it.
+fn prepare_file(path: &Path, folder: &Path) -> Result<(), OpenError> {
+    let failed = |error: io::Error| unavailable(path, &error);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(file) => {
+            file.sync_all().map_err(failed)?;
+            drop(file);
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = fs::symlink_metadata(path).map_err(failed)?;
+            if !found.is_file() {
+                return Err(OpenError::NotAFile(path.into()));
+            }
+            if found.mode() & 0o077 != 0 {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Opens the database, and makes its tables if it is empty.
+pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let trouble = |error: rusqlite::Error| Trouble::from(error).at_open(path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(trouble)?;
+    connection
+        .busy_timeout(Duration::from_secs(1))
+        .map_err(trouble)?;
+    // Exclusive: no other process may look in, so the journal's index stays in memory and needs no file.
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    connection
+        .pragma_update(None, "locking_mode", "EXCLUSIVE")
+        .map_err(trouble)?;
+    let ours = (
+        number("application_id").map_err(trouble)?,
+        number("user_version").map_err(trouble)?,
+    );
+    let empty = ours == (0, 0) && table::is_bare(&connection).map_err(trouble)?;
+    match ours {
+        (0, 0) if empty => {} // new, or its making was cut short
+        (table::APPLICATION, table::SCHEMA) => {}
+        (table::APPLICATION, found) if found > table::SCHEMA => {
+            return Err(OpenError::Newer {
+                path: path.into(),
+                found,
+                known: table::SCHEMA,
+            });
+        }
+        _ => {
+            return Err(OpenError::Corrupt {
+                path: path.into(),
+                reason: "it is not a wxtoken store".into(),
+            });
+        }
+    }
+    settings(&connection).map_err(trouble)?;
+    if empty {
+        let transaction = connection.unchecked_transaction().map_err(trouble)?;
+        table::create(&transaction).map_err(trouble)?;
+        transaction.commit().map_err(trouble)?;
+    }
+    Ok(connection)
+}
+
+fn settings(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    connection.pragma_update(None, "cell_size_check", "ON")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+/// The store's first moments: an identity, an epoch later than any store's before, an empty ledger.
+fn found_store(connection: &Connection, keys: &MasterKeys, now: Wall) -> Result<(), Trouble> {
+    let mut id: StoreId = [0; 16];
+    aws_lc_rs::rand::fill(&mut id).map_err(|_| SealError::NoRandom)?;
+    let sealer = Sealer::new(keys.clone(), id);
+    let transaction = connection.unchecked_transaction()?;
+    let check = sealer.seal(KEY_CHECK.as_bytes(), b"", &now.0.to_be_bytes())?;
+    table::set_meta(&transaction, KEY_CHECK, &check)?;
+    write_ledger(&transaction, &sealer, &Ledger::new()?)?;
+    table::set_meta(&transaction, STORE, &id)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Whose store this is: refuses a wrong master key. Gives the epoch.
+fn identify(
+    connection: &Connection,
+    keys: MasterKeys,
+    folder: &Path,
+    path: &Path,
+) -> Result<(Sealer, u64), OpenError> {
+    let meta = |name| table::meta(connection, name).map_err(|e| Trouble::from(e).at_open(path));
+    let corrupt = || OpenError::Corrupt {
+        path: path.into(),
+        reason: "its identity is damaged".into(),
+    };
+    let (Some(id), Some(check)) = (meta(STORE)?, meta(KEY_CHECK)?) else {
+        return Err(corrupt());
+    };
+    let sealer = Sealer::new(keys, id.try_into().map_err(|_| corrupt())?);
+    match sealer.open(KEY_CHECK.as_bytes(), b"", &check) {
+        Ok(epoch) => {
+            let epoch = epoch.as_slice().try_into().map_err(|_| corrupt())?;
+            Ok((sealer, u64::from_be_bytes(epoch)))
+        }
+        Err(SealError::OtherKey) => Err(OpenError::WrongKey(folder.into())),
+        Err(_) => Err(corrupt()),
+    }
+}
+
+/// The ledger; where it is damaged, a new one that believes the rows it finds.
+fn read_ledger(connection: &Connection, sealer: &Sealer) -> Result<Ledger, Trouble> {
+    let sealed = table::meta(connection, LEDGER)?.unwrap_or_default();
+    let known = sealer
+        .open(LEDGER.as_bytes(), b"", &sealed)
+        .ok()
+        .and_then(|bytes| Ledger::from_bytes(&bytes));
+    if let Some(ledger) = known {
+        return Ok(ledger);
+    }
+    tracing::warn!(
+        "the store's ledger is damaged and is made anew: exchanged records could not be noticed this time"
+    );
+    let mut ledger = Ledger::new()?;
+    ledger.doubt();
+    ledger.fence = table::newest_fence(connection)?.cast_unsigned();
+    Ok(ledger)
+}
+
+pub(super) fn write_ledger(
+    connection: &Connection,
+    sealer: &Sealer,
+    ledger: &Ledger,
+) -> Result<(), Trouble> {
+    let sealed = sealer.seal(LEDGER.as_bytes(), b"", ledger.to_bytes().as_slice())?;
+    Ok(table::set_meta(connection, LEDGER, &sealed)?)
+}
+
+/// The store's identity, for a new file that takes the place of this one.
+pub(super) fn copy_meta(from: &Connection, to: &Connection) -> rusqlite::Result<()> {
+    for name in [KEY_CHECK, STORE] {
+        if let Some(value) = table::meta(from, name)? {
+            table::set_meta(to, name, &value)?;
+        }
+    }
+    Ok(())
+}
+
+/// After the first start with a new master key everything is sealed under it, and the previous one may go.
+fn change_keys(opened: &mut Opened) -> Result<(), Trouble> {
+    let Opened {
+        connection,
+        sealer,
+        ledger,
+        fence,
+        ..
+    } = opened;
+    let check = table::meta(connection, KEY_CHECK)?.unwrap_or_default();
+    if !sealer.is_under_previous(&check) {
+        return Ok(());
+    }
+    let hasher = sealer.keys().current.value_hasher();
+    let transaction = connection.unchecked_transaction()?;
+    let mut ledger_then = ledger.clone();
+    let mut after = 0;
+    while let Some(id) = next_id(&transaction, after)? {
+        after = id;
+        let Some(Found::Stored(row)) = table::at(&transaction, id)? else {
+            continue; // loading will say so
+        };
+        let Ok(record) = sealer.open_record(&row.label, &row.sealed) else {
+            continue;
+        };
+        let sealed = sealer.seal_record(&row.label, &rekeyed(record, &hasher))?;
+        ledger_then.take(ledger_then.mark(&row.label.app, row.forgotten, &row.sealed));
+        ledger_then.add(ledger_then.mark(&row.label.app, row.forgotten, &sealed));
+        table::reseal(&transaction, id, &sealed)?;
+    }
+    write_ledger(&transaction, sealer, &ledger_then)?;
+    let check = sealer.seal(KEY_CHECK.as_bytes(), b"", &fence.epoch.to_be_bytes())?;
+    table::set_meta(&transaction, KEY_CHECK, &check)?;
+    transaction.commit()?;
+    *ledger = ledger_then;
+    Ok(())
+}
+
+fn next_id(connection: &Connection, after: i64) -> rusqlite::Result<Option<i64>> {
+    let mut next = None;
+    table::scan(connection, after, |found| {
+        next = Some(match found {
+            Found::Stored(row) => row.id,
+            Found::Odd { id, .. } => id,
+        });
+        false
+    })?;
+    Ok(next)
+}
+
+fn unavailable(path: &Path, error: &io::Error) -> OpenError {
+    OpenError::Unavailable {
+        path: path.into(),
+        reason: error.to_string(),
+    }
+}

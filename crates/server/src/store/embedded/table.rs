@@ -1,0 +1,254 @@
+//! The tables, and every statement that touches them.
+//!
+//! Must not know: what is in a sealed row, threads, which write holds.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
+use wxtoken_core::store::Fence;
+
+use super::super::sealed::Label;
+
+/// Marks the file as ours: "wxtk".
+pub(super) const APPLICATION: i64 = 0x7778_746b;
+/// The newest layout of the tables. A later one comes with the step that leads to it.
+pub(super) const SCHEMA: i64 = 1;
+/// Damaged rows kept for people to look at.
+const DAMAGED_KEPT: i64 = 1000;
+
+const TABLES: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE record (
+    id INTEGER PRIMARY KEY,
+    app TEXT NOT NULL UNIQUE,
+    epoch INTEGER NOT NULL,
+    fence INTEGER NOT NULL,
+    token_generation INTEGER NOT NULL,
+    jsapi_generation INTEGER NOT NULL,
+    card_generation INTEGER NOT NULL,
+    forgotten INTEGER,
+    sealed BLOB NOT NULL
+) STRICT;
+CREATE TABLE damaged (id INTEGER PRIMARY KEY, app TEXT, at INTEGER NOT NULL, reason TEXT NOT NULL, sealed BLOB) STRICT;
+";
+const COLUMNS: &str =
+    "id, app, epoch, fence, token_generation, jsapi_generation, card_generation, forgotten, sealed";
+
+/// A row whose columns are what they should be; whether its seal holds is another question.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) label: Label,
+    /// When its app was removed from the configuration.
+    pub(super) forgotten: Option<i64>,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// A row as it was found.
+pub(super) enum Found {
+    Stored(Stored),
+    /// Some column holds what it cannot.
+    Odd {
+        id: i64,
+        app: Option<AppId>,
+    },
+}
+
+type Sql<T> = rusqlite::Result<T>;
+
+pub(super) fn create(connection: &Connection) -> Sql<()> {
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "application_id", APPLICATION)?;
+    connection.pragma_update(None, "user_version", SCHEMA)
+}
+
+/// Whether there is not a single table.
+pub(super) fn is_bare(connection: &Connection) -> Sql<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+        row.get(0)
+    })
+}
+
+/// Whether the tables have never held anything.
+pub(super) fn is_unused(connection: &Connection) -> Sql<bool> {
+    connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM meta) AND NOT EXISTS (SELECT 1 FROM record)",
+        [],
+        |row| row.get(0),
+    )
+}
+
+pub(super) fn meta(connection: &Connection, name: &str) -> Sql<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn set_meta(connection: &Connection, name: &str, value: &[u8]) -> Sql<()> {
+    connection
+        .prepare_cached("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")?
+        .execute(params![name, value])?;
+    Ok(())
+}
+
+pub(super) fn find(connection: &Connection, app: &AppId) -> Sql<Option<Found>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM record WHERE app = ?1"))?
+        .query_row([app.as_str()], |row| Ok(found(row)))
+        .optional()
+}
+
+/// Writes a row; the app is remembered again if it was forgotten.
+pub(super) fn put(connection: &Connection, label: &Label, sealed: &[u8]) -> Sql<()> {
+    let [token, jsapi, card] = label.generations.map(u64::cast_signed);
+    connection
+        .prepare_cached(
+            "INSERT INTO record (app, epoch, fence, token_generation, jsapi_generation, card_generation, sealed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (app) DO UPDATE SET epoch = ?2, fence = ?3, token_generation = ?4, jsapi_generation = ?5,
+             card_generation = ?6, sealed = ?7, forgotten = NULL",
+        )?
+        .execute(params![
+            label.app.as_str(),
+            label.fence.epoch.cast_signed(),
+            label.fence.number.cast_signed(),
+            token,
+            jsapi,
+            card,
+            sealed
+        ])?;
+    Ok(())
+}
+
+/// Every row after `after`, in the order of their numbers, until `each` says stop.
+pub(super) fn scan(
+    connection: &Connection,
+    after: i64,
+    mut each: impl FnMut(Found) -> bool,
+) -> Sql<()> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM record WHERE id > ?1 ORDER BY id"
+    ))?;
+    let mut rows = statement.query([after])?;
+    while let Some(row) = rows.next()? {
+        if !each(found(row)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One row by its number.
+pub(super) fn at(connection: &Connection, id: i64) -> Sql<Option<Found>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM record WHERE id = ?1"))?
+        .query_row([id], |row| Ok(found(row)))
+        .optional()
+}
+
+/// The largest row number in use.
+pub(super) fn last(connection: &Connection) -> Sql<i64> {
+    connection.query_row("SELECT coalesce(max(id), 0) FROM record", [], |row| {
+        row.get(0)
+    })
+}
+
+/// The newest fence number any row was written under.
+pub(super) fn newest_fence(connection: &Connection) -> Sql<i64> {
+    connection.query_row("SELECT coalesce(max(fence), 0) FROM record", [], |row| {
+        row.get(0)
+    })
+}
+
+/// Moves a damaged row out of the way, where a person can still look at it.
+pub(super) fn set_aside(
+    connection: &Connection,
+    id: i64,
+    app: Option<&AppId>,
+    at: Wall,
+    reason: &str,
+) -> Sql<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO damaged (app, at, reason, sealed)
+             SELECT ?2, ?3, ?4, CASE typeof(sealed) WHEN 'blob' THEN sealed END FROM record WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            app.map(AppId::as_str),
+            at.0.cast_signed(),
+            reason
+        ])?;
+    remove(connection, id)?;
+    connection
+        .prepare_cached("DELETE FROM damaged WHERE id <= (SELECT max(id) FROM damaged) - ?1")?
+        .execute([DAMAGED_KEPT])?;
+    Ok(())
+}
+
+pub(super) fn remove(connection: &Connection, id: i64) -> Sql<()> {
+    connection
+        .prepare_cached("DELETE FROM record WHERE id = ?1")?
+        .execute([id])?;
+    Ok(())
+}
+
+pub(super) fn forget(connection: &Connection, id: i64, at: i64) -> Sql<()> {
+    connection
+        .prepare_cached("UPDATE record SET forgotten = ?2 WHERE id = ?1")?
+        .execute([id, at])?;
+    Ok(())
+}
+
+/// The same row under another key.
+pub(super) fn reseal(connection: &Connection, id: i64, sealed: &[u8]) -> Sql<()> {
+    connection
+        .prepare_cached("UPDATE record SET sealed = ?2 WHERE id = ?1")?
+        .execute(params![id, sealed])?;
+    Ok(())
+}
+
+fn found(row: &Row<'_>) -> Found {
+    let id = integer(row, 0).unwrap_or(-1);
+    let app = match row.get_ref(1) {
+        Ok(ValueRef::Text(text)) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok()),
+        _ => None,
+    };
+    stored(row, id, app).map_or(Found::Odd { id, app }, Found::Stored)
+}
+
+fn stored(row: &Row<'_>, id: i64, app: Option<AppId>) -> Option<Stored> {
+    let number = |column| integer(row, column).map(i64::cast_unsigned);
+    let ValueRef::Blob(sealed) = row.get_ref(8).ok()? else {
+        return None;
+    };
+    let forgotten = match row.get_ref(7).ok()? {
+        ValueRef::Null => None,
+        ValueRef::Integer(at) => Some(at),
+        ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => return None,
+    };
+    Some(Stored {
+        id,
+        label: Label {
+            app: app?,
+            fence: Fence {
+                epoch: number(2)?,
+                number: number(3)?,
+            },
+            generations: [number(4)?, number(5)?, number(6)?],
+        },
+        forgotten,
+        sealed: sealed.to_vec(),
+    })
+}
+
+fn integer(row: &Row<'_>, column: usize) -> Option<i64> {
+    match row.get_ref(column) {
+        Ok(ValueRef::Integer(number)) => Some(number),
+        _ => None,
+    }
+}
