@@ -3,10 +3,17 @@
 //! Owns: the shelf readers look at, the questions they may ask, and the loop that drives one machine per app.
 //! Must not know: HTTP, WeChat's JSON, which store sits behind the trait.
 
+mod commands;
+mod driver;
+mod effects;
 mod handle;
+mod reasons;
 mod shelf;
+mod tell;
 mod views;
+mod waiting;
 
+pub use driver::{Control, Copies, Driver, Parts, Spec};
 pub use handle::{Command, HashValue, Keeper, KeeperStopped};
 pub use shelf::{Absent, NoLive, Shelf};
 pub use views::{AppStatus, KindStatus, LaneStatus, Notice, RefreshOutcome, Report};

@@ -1,0 +1,246 @@
+//! Questions from outside: reports of dead tokens, operators' refreshes, states for people.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use wxtoken_core::app::AppId;
+use wxtoken_core::budget::BudgetKind;
+use wxtoken_core::clock::{Boot, Now};
+use wxtoken_core::credential::{CredentialKey, Kind, Lane, Ticket, ValueId};
+use wxtoken_core::refresh::event::Event;
+use wxtoken_core::refresh::verdict::{Evidence, Verdict};
+use wxtoken_core::refresh::{Machine, Standing};
+
+use super::driver::{Driver, Kept};
+use super::handle::Command;
+use super::reasons::no_live;
+use super::shelf::Absent;
+use super::tell::describe_trouble;
+use super::views::{AppStatus, KindStatus, LaneStatus, RefreshOutcome, Report};
+
+impl Driver {
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Report {
+                key,
+                id,
+                evidence,
+                wait,
+                answer,
+            } => {
+                self.report(key, id, evidence, wait, answer);
+            }
+            Command::Refresh {
+                key,
+                force,
+                wait,
+                answer,
+            } => self.refresh(key, force, wait, answer),
+            Command::Status { app, answer } => drop(answer.send(self.status(app))),
+        }
+    }
+
+    fn find(&self, key: &CredentialKey) -> Result<(u32, &Machine), Absent> {
+        let index = *self.index.get(&key.app).ok_or(Absent::UnknownApp)?;
+        let machine = self.kept(index).and_then(|kept| kept.machine.as_ref());
+        let machine = machine.ok_or(Absent::UnknownApp)?;
+        if !machine.rules().keeps(key.kind) {
+            return Err(Absent::UnknownKind);
+        }
+        Ok((index, machine))
+    }
+
+    fn report(
+        &mut self,
+        key: CredentialKey,
+        id: ValueId,
+        evidence: Evidence,
+        wait: Duration,
+        answer: oneshot::Sender<Result<Report, Absent>>,
+    ) {
+        let now = self.parts.clock.now();
+        let (index, machine) = match self.find(&key) {
+            Ok(found) => found,
+            Err(absent) => return drop(answer.send(Err(absent))),
+        };
+        let current = machine.current(key.kind, now).map(Arc::clone);
+        let verdict = match machine.standing(key.kind, id, now) {
+            Standing::Current { .. } => None,
+            // Compare first: with a live value at hand nothing is fetched (rule 8).
+            Standing::Known => current.is_some().then_some(Verdict::Replaced),
+            Standing::OtherKind(_) => Some(Verdict::WrongKind),
+            Standing::Unknown => Some(Verdict::Unknown),
+        };
+        if let Some(verdict) = verdict {
+            let next_try = current
+                .is_none()
+                .then(|| no_live(machine, now, now.wall).next_try)
+                .flatten();
+            return drop(answer.send(Ok(Report {
+                verdict,
+                current,
+                next_try,
+            })));
+        }
+        self.waiting.report(index, key, id, now.boot, wait, answer);
+        self.feed(
+            index,
+            Event::Reported {
+                kind: key.kind,
+                id,
+                evidence,
+            },
+        );
+    }
+
+    fn refresh(
+        &mut self,
+        key: CredentialKey,
+        force: bool,
+        wait: Duration,
+        answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
+    ) {
+        let now = self.parts.clock.now();
+        let (index, machine) = match self.find(&key) {
+            Ok(found) => found,
+            Err(absent) => return drop(answer.send(Err(absent))),
+        };
+        if force
+            && (key.kind != Kind::AccessToken || machine.lane_view(Lane::Stable, now).is_none())
+        {
+            let text = "only the access token of the stable lane can be forced".to_owned();
+            return drop(answer.send(Ok(RefreshOutcome::Failed(text))));
+        }
+        let before = machine.current(key.kind, now).map(|value| value.generation);
+        self.waiting
+            .refresh(index, key, (force, before), now.boot, wait, answer);
+        self.feed(
+            index,
+            Event::Nudged {
+                kind: key.kind,
+                force,
+            },
+        );
+    }
+
+    /// After a step: those who wait are looked at, and readers are told why there is nothing.
+    pub(super) fn look(&mut self, index: u32) {
+        let now = self.parts.clock.now();
+        let Some(kept) = usize::try_from(index)
+            .ok()
+            .and_then(|at| self.apps.get_mut(at)?.as_deref_mut())
+        else {
+            return;
+        };
+        let Kept {
+            app,
+            machine: Some(machine),
+            absent_since,
+            ..
+        } = kept
+        else {
+            return;
+        };
+        self.waiting.look(index, machine, now);
+        let missing = Kind::ALL
+            .into_iter()
+            .any(|kind| machine.rules().keeps(kind) && machine.current(kind, now).is_none());
+        if missing {
+            let since = *absent_since.get_or_insert(now.wall);
+            self.parts
+                .shelf
+                .explain(app, Some(Arc::new(no_live(machine, now, since))));
+        } else if absent_since.take().is_some() {
+            self.parts.shelf.explain(app, None);
+        }
+    }
+
+    fn status(&self, app: Option<AppId>) -> Vec<AppStatus> {
+        let now = self.parts.clock.now();
+        let one = app
+            .and_then(|app| self.index.get(&app))
+            .and_then(|index| self.kept(*index));
+        let all = self.apps.iter().flatten().map(Box::as_ref);
+        let chosen: Vec<&Kept> = if app.is_some() {
+            one.into_iter().collect()
+        } else {
+            all.collect()
+        };
+        let mut states: Vec<AppStatus> = chosen
+            .into_iter()
+            .filter_map(|kept| state_of(kept, now))
+            .collect();
+        states.sort_by_key(|state| state.app);
+        states
+    }
+}
+
+fn state_of(kept: &Kept, now: Now) -> Option<AppStatus> {
+    let machine = kept.machine.as_ref()?;
+    let kinds = Kind::ALL
+        .into_iter()
+        .filter(|kind| machine.rules().keeps(*kind));
+    Some(AppStatus {
+        app: kept.app,
+        kinds: kinds
+            .map(|kind| kind_status(kept, machine, kind, now))
+            .collect(),
+        lanes: Lane::ALL
+            .into_iter()
+            .filter_map(|lane| lane_status(machine, lane, now))
+            .collect(),
+        budgets: BudgetKind::ALL
+            .into_iter()
+            .map(|kind| {
+                let (used, limit) = machine.budget(kind, now);
+                (kind, used, limit)
+            })
+            .collect(),
+    })
+}
+
+fn kind_status(kept: &Kept, machine: &Machine, kind: Kind, now: Now) -> KindStatus {
+    let current = machine.current(kind, now);
+    let absent = current
+        .is_none()
+        .then(|| no_live(machine, now, kept.absent_since.unwrap_or(now.wall)));
+    let (own_trouble, next) = match Ticket::of(kind) {
+        Some(ticket) => machine
+            .ticket_view(ticket)
+            .map_or((None, None), |(trouble, at)| (trouble, Some(at))),
+        None => {
+            let lane = current
+                .and_then(|value| value.lane)
+                .unwrap_or(machine.rules().lanes.primary());
+            machine
+                .lane_view(lane, now)
+                .map_or((None, None), |view| (view.trouble, view.due))
+        }
+    };
+    let trouble = own_trouble.map(|(trouble, since)| (describe_trouble(trouble), since));
+    KindStatus {
+        kind,
+        lane: current.and_then(|value| value.lane),
+        generation: current.map(|value| value.generation),
+        since: current.map(|value| now.wall_at(value.sent)),
+        expires_at: current.map(|value| now.wall_at(value.expires)),
+        trouble: trouble.or_else(|| absent.as_ref().map(|why| (why.detail.clone(), why.since))),
+        next_try: absent.and_then(|why| why.next_try).or(next
+            .filter(|at| *at < Boot::NEVER)
+            .map(|at| now.wall_at(at))),
+    }
+}
+
+fn lane_status(machine: &Machine, lane: Lane, now: Now) -> Option<LaneStatus> {
+    let view = machine.lane_view(lane, now)?;
+    Some(LaneStatus {
+        lane,
+        live: view.live,
+        expires_at: view.expires.map(|at| now.wall_at(at)),
+        due_at: view.due.map(|at| now.wall_at(at)),
+        trouble: view
+            .trouble
+            .map(|(trouble, since)| (describe_trouble(trouble), since)),
+    })
+}

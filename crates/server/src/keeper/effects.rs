@@ -1,0 +1,182 @@
+//! Carrying out what a machine says: writes, calls, publications. Each outcome comes back as an event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Boot, Clock, millis};
+use wxtoken_core::credential::Kind;
+use wxtoken_core::refresh::event::{CallId, Effect, Event};
+use wxtoken_core::source::{Ask, Failure, Passing, Trouble};
+use wxtoken_core::store::{Fence, Lease, Record, StoreError};
+
+use super::driver::{Driver, Input};
+use super::views::Notice;
+
+impl Driver {
+    pub(super) fn carry_out(&mut self, index: u32, effect: Effect) {
+        let Some(app) = self.kept(index).map(|kept| kept.app) else {
+            return;
+        };
+        match effect {
+            Effect::WakeAt(at) => self.wake_at(index, at),
+            Effect::Note(call, record, fence) => {
+                self.write(
+                    index,
+                    app,
+                    record,
+                    fence,
+                    Event::Noted(call),
+                    Event::NoteFailed(call),
+                );
+            }
+            Effect::Save(save, record, fence) => {
+                self.write(
+                    index,
+                    app,
+                    record,
+                    fence,
+                    Event::Saved(save),
+                    Event::SaveFailed(save),
+                );
+            }
+            Effect::Ask(call, ask, timeout) => self.ask(index, app, call, ask, timeout),
+            Effect::Publish(kind) => self.publish(index, app, kind),
+            Effect::PutBack(kind) => self.parts.copies.put_back(&app, kind),
+            Effect::Alarm(alarm) => self.tell.alarm(app, alarm),
+            Effect::TakeLease => self.take_lease(index, app),
+            Effect::Release(fence) => {
+                let store = Arc::clone(&self.parts.store);
+                tokio::spawn(async move { store.release(&app, fence).await });
+            }
+            Effect::PostLateMint(sent) => {
+                let store = Arc::clone(&self.parts.store);
+                tokio::spawn(async move {
+                    if let Err(error) = store.note_late_mint(&app, sent).await {
+                        tracing::warn!(app.id = %app, error = %error, "could not note that a token was minted late");
+                    }
+                });
+            }
+        }
+    }
+
+    /// Writes of one app are handed to the store in the order given: each is polled once right here.
+    fn write(
+        &mut self,
+        index: u32,
+        app: AppId,
+        record: Box<Record>,
+        fence: Fence,
+        good: Event,
+        bad: Event,
+    ) {
+        let store = Arc::clone(&self.parts.store);
+        let mut write: super::driver::Write = Box::pin(async move {
+            let event = match store.write(&app, &record, fence).await {
+                Ok(()) => good,
+                Err(StoreError::Stale(record)) => Event::Stale(record),
+                Err(error @ StoreError::Unavailable(_)) => {
+                    tracing::warn!(app.id = %app, error = %error, "the store did not take a record");
+                    bad
+                }
+            };
+            (index, event)
+        });
+        match (&mut write).now_or_never() {
+            Some((index, event)) => drop(self.inbox.send(Input::Event(index, event))),
+            None => self.writes.push(write),
+        }
+    }
+
+    fn ask(&mut self, index: u32, app: AppId, call: CallId, ask: Ask, timeout: u64) {
+        self.in_flight += 1;
+        let (source, slots) = (Arc::clone(&self.parts.source), Arc::clone(&self.slots));
+        let (clock, inbox) = (Arc::clone(&self.parts.clock), self.inbox.clone());
+        let ends = clock.now().boot.plus(timeout);
+        tokio::spawn(async move {
+            let slot = tokio::select! {
+                slot = slots.acquire_owned() => slot.ok(),
+                // Half the time may go to waiting; a call that then has too little left does not leave.
+                () = clock.sleep_until(ends.minus(timeout / 2)) => None,
+            };
+            let left = Duration::from_millis(ends.since(clock.now().boot));
+            let event = match slot {
+                Some(_slot) => match source.ask(&app, ask, left).await {
+                    Ok(answer) => Event::Answered(call, answer),
+                    Err(failure) => Event::Failed(call, failure),
+                },
+                None => Event::Failed(call, unsent()),
+            };
+            let _ = inbox.send(Input::Event(index, event));
+        });
+    }
+
+    fn publish(&mut self, index: u32, app: AppId, kind: Kind) {
+        let now = self.parts.clock.now();
+        let machine = self.kept(index).and_then(|kept| kept.machine.as_ref());
+        let Some(machine) = machine.filter(|machine| machine.rules().keeps(kind)) else {
+            return;
+        };
+        let value = machine.current(kind, now).cloned();
+        self.parts.shelf.put(&app, kind, value.clone());
+        let key = wxtoken_core::credential::CredentialKey { app, kind };
+        match value {
+            Some(value) => {
+                self.tell.published(&app, &value, now);
+                self.parts.copies.changed(&app, kind);
+                let _ = self.parts.notices.send(Notice::Credential(key, value));
+            }
+            None => {
+                let _ = self.parts.notices.send(Notice::Gone(key));
+            }
+        }
+    }
+
+    fn take_lease(&self, index: u32, app: AppId) {
+        let (store, clock, inbox) = (
+            Arc::clone(&self.parts.store),
+            Arc::clone(&self.parts.clock),
+            self.inbox.clone(),
+        );
+        let asked = clock.now().boot;
+        let lease = self
+            .kept(index)
+            .and_then(|kept| kept.machine.as_ref())
+            .map_or(30_000, |machine| machine.rules().timing.lease);
+        tokio::spawn(async move {
+            let event = match store.lease(&app, Duration::from_millis(lease)).await {
+                Ok(Lease::Won {
+                    fence,
+                    holds_for,
+                    record,
+                }) => Event::LeaseWon {
+                    fence,
+                    until: asked.plus(millis(holds_for)),
+                    record,
+                },
+                Ok(Lease::Taken { free_in }) => Event::LeaseTaken {
+                    free_at: later(clock.as_ref(), free_in),
+                },
+                Err(error) => {
+                    tracing::warn!(app.id = %app, error = %error, "the store cannot be asked for a lease");
+                    Event::LeaseUnavailable
+                }
+            };
+            let _ = inbox.send(Input::Event(index, event));
+        });
+    }
+}
+
+fn later(clock: &dyn Clock, wait: Duration) -> Boot {
+    clock.now().boot.plus(millis(wait))
+}
+
+/// No slot came free in time: nothing was sent.
+const fn unsent() -> Failure {
+    Failure {
+        trouble: Trouble::Passing(Passing::Unreachable),
+        sent: false,
+        upstream_time: None,
+    }
+}

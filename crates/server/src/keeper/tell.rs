@@ -1,0 +1,166 @@
+//! What people are told: one log line per happening, and a notice for those who listen. Never a value.
+
+use tokio::sync::broadcast;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Now, Wall};
+use wxtoken_core::credential::{Credential, Kind, Lane};
+use wxtoken_core::refresh::alarm::Alarm;
+use wxtoken_core::source::{Passing, Trouble};
+
+use super::views::Notice;
+
+/// Tells.
+pub(super) struct Tell {
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Tell {
+    pub(super) const fn new(notices: broadcast::Sender<Notice>) -> Self {
+        Self { notices }
+    }
+
+    pub(super) fn published(&self, app: &AppId, value: &Credential, now: Now) {
+        let valid_for_s = value.left(now) / 1000;
+        let kind = value.kind;
+        tracing::info!(
+            app.id = %app,
+            credential.kind = %kind,
+            lane = value.lane.map(Lane::name),
+            generation = value.generation.0,
+            valid_for_s,
+            "handing out {kind} of {app}",
+        );
+    }
+
+    pub(super) fn alarm(&self, app: AppId, alarm: Alarm) {
+        let name = alarm.name().text();
+        if let Alarm::Over(_) = alarm {
+            tracing::info!(app.id = %app, alarm = name, "over: {name} of {app}");
+            let _ = self.notices.send(Notice::Cleared { app, name });
+            return;
+        }
+        let detail = describe(&alarm);
+        let kind = concerns(&alarm);
+        if serious(&alarm) {
+            tracing::error!(app.id = %app, credential.kind = kind.map(Kind::name), alarm = name, "{app}: {detail}");
+        } else {
+            tracing::warn!(app.id = %app, credential.kind = kind.map(Kind::name), alarm = name, "{app}: {detail}");
+        }
+        let _ = self.notices.send(Notice::Trouble {
+            app,
+            kind,
+            name,
+            detail,
+        });
+    }
+}
+
+/// Whether a person must act; what usually passes by itself is a warning.
+const fn serious(alarm: &Alarm) -> bool {
+    match alarm {
+        Alarm::ForeignFetcher { .. }
+        | Alarm::GaveWay
+        | Alarm::Refused { .. }
+        | Alarm::QuotaUsedUp { .. }
+        | Alarm::OverBudget(_)
+        | Alarm::Unsaved
+        | Alarm::StoreRefuses
+        | Alarm::NeedsTakeOver
+        | Alarm::AdoptionRefused
+        | Alarm::NothingLives => true,
+        Alarm::ForeignForce { .. }
+        | Alarm::Trouble { .. }
+        | Alarm::ClockOff { .. }
+        | Alarm::ForceChangedNothing
+        | Alarm::Over(_) => false,
+    }
+}
+
+const fn concerns(alarm: &Alarm) -> Option<Kind> {
+    match alarm {
+        Alarm::Refused { kind, .. }
+        | Alarm::QuotaUsedUp { kind, .. }
+        | Alarm::Trouble { kind, .. } => Some(*kind),
+        _ => None,
+    }
+}
+
+/// RFC 3339, in UTC, to the second.
+pub(super) fn time(at: Wall) -> String {
+    let second = i64::try_from(at.unix_seconds()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(second).map_or_else(|_| "?".to_owned(), |time| time.to_string())
+}
+
+/// The alarm in plain words, with its cure.
+pub(super) fn describe(alarm: &Alarm) -> String {
+    match *alarm {
+        Alarm::ForeignFetcher { fetched, last_alive, found_dead } => format!(
+            "another program with the same AppSecret fetched the classic token: ours, fetched {}, was alive at {} and dead \
+             at {}. Find it, or hand out the stable lane (lanes = [\"stable\"]), which classic fetches cannot kill",
+            time(fetched), time(last_alive), time(found_dead)
+        ),
+        Alarm::ForeignForce { noticed } => format!(
+            "another program forced the stable token to change (noticed {}); force_refresh is for leaks only",
+            time(noticed)
+        ),
+        Alarm::GaveWay => "the classic token was killed three times in an hour by another program; the stable token is \
+                           handed out instead until the configuration changes"
+            .to_owned(),
+        Alarm::Refused { kind, lane, errcode } => format!(
+            "WeChat refuses {}{kind} with {errcode}: a person must act; see `wxtoken explain {errcode}`",
+            of_lane(lane)
+        ),
+        Alarm::QuotaUsedUp { kind, lane } => format!(
+            "WeChat says that today's quota of {}{kind} is used up (45009); tried hourly and after midnight in Beijing",
+            of_lane(lane)
+        ),
+        Alarm::OverBudget(budget) => format!(
+            "our own daily budget of {} calls is used up, so none is made; something reports tokens dead again and again, or \
+             kills them",
+            budget.name()
+        ),
+        Alarm::Trouble { kind, lane, trouble } => {
+            format!("fetching {}{kind} failed: {}; tried again", of_lane(lane), describe_trouble(trouble))
+        }
+        Alarm::Unsaved => "what is handed out could not be saved: a crash now may cost a fetch; look at the disk".to_owned(),
+        Alarm::StoreRefuses => "the store takes no writes, so no token is fetched that would kill another; look at the disk"
+            .to_owned(),
+        Alarm::ClockOff { ahead } => format!(
+            "this machine's clock is {} s {} WeChat's; set it (chrony, systemd-timesyncd)",
+            ahead.unsigned_abs() / 1000,
+            if ahead > 0 { "ahead of" } else { "behind" }
+        ),
+        Alarm::NeedsTakeOver => "the first classic fetch would kill the token other programs hold: set take_over = true for \
+                                 the app, or give the token they use as initial_token"
+            .to_owned(),
+        Alarm::ForceChangedNothing => "a forced refresh was answered with the same value; it is probed again".to_owned(),
+        Alarm::AdoptionRefused => "the token given as initial_token is dead: remove it, or set take_over = true".to_owned(),
+        Alarm::NothingLives => "WeChat calls every new token dead as well; see WeChat's status, and who else fetches".to_owned(),
+        Alarm::Over(name) => format!("over: {}", name.text()),
+    }
+}
+
+fn of_lane(lane: Option<Lane>) -> &'static str {
+    match lane {
+        Some(Lane::Classic) => "the classic ",
+        Some(Lane::Stable) => "the stable ",
+        None => "the ",
+    }
+}
+
+/// A trouble in plain words.
+pub(super) fn describe_trouble(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Passing(Passing::Unreachable) => "WeChat cannot be reached".to_owned(),
+        Trouble::Passing(Passing::Cut) => "WeChat gave no complete answer in time".to_owned(),
+        Trouble::Passing(Passing::Status(status)) => {
+            format!("WeChat answered with status {status}")
+        }
+        Trouble::Passing(Passing::Nonsense) => "WeChat's answer could not be understood".to_owned(),
+        Trouble::Passing(Passing::Busy) => "WeChat is busy (-1)".to_owned(),
+        Trouble::Passing(Passing::TooFast) => "WeChat asks for a slower pace (45011)".to_owned(),
+        Trouble::Refused(errcode) => format!("WeChat refuses with {errcode}"),
+        Trouble::QuotaUsedUp => "the day's quota is used up (45009)".to_owned(),
+        Trouble::TokenBad(errcode) => format!("WeChat calls the access token bad ({errcode})"),
+    }
+}
