@@ -1,0 +1,9 @@
+//! The simulator, over real sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod client;
+mod tokens;
