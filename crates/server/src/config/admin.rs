@@ -2,8 +2,20 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::field::Field;
 use super::listen::{Listen, Tls};
 use super::secret::KeyHash;
+use super::substitute::Env;
+use super::table::Table;
+
+/// The keys of `[admin]`.
+pub(super) const KEYS: [&str; 5] = ["listen", "key", "key_sha256", "open_metrics", "tls"];
+/// Where the admin key is looked for when the section names none.
+pub(super) const KEY_VARIABLE: &str = "WXTOKEN_ADMIN_KEY";
+/// A key this short can be guessed over the network.
+const SHORTEST_KEY: usize = 8;
+/// A key shorter than this deserves a word.
+const SHORT_KEY: usize = 16;
 
 /// The admin listener. On loopback only, unless it has a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +38,92 @@ impl Default for Admin {
             key: None,
             open_metrics: false,
             tls: None,
+        }
+    }
+}
+
+impl Admin {
+    /// What there is without a file.
+    pub(super) fn without_file(env: Env<'_>) -> Self {
+        Self {
+            key: env(KEY_VARIABLE)
+                .filter(|key| key.len() >= SHORTEST_KEY)
+                .map(|key| KeyHash::of(&key)),
+            ..Self::default()
+        }
+    }
+
+    /// Reads and checks the section; `table` is an empty one when there is none.
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let mut admin = Self {
+            key: read_key(table),
+            ..Self::default()
+        };
+        table.set(&mut admin.open_metrics, "open_metrics", |f| f.boolean());
+        table.set(&mut admin.tls, "tls", |f| f.tls().map(Some));
+        if let Some(listen) = table.get("listen") {
+            admin.listen = read_listen(&listen, !table.has("tls"));
+        }
+        admin
+    }
+}
+
+fn read_listen(field: &Field<'_>, plain: bool) -> Vec<Listen> {
+    let mut all = Vec::new();
+    for (item, listen) in field.listeners() {
+        if plain && !listen.is_local() {
+            item.wrong(
+                "other machines can reach this address; the admin listener stays on this machine, such as 127.0.0.1:7201, unless it has tls = { cert = \"…\", key = \"…\" }",
+            );
+        }
+        all.push(listen);
+    }
+    all
+}
+
+fn read_key(table: &Table<'_>) -> Option<KeyHash> {
+    match (table.get("key"), table.get("key_sha256")) {
+        (Some(_), Some(hash)) => {
+            hash.wrong("stands beside key; keep one of the two");
+            None
+        }
+        (None, Some(hash)) => hash.key_hash(),
+        (Some(key), None) => {
+            let secret = key.secret()?;
+            match secret.expose().len() {
+                0..SHORTEST_KEY => {
+                    key.wrong("is too short to be safe; make one with `wxtoken key`");
+                    None
+                }
+                length => {
+                    if length < SHORT_KEY {
+                        let name = key.name();
+                        let warning = "is short; `wxtoken key` makes one nobody guesses";
+                        table.doc.warn(format!("{name} {warning}"));
+                    }
+                    Some(KeyHash::of(secret.expose()))
+                }
+            }
+        }
+        (None, None) => missing_key(table),
+    }
+}
+
+fn missing_key(table: &Table<'_>) -> Option<KeyHash> {
+    match (table.doc.world.env)(KEY_VARIABLE) {
+        Some(key) if key.len() >= SHORTEST_KEY => Some(KeyHash::of(&key)),
+        Some(_) => {
+            table.wrong(
+                "key",
+                format!("${KEY_VARIABLE} is too short to be safe; make one with `wxtoken key`"),
+            );
+            None
+        }
+        None => {
+            table.wrong("key", format!(
+                "is missing; make one with `wxtoken key` and set ${KEY_VARIABLE}, or write key_sha256 = \"…\" under [admin]"
+            ));
+            None
         }
     }
 }

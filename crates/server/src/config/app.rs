@@ -6,6 +6,7 @@ use wxtoken_core::app::{AppId, AppType};
 use wxtoken_core::budget::Limits;
 use wxtoken_core::credential::{Kind, Lane, Token};
 
+use super::app_read::usual_limits;
 use super::secret::Secret;
 use super::sink::FileSinkConfig;
 use super::url::BaseUrl;
@@ -86,13 +87,6 @@ impl App {
     #[must_use]
     pub fn files(&self) -> &[FileSinkConfig] {
         self.rare.as_ref().map_or(&[], |rare| &rare.files)
-    }
-}
-
-pub(super) const fn usual_limits(app_type: AppType) -> Limits {
-    match app_type {
-        AppType::Test => Limits::TEST,
-        AppType::Official | AppType::Mini | AppType::Website => Limits::ORDINARY,
     }
 }
 

@@ -1,6 +1,10 @@
 //! `[gateway]`: how much of a forwarded request is kept for a replay. Read and checked; nothing forwards in this version.
 
 use super::quantity::Size;
+use super::table::Table;
+
+/// The keys of `[gateway]`.
+pub(super) const KEYS: [&str; 3] = ["replay_memory", "replay_limit", "buffers_total"];
 
 /// Bounds on what is kept for a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,5 +24,29 @@ impl Default for Gateway {
             replay_limit: Size(100 << 20),
             buffers_total: Size(1 << 30),
         }
+    }
+}
+
+impl Gateway {
+    /// Reads and checks the section.
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let mut gateway = Self::default();
+        let before = table.doc.count();
+        for (place, key) in [
+            (&mut gateway.replay_memory, "replay_memory"),
+            (&mut gateway.replay_limit, "replay_limit"),
+            (&mut gateway.buffers_total, "buffers_total"),
+        ] {
+            table.set(place, key, |f| f.parse("a size such as \"1MiB\""));
+        }
+        let grows = gateway.replay_memory <= gateway.replay_limit
+            && gateway.replay_limit <= gateway.buffers_total;
+        if !grows && table.doc.count() == before {
+            table.wrong("", format!(
+                "replay_memory ({}) must not exceed replay_limit ({}), nor that buffers_total ({})",
+                gateway.replay_memory, gateway.replay_limit, gateway.buffers_total
+            ));
+        }
+        gateway
     }
 }

@@ -2,8 +2,13 @@
 //!
 //! Must not know: sockets or TLS libraries.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+
+use toml::de::DeValue;
+
+use super::field::Field;
+use super::quantity::Mode;
 
 /// One place to listen at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,4 +48,114 @@ pub struct Tls {
     pub client_ca: Option<PathBuf>,
     /// SHA-256 over the files' contents, so that a reload notices a renewed certificate under the same name.
     pub fingerprint: [u8; 32],
+}
+
+/// The keys of a unix socket.
+pub(super) const SOCKET_KEYS: [&str; 3] = ["path", "mode", "group"];
+/// Linux takes no longer path for a socket.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+impl Field<'_> {
+    /// The places to listen at, each with its field.
+    pub(super) fn listeners(&self) -> Vec<(Field<'_>, Listen)> {
+        let items = self.some_items("write an address such as \"127.0.0.1:7200\"");
+        let mut found: Vec<(Field<'_>, Listen)> = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(listen) = item.listener() else {
+                continue;
+            };
+            if listen.is_taken_by(found.iter().map(|(_, other)| other)) {
+                item.wrong("this is listed twice");
+            }
+            found.push((item, listen));
+        }
+        found
+    }
+
+    fn listener(&self) -> Option<Listen> {
+        let wanted =
+            "an address such as \"127.0.0.1:7200\" or { path = \"/run/wxtoken/api.sock\" }";
+        if matches!(self.value(), DeValue::Table(_)) {
+            return self.unix_socket(wanted);
+        }
+        let text = self.text(wanted)?;
+        let address = match text.value.strip_prefix("localhost:") {
+            Some(port) => port
+                .parse()
+                .ok()
+                .map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()),
+            None => text.value.parse().ok(),
+        };
+        if address.is_none() {
+            let cure = "write an IP address and a port: \"127.0.0.1:7200\", \"0.0.0.0:7200\", \"[::1]:7200\"";
+            self.wrong(format_args!(
+                "{} is no address to listen at; {cure}",
+                text.shown()
+            ));
+        }
+        address.map(Listen::Tcp)
+    }
+
+    fn unix_socket(&self, wanted: &str) -> Option<Listen> {
+        let table = self.table(wanted, &SOCKET_KEYS)?;
+        let mut mode = Mode(0o660);
+        table.set(&mut mode, "mode", |f| {
+            f.parse("permissions such as \"0660\"")
+        });
+        let mut group = None;
+        table.set(&mut group, "group", |f| f.group().map(Some));
+        let field = table.need("path", "write where the socket shall be")?;
+        let path = field.path()?;
+        if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+            field.wrong(format_args!(
+                "a socket's path has at most {LONGEST_SOCKET_PATH} bytes; take a shorter one"
+            ));
+            return None;
+        }
+        Some(Listen::Unix {
+            path,
+            mode: mode.0,
+            group,
+        })
+    }
+
+    /// A group of this machine.
+    pub(super) fn group(&self) -> Option<u32> {
+        self.account("group", |name| self.doc.world.accounts.group(name))
+    }
+
+    /// A user of this machine.
+    pub(super) fn user(&self) -> Option<u32> {
+        self.account("user", |name| self.doc.world.accounts.user(name))
+    }
+
+    fn account(&self, what: &str, find: impl Fn(&str) -> Option<u32>) -> Option<u32> {
+        if let DeValue::Integer(_) = self.value() {
+            return self
+                .integer(0..=u64::from(u32::MAX - 1))
+                .and_then(|n| n.try_into().ok());
+        }
+        let text = self.text(&format!("a {what}'s name or number"))?;
+        let number = find(&text.value);
+        if number.is_none() {
+            self.wrong(format_args!(
+                "there is no {what} {} on this machine; make it, or write its number",
+                text.shown()
+            ));
+        }
+        number
+    }
+}
+
+impl Listen {
+    /// Whether one of `others` is the same place. Port 0 is never taken.
+    pub(super) fn is_taken_by<'o>(&self, mut others: impl Iterator<Item = &'o Self>) -> bool {
+        match self {
+            Self::Tcp(address) if address.port() == 0 => false,
+            Self::Tcp(_) => others.any(|other| other == self),
+            Self::Unix { path, .. } => {
+                others.any(|other| matches!(other, Self::Unix { path: taken, .. } if taken == path))
+            }
+        }
+    }
 }

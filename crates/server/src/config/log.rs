@@ -1,5 +1,10 @@
 //! `[log]`: how much is logged, and in which form.
 
+use super::table::Table;
+
+/// The keys of `[log]`.
+pub(super) const KEYS: [&str; 2] = ["format", "level"];
+
 /// What the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Log {
@@ -35,4 +40,28 @@ pub enum LogLevel {
     Debug,
     /// Everything.
     Trace,
+}
+
+impl Log {
+    /// Reads and checks the section.
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let mut log = Self::default();
+        table.set(&mut log.format, "format", |f| {
+            f.one_of(&[
+                ("auto", LogFormat::Auto),
+                ("text", LogFormat::Text),
+                ("json", LogFormat::Json),
+            ])
+        });
+        table.set(&mut log.level, "level", |f| {
+            f.one_of(&[
+                ("error", LogLevel::Error),
+                ("warn", LogLevel::Warn),
+                ("info", LogLevel::Info),
+                ("debug", LogLevel::Debug),
+                ("trace", LogLevel::Trace),
+            ])
+        });
+        log
+    }
 }

@@ -3,19 +3,37 @@
 //! Owns: `wxtoken.toml`, the files it includes and the environment they name; every mistake in one run, with its place and
 //! cure. Must not know: the parts it configures. A part takes its own section, never the whole.
 
+mod accounts;
 pub mod admin;
 pub mod app;
+mod app_read;
 pub mod caller;
+mod caller_read;
+mod cross;
+mod doc;
+mod field;
 pub mod gateway;
+mod include;
 pub mod listen;
+mod load;
 pub mod log;
+mod mistake;
 pub mod network;
+mod part;
+mod public;
 pub mod quantity;
 pub mod refresh;
 pub mod secret;
+mod secret_value;
+mod sections;
 pub mod server;
 pub mod sink;
 pub mod store;
+mod substitute;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tls;
 pub mod upstream;
 pub mod url;
 
@@ -28,14 +46,17 @@ pub use app::{App, Kinds, Lanes};
 pub use caller::{AppScope, Caller, CompatExpiresIn, HandsOut, Permission, Permissions};
 pub use gateway::Gateway;
 pub use listen::{Listen, Tls};
+pub use load::{find, load, open, parse};
 pub use log::{Log, LogFormat, LogLevel};
+pub use mistake::{ConfigErrors, Mistake};
 pub use network::IpNet;
 pub use quantity::Rate;
 pub use refresh::Refresh;
-pub use secret::{KeyHash, MasterKey, Secret};
+pub use secret::{KeyHash, Secret};
 pub use server::Server;
 pub use sink::{FileFormat, FileSinkConfig};
 pub use store::Store;
+pub use substitute::{Env, process_env};
 pub use upstream::Upstream;
 pub use url::{BaseUrl, Proxy, ProxyKind};
 

@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+use super::table::Table;
+
+/// The keys of `[refresh]`.
+pub(super) const KEYS: [&str; 4] = [
+    "classic_before",
+    "stable_before",
+    "max_in_flight",
+    "probe_every",
+];
+
 /// When to renew. For short-lived values the rules never use more than a third of the lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refresh {
@@ -23,5 +33,35 @@ impl Default for Refresh {
             max_in_flight: 64,
             probe_every: Duration::from_secs(60),
         }
+    }
+}
+
+impl Refresh {
+    /// Reads and checks the section.
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let mut refresh = Self::default();
+        let second = Duration::from_secs(1);
+        table.set(&mut refresh.classic_before, "classic_before", |f| {
+            f.span(
+                10 * second..=2400 * second,
+                "a token lives 2h and is renewed in its last third",
+            )
+        });
+        table.set(&mut refresh.stable_before, "stable_before", |f| {
+            f.span(
+                10 * second..=300 * second,
+                "WeChat renews only in the last 300s",
+            )
+        });
+        table.set(&mut refresh.max_in_flight, "max_in_flight", |f| {
+            f.integer(1..=10_000).and_then(|n| n.try_into().ok())
+        });
+        table.set(&mut refresh.probe_every, "probe_every", |f| {
+            f.span(
+                second..=3600 * second,
+                "a dead value is found only so often",
+            )
+        });
+        refresh
     }
 }

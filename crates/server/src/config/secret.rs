@@ -38,36 +38,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// 32 secret bytes, wiped when dropped: a master key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MasterKey([u8; 32]);
-
-impl MasterKey {
-    /// Takes the bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The key itself. Every use is a place to look at in review.
-    #[must_use]
-    pub const fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl Drop for MasterKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKey(redacted)")
-    }
-}
-
 /// The SHA-256 of a caller's or the admin's key. The key itself is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub [u8; 32]);
@@ -152,10 +122,6 @@ mod tests {
     #[test]
     fn debug_shows_nothing_of_a_secret() {
         assert_eq!(format!("{:?}", Secret::new("hush")), "Secret(redacted)");
-        assert_eq!(
-            format!("{:?}", MasterKey::new([7; 32])),
-            "MasterKey(redacted)"
-        );
         assert_eq!(format!("{:?}", KeyHash::of("hush")), "KeyHash(redacted)");
     }
 

@@ -3,7 +3,24 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::field::Field;
 use super::listen::{Listen, Tls};
+use super::quantity::Size;
+use super::table::Table;
+
+/// The keys of `[server]`.
+pub(super) const KEYS: [&str; 10] = [
+    "listen",
+    "first_token_wait",
+    "tls",
+    "plain_http",
+    "max_connections",
+    "header_timeout",
+    "body_timeout",
+    "idle_timeout",
+    "body_limit",
+    "shutdown_grace",
+];
 
 /// The API listeners and their limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,4 +62,63 @@ impl Default for Server {
             shutdown_grace: Duration::from_secs(20),
         }
     }
+}
+
+impl Server {
+    /// Reads and checks the section.
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let mut server = Self::default();
+        let second = Duration::from_secs(1);
+        table.set(&mut server.first_token_wait, "first_token_wait", |f| {
+            f.span(Duration::ZERO..=30 * second, "callers wait this long")
+        });
+        table.set(&mut server.tls, "tls", |f| f.tls().map(Some));
+        table.set(&mut server.plain_http, "plain_http", |f| f.boolean());
+        table.set(&mut server.max_connections, "max_connections", |f| {
+            f.integer(1..=1_000_000).and_then(|n| n.try_into().ok())
+        });
+        for (place, key) in [
+            (&mut server.header_timeout, "header_timeout"),
+            (&mut server.body_timeout, "body_timeout"),
+            (&mut server.idle_timeout, "idle_timeout"),
+        ] {
+            table.set(place, key, |f| {
+                f.span(second..=3600 * second, "it guards against slow clients")
+            });
+        }
+        table.set(&mut server.body_limit, "body_limit", body_limit);
+        table.set(&mut server.shutdown_grace, "shutdown_grace", |f| {
+            f.span(
+                Duration::ZERO..=600 * second,
+                "a shutdown takes this long at most",
+            )
+        });
+        if let Some(listen) = table.get("listen") {
+            let plain = !table.has("tls") && !server.plain_http;
+            server.listen = read_listen(&listen, plain);
+        }
+        server
+    }
+}
+
+fn body_limit(field: Field<'_>) -> Option<usize> {
+    let Size(bytes) = field.parse("a size such as \"1MiB\"")?;
+    if !(1024..=64 << 20).contains(&bytes) {
+        field.wrong("is out of bounds; take 1KiB to 64MiB");
+        return None;
+    }
+    bytes.try_into().ok()
+}
+
+fn read_listen(field: &Field<'_>, plain: bool) -> Vec<Listen> {
+    let mut all = Vec::new();
+    for (item, listen) in field.listeners() {
+        if plain && !listen.is_local() {
+            item.wrong(
+                "other machines can reach this address, and keys and tokens would travel unencrypted; add tls = { cert = \"…\", key = \"…\" }, or plain_http = true if something in front encrypts",
+            );
+        }
+        all.push(listen);
+    }
+    all
 }

@@ -4,7 +4,18 @@
 
 use std::path::Path;
 
+use wxtoken_core::app::AppType;
 use wxtoken_core::credential::Kind;
+
+use super::app_read::kind;
+use super::mistake::Spot;
+use super::quantity::Mode;
+use super::table::Table;
+
+/// The keys of `[[app.file]]`.
+pub(super) const FILE_KEYS: [&str; 6] = ["path", "format", "kind", "mode", "owner", "group"];
+/// The keys of `[[app.redis]]`.
+pub(super) const REDIS_KEYS: [&str; 4] = ["url", "format", "key", "kind"];
 
 /// One file to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,4 +43,74 @@ pub enum FileFormat {
     Json,
     /// `NAME=value` lines.
     Dotenv,
+}
+
+impl FileSinkConfig {
+    /// Reads and checks one table; also tells where its path stands.
+    pub(super) fn read(table: &Table<'_>, app_type: AppType) -> Option<(Self, Spot)> {
+        let mut sink_kind = Kind::AccessToken;
+        table.set(&mut sink_kind, "kind", |f| kind(f, app_type));
+        let mut mode = Mode(0o600);
+        table.set(&mut mode, "mode", |f| {
+            f.parse("permissions such as \"0600\"")
+        });
+        let (mut owner, mut group) = (None, None);
+        table.set(&mut owner, "owner", |f| f.user().map(Some));
+        table.set(&mut group, "group", |f| f.group().map(Some));
+        let format = table
+            .need("format", "write \"properties\", \"json\" or \"dotenv\"")
+            .and_then(|f| {
+                f.one_of(&[
+                    ("properties", FileFormat::Properties),
+                    ("json", FileFormat::Json),
+                    ("dotenv", FileFormat::Dotenv),
+                ])
+            });
+        let field = table.need("path", "write where the file shall be")?;
+        let path = field.path()?;
+        if path.file_name().is_none() || path.is_dir() {
+            field.wrong("names a folder; write the path of a file in it");
+            return None;
+        }
+        let sink = Self {
+            path: path.into(),
+            format: format?,
+            kind: sink_kind,
+            mode: mode.0,
+            owner,
+            group,
+        };
+        Some((sink, field.spot()))
+    }
+}
+
+/// Checks the form of a Redis sink, and says that there are none yet.
+pub(super) fn refuse_redis(table: &Table<'_>, app_type: AppType) {
+    if let Some(url) = table.need("url", "write \"redis://host:6379/0\"")
+        && let Some(text) = url.text("an address such as \"redis://host:6379/0\"")
+        && ![
+            "redis://",
+            "rediss://",
+            "redis+sentinel://",
+            "redis-cluster://",
+        ]
+        .iter()
+        .any(|scheme| text.value.starts_with(scheme))
+    {
+        url.wrong("this is no Redis address; write one such as \"redis://host:6379/0\"");
+    }
+    if let Some(format) = table.need(
+        "format",
+        "write the name of an SDK's format, or \"raw\" with a key",
+    ) {
+        let raw = format
+            .text("the name of a format")
+            .is_some_and(|text| text.value == "raw");
+        if raw && !table.has("key") {
+            table.wrong("key", "is missing; with format = \"raw\" write the key, {appid} in it stands for the AppID".to_owned());
+        }
+    }
+    let _form_only = table.get("key").and_then(|f| f.text("a Redis key"));
+    let _form_only = table.get("kind").and_then(|f| kind(f, app_type));
+    table.wrong("", "Redis sinks are not available in this version; use [[app.file]], or let the program ask over HTTP".to_owned());
 }

@@ -2,7 +2,11 @@
 
 use http::Uri;
 
+use super::table::Table;
 use super::url::{BaseUrl, Proxy};
+
+/// The keys of `[upstream]`.
+pub(super) const KEYS: [&str; 3] = ["base_url", "fallback_urls", "proxy"];
 
 /// Where calls go. An app with a `base_url` of its own uses that alone, without the fallbacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,5 +39,22 @@ impl Default for Upstream {
             fallback_urls: vec![known(WECHAT_SECOND)],
             proxy: None,
         }
+    }
+}
+
+impl Upstream {
+    /// Reads and checks the section.
+    pub(super) fn read(table: &Table<'_>) -> Self {
+        let mut upstream = Self::default();
+        table.set(&mut upstream.base_url, "base_url", |f| f.base_url());
+        if upstream.base_url.as_str() != WECHAT {
+            upstream.fallback_urls.clear();
+        }
+        if let Some(field) = table.get("fallback_urls") {
+            let urls = field.items();
+            upstream.fallback_urls = urls.iter().filter_map(|f| f.base_url()).collect();
+        }
+        table.set(&mut upstream.proxy, "proxy", |f| f.proxy());
+        upstream
     }
 }

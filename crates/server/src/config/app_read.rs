@@ -1,0 +1,244 @@
+//! Reads and checks `[[app]]`.
+//!
+//! Must not know: other apps; what must differ between two is checked in `cross`.
+
+use wxtoken_core::app::{AppId, AppType};
+use wxtoken_core::budget::{BudgetKind, Limits};
+use wxtoken_core::credential::{Kind, Lane, Token};
+
+use super::app::{App, Kinds, Lanes, Rare};
+use super::field::Field;
+use super::mistake::{Spot, listed};
+use super::secret::Secret;
+use super::sink::{self, FileSinkConfig};
+use super::table::Table;
+
+/// The keys of `[[app]]`.
+pub(super) const KEYS: [&str; 13] = [
+    "appid",
+    "name",
+    "type",
+    "secret",
+    "previous_secret",
+    "lanes",
+    "kinds",
+    "take_over",
+    "initial_token",
+    "base_url",
+    "budget",
+    "file",
+    "redis",
+];
+/// The keys of `budget`.
+pub(super) const BUDGET_KEYS: [&str; 5] = ["classic", "stable", "ticket", "probe", "forced"];
+
+/// An app and what is needed to compare it with others.
+pub(super) struct AppRow {
+    pub(super) app: App,
+    /// Where its AppID stands.
+    pub(super) spot: Spot,
+    /// Where the path of each of its files stands.
+    pub(super) files: Vec<Spot>,
+}
+
+/// What an account of this type may do in a day.
+pub(super) const fn usual_limits(app_type: AppType) -> Limits {
+    match app_type {
+        AppType::Test => Limits::TEST,
+        AppType::Official | AppType::Mini | AppType::Website => Limits::ORDINARY,
+    }
+}
+
+/// Reads one table. `None` when there is no app to speak of; the mistakes are noted.
+pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
+    let mut app_type = AppType::Official;
+    table.set(&mut app_type, "type", |f| f.one_of(&TYPES));
+    let appid = table.need(
+        "appid",
+        "copy it from the account's page, such as \"wx0123456789abcdef\"",
+    );
+    let spot = appid.map_or_else(|| table.spot(), |f| f.spot());
+    let appid: Option<AppId> = appid.and_then(|f| f.parse("an AppID in quotes"));
+    let secret = table
+        .need(
+            "secret",
+            "write \"${NAME}\" to take it from the environment, or { file = \"…\" }",
+        )
+        .and_then(|f| f.app_secret());
+    let mut name = None;
+    table.set(&mut name, "name", |f| read_name(f).map(Some));
+    let lanes = read_lanes(table, app_type);
+    let kinds = read_kinds(table, app_type);
+    let mut take_over = false;
+    table.set(&mut take_over, "take_over", |f| f.boolean());
+    let (rare, files) = read_rare(table, app_type);
+    let app = App {
+        appid: appid?,
+        // A missing one has been noted; the app still counts where others are compared with it.
+        secret: secret.unwrap_or_else(|| Secret::new("")),
+        name,
+        rare: (rare != Rare::default()).then(|| Box::new(rare)),
+        app_type,
+        lanes,
+        kinds,
+        take_over,
+    };
+    let may_fetch_classic = take_over || app.initial_token().is_some();
+    if lanes.contains(Lane::Classic) && !kinds.is_empty() && !may_fetch_classic {
+        table.doc.warn(format!(
+            "app {appid}: lanes has \"classic\", but no classic token is fetched until take_over = true says that \
+             what other programs hold may die, or initial_token gives one to adopt",
+            appid = app.appid
+        ));
+    }
+    Some(AppRow { app, spot, files })
+}
+
+fn read_name(field: Field<'_>) -> Option<Box<str>> {
+    let text = field.text("a name")?;
+    if text.value.len() > 200 || text.value.chars().any(char::is_control) {
+        field.wrong("a name has at most 200 bytes and no control characters");
+        return None;
+    }
+    Some(text.value.into())
+}
+
+const TYPES: [(&str, AppType); 4] = [
+    ("official", AppType::Official),
+    ("mini", AppType::Mini),
+    ("website", AppType::Website),
+    ("test", AppType::Test),
+];
+
+fn type_name(app_type: AppType) -> &'static str {
+    let named = TYPES.iter().find(|(_, one)| *one == app_type);
+    named.map_or("", |(name, _)| name)
+}
+
+fn read_lanes(table: &Table<'_>, app_type: AppType) -> Lanes {
+    let Some(field) = table.get("lanes") else {
+        return Lanes::Stable;
+    };
+    if app_type == AppType::Website {
+        field.wrong(
+            "an app of type \"website\" has no access token of its own, so no lanes; leave it out",
+        );
+        return Lanes::Stable;
+    }
+    let words = [("stable", Lane::Stable), ("classic", Lane::Classic)];
+    let items =
+        field.some_items("write [\"stable\"], [\"classic\"] or both, the one handed out first");
+    let lanes: Vec<Lane> = items.iter().filter_map(|f| f.one_of(&words)).collect();
+    if let Some(twice) = items.get(1..).and_then(<[_]>::last)
+        && (lanes.len() > 2 || (lanes.len() == 2 && lanes[0] == lanes[1]))
+    {
+        twice.wrong("a lane is listed twice");
+    }
+    match lanes.as_slice() {
+        [Lane::Stable, Lane::Classic, ..] => Lanes::StableThenClassic,
+        [Lane::Classic, Lane::Stable, ..] => Lanes::ClassicThenStable,
+        [Lane::Classic, ..] => Lanes::Classic,
+        [] | [Lane::Stable, ..] => Lanes::Stable,
+    }
+}
+
+fn read_kinds(table: &Table<'_>, app_type: AppType) -> Kinds {
+    let Some(field) = table.get("kinds") else {
+        return Kind::ALL
+            .into_iter()
+            .filter(|kind| *kind == Kind::AccessToken && kind.exists_for(app_type))
+            .fold(Kinds::NONE, Kinds::with);
+    };
+    let items = match app_type {
+        AppType::Website => field.items(),
+        AppType::Official | AppType::Mini | AppType::Test => {
+            field.some_items("write [\"access_token\"], or leave it out")
+        }
+    };
+    let mut kinds = Kinds::NONE;
+    for item in items {
+        if let Some(kind) = kind(item, app_type) {
+            if kinds.contains(kind) {
+                item.wrong(format_args!("{kind} is listed twice"));
+            }
+            kinds = kinds.with(kind);
+        }
+    }
+    kinds
+}
+
+/// A kind of credential that an app of this type has.
+pub(super) fn kind(field: Field<'_>, app_type: AppType) -> Option<Kind> {
+    let kind = field.one_of(&Kind::ALL.map(|kind| (kind.name(), kind)))?;
+    if kind.exists_for(app_type) {
+        return Some(kind);
+    }
+    let has: Vec<&str> = Kind::ALL
+        .into_iter()
+        .filter(|kind| kind.exists_for(app_type))
+        .map(Kind::name)
+        .collect();
+    let cure = if has.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("it has {}", listed(&has))
+    };
+    let name = type_name(app_type);
+    field.wrong(format_args!(
+        "an app of type \"{name}\" cannot have {kind}; {cure}"
+    ));
+    None
+}
+
+fn read_rare(table: &Table<'_>, app_type: AppType) -> (Rare, Vec<Spot>) {
+    let mut rare = Rare::default();
+    table.set(&mut rare.previous_secret, "previous_secret", |f| {
+        f.app_secret().map(Some)
+    });
+    table.set(&mut rare.initial_token, "initial_token", |f| {
+        initial_token(f).map(Some)
+    });
+    table.set(&mut rare.base_url, "base_url", |f| f.base_url().map(Some));
+    table.set(&mut rare.limits, "budget", |f| {
+        budget(f, app_type).map(Some)
+    });
+    let files: Vec<(FileSinkConfig, Spot)> = table.get("file").map_or_else(Vec::new, |f| {
+        let tables = f.tables(&sink::FILE_KEYS);
+        tables
+            .iter()
+            .filter_map(|table| FileSinkConfig::read(table, app_type))
+            .collect()
+    });
+    let (files, spots): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    rare.files = files.into();
+    for table in table
+        .get("redis")
+        .iter()
+        .flat_map(|f| f.tables(&sink::REDIS_KEYS))
+    {
+        sink::refuse_redis(&table, app_type);
+    }
+    (rare, spots)
+}
+
+fn initial_token(field: Field<'_>) -> Option<Token> {
+    let token = Token::new(field.secret()?.expose());
+    token.inspect_err(|error| field.wrong(error)).ok()
+}
+
+fn budget(field: Field<'_>, app_type: AppType) -> Option<Limits> {
+    let table = field.table("such as { classic = 2000 }", &BUDGET_KEYS)?;
+    let mut limits = usual_limits(app_type);
+    for (kind, per_day) in BudgetKind::ALL.into_iter().zip(&mut limits.per_day) {
+        let most = match kind {
+            BudgetKind::Forced => 20,
+            BudgetKind::Classic | BudgetKind::Stable | BudgetKind::Ticket | BudgetKind::Probe => {
+                50_000
+            }
+        };
+        table.set(per_day, kind.name(), |f| {
+            f.integer(1..=most).and_then(|n| n.try_into().ok())
+        });
+    }
+    Some(limits)
+}

@@ -1,0 +1,221 @@
+//! What must differ or agree between tables: AppIDs, sinks, callers' keys and names, the apps callers name.
+//!
+//! Must not know: how a table is read.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+
+use super::app_read::AppRow;
+use super::caller_read::CallerRow;
+use super::mistake::{Finding, Spot};
+use super::secret::KeyHash;
+use super::{App, Config};
+
+/// Compares everything with everything.
+pub(super) struct Cross<'n> {
+    /// The files' names, by their numbers.
+    pub(super) names: &'n [std::sync::Arc<str>],
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Cross<'_> {
+    fn wrong(&mut self, spot: Spot, key: &str, text: String) {
+        let key = key.to_owned();
+        self.findings.push(Finding { spot, key, text });
+    }
+
+    fn place(&self, spot: Spot) -> String {
+        let file = self.names.get(spot.file as usize).map_or("", |name| name);
+        format!("{file}:{}", spot.line)
+    }
+
+    /// Sorts the apps and refuses a second one with an AppID.
+    pub(super) fn apps(&mut self, mut rows: Vec<AppRow>) -> Vec<App> {
+        rows.sort_unstable_by_key(|row| (row.app.appid, row.spot));
+        for pair in rows.windows(2) {
+            if let [first, second] = pair
+                && first.app.appid == second.app.appid
+            {
+                let at = self.place(first.spot);
+                self.wrong(
+                    second.spot,
+                    "app.appid",
+                    format!(
+                        "{} is an app already at {at}; an AppID has one [[app]]",
+                        second.app.appid
+                    ),
+                );
+            }
+        }
+        rows.into_iter().map(|row| row.app).collect()
+    }
+
+    /// Refuses two sinks in one place, however the path is spelled, and sinks where our own files are.
+    pub(super) fn sinks(&mut self, rows: &[AppRow], ours: &[PathBuf], store: &Path) {
+        let mut folders = Folders::default();
+        let mut taken: HashMap<PathBuf, Spot> = HashMap::new();
+        let all = rows
+            .iter()
+            .flat_map(|row| row.app.files().iter().zip(&row.files));
+        let mut all: Vec<(&Path, Spot)> = all.map(|(sink, spot)| (&*sink.path, *spot)).collect();
+        if all.is_empty() {
+            return;
+        }
+        all.sort_unstable_by_key(|(_, spot)| *spot);
+        let ours: Vec<PathBuf> = ours.iter().map(|path| folders.real(path)).collect();
+        let store = folders.real(&store.join("x"));
+        let store = store.parent().unwrap_or(&store);
+        for (path, spot) in all {
+            let path = folders.real(path);
+            if ours.contains(&path) {
+                let text = "wxtoken reads this file itself and would overwrite it; name another"
+                    .to_owned();
+                self.wrong(spot, "app.file.path", text);
+            } else if path.starts_with(store) {
+                let text =
+                    "is inside the store's folder, which is wxtoken's alone; name a file elsewhere"
+                        .to_owned();
+                self.wrong(spot, "app.file.path", text);
+            }
+            if let Some(first) = taken.get(&path) {
+                let at = self.place(*first);
+                self.wrong(
+                    spot,
+                    "app.file.path",
+                    format!("is the same file as at {at}; each sink needs a file of its own"),
+                );
+            } else {
+                taken.insert(path, spot);
+            }
+        }
+    }
+
+    /// Refuses callers that could be taken for another, and, when all apps are known, those nobody configured.
+    pub(super) fn callers(&mut self, rows: &[CallerRow], config: &Config, all_known: bool) {
+        let mut names: HashMap<&str, Spot> = HashMap::new();
+        let mut keys: HashMap<KeyHash, Spot> = HashMap::new();
+        for row in rows {
+            let name = &*row.caller.name;
+            if let Some(first) = names.insert(name, row.spot).filter(|_| !name.is_empty()) {
+                let at = self.place(first);
+                self.wrong(
+                    row.spot,
+                    "caller.name",
+                    format!("there is a caller of this name already at {at}; names differ"),
+                );
+            }
+            if let Some(key) = row.caller.key {
+                if let Some(first) = keys.insert(key, row.key_spot) {
+                    let at = self.place(first);
+                    self.wrong(
+                        row.key_spot,
+                        "caller.key",
+                        format!(
+                            "is the key of the caller at {at} too; make another with `wxtoken key`"
+                        ),
+                    );
+                }
+                if config.admin.key == Some(key) {
+                    self.wrong(
+                        row.key_spot,
+                        "caller.key",
+                        "is the admin key too; make another with `wxtoken key`".to_owned(),
+                    );
+                }
+            }
+            for (app, spot) in &row.apps {
+                if all_known && config.app(app).is_none() {
+                    self.wrong(
+                        *spot,
+                        "caller.apps",
+                        format!(
+                            "there is no [[app]] with appid {app}; add it, or take it out here"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Folders as they really are, links followed, each asked for once.
+#[derive(Default)]
+struct Folders {
+    known: HashMap<PathBuf, PathBuf>,
+}
+
+impl Folders {
+    /// The one spelling of a file's path: its folder as it really is, and its name.
+    fn real(&mut self, path: &Path) -> PathBuf {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return plain(path);
+        };
+        if let Some(real) = self.known.get(folder) {
+            return real.join(name);
+        }
+        let real = existing(folder);
+        let joined = real.join(name);
+        self.known.insert(folder.to_owned(), real);
+        joined
+    }
+}
+
+/// A folder with links followed as far as it exists, the rest by its words.
+fn existing(folder: &Path) -> PathBuf {
+    let words = plain(folder);
+    for above in words.ancestors() {
+        // The folder itself first: `..` after a link means the folder above where the link leads.
+        let real = if above == words {
+            folder.canonicalize()
+        } else {
+            above.canonicalize()
+        };
+        if let (Ok(real), Ok(rest)) = (real, words.strip_prefix(above)) {
+            return real.join(rest);
+        }
+    }
+    words
+}
+
+/// A path without `.` and `..`, by its words alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut done = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                done.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => done.push(part),
+        }
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_one_name_however_its_path_is_spelled() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("link")).unwrap();
+        let mut folders = Folders::default();
+        let wanted = root.join("real/token");
+        for spelling in [
+            "real/token",
+            "link/token",
+            "./real//token",
+            "real/../link/token",
+        ] {
+            assert_eq!(folders.real(&root.join(spelling)), wanted, "{spelling}");
+        }
+        assert_eq!(
+            folders.real(&root.join("new/../x/./token")),
+            root.join("x/token")
+        );
+        assert_ne!(folders.real(&root.join("real/other")), wanted);
+    }
+}

@@ -1,0 +1,141 @@
+//! One file of the configuration: its text, parsed, its apps and callers read, the tree dropped again.
+//!
+//! Must not know: the other files.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+use zeroize::Zeroizing;
+
+use super::app_read::{self, AppRow};
+use super::caller_read::{self, CallerRow};
+use super::doc::{Doc, Remarks, World};
+use super::field::Field;
+use super::mistake::{Finding, Spot};
+use super::table::Table;
+
+/// The keys at the top of an included file.
+const INCLUDED_KEYS: [&str; 2] = ["app", "caller"];
+/// More mistakes of form than this in one file follow from the first ones.
+const FORM_MISTAKES: usize = 5;
+
+/// One file to read.
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    pub(super) name: Arc<str>,
+    pub(super) text: Zeroizing<String>,
+    /// Everyone on this machine may read it.
+    pub(super) open: bool,
+}
+
+/// What one file holds.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) apps: Vec<AppRow>,
+    pub(super) callers: Vec<CallerRow>,
+    pub(super) remarks: Remarks,
+    /// It could not be read as a whole: there may be apps in it nobody knows of.
+    pub(super) unread: bool,
+}
+
+/// A file's text, and whether everyone may read it.
+pub(super) fn read(path: &Path) -> Result<(Zeroizing<String>, bool), String> {
+    let cannot = |error| format!("cannot be read: {error}");
+    let about = std::fs::metadata(path).map_err(cannot)?;
+    if about.is_dir() {
+        return Err("is a folder; name the file in it".to_owned());
+    }
+    let bytes = std::fs::read(path).map_err(cannot)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .split(|b| *b == b'\n')
+            .count();
+        format!("is not UTF-8 text: line {line} holds something else; save it as UTF-8")
+    })?;
+    Ok((
+        Zeroizing::new(text),
+        about.permissions().mode() & 0o004 != 0,
+    ))
+}
+
+pub(super) fn included(
+    path: &Path,
+    name: Arc<str>,
+    number: usize,
+    world: &World<'_>,
+) -> (Part, bool) {
+    let file = u32::try_from(number).unwrap_or(u32::MAX);
+    match read(path) {
+        Ok((text, open)) => {
+            let source = Source {
+                path: path.to_owned(),
+                name,
+                text,
+                open,
+            };
+            (
+                with_table(&source, file, world, &INCLUDED_KEYS, |_| ()),
+                open,
+            )
+        }
+        Err(text) => {
+            let spot = Spot {
+                file,
+                line: 0,
+                column: 0,
+            };
+            let mut part = Part {
+                unread: true,
+                ..Part::default()
+            };
+            part.remarks.findings.push(Finding {
+                spot,
+                key: String::new(),
+                text,
+            });
+            (part, false)
+        }
+    }
+}
+
+/// Parses a file, reads its apps and callers, and lets `more` read the rest. The parsed tree goes before this returns.
+pub(super) fn with_table(
+    source: &Source,
+    file: u32,
+    world: &World<'_>,
+    keys: &[&str],
+    more: impl FnOnce(&Table<'_>),
+) -> Part {
+    let folder = source.path.parent().unwrap_or(Path::new(""));
+    let doc = Doc::new(file, folder, &source.text, world);
+    let mut part = Part::default();
+    let (tree, errors) = DeTable::parse_recoverable(&source.text);
+    for error in errors.iter().take(FORM_MISTAKES) {
+        let at = error.span().unwrap_or(0..0);
+        // Only the message: the parser's own display repeats the line, and a secret may stand in it.
+        doc.wrong(
+            &at,
+            String::new(),
+            format!("this is not TOML: {}", error.message()),
+        );
+    }
+    part.unread = !errors.is_empty();
+    if errors.is_empty() {
+        let top = Table::new(&doc, "".into(), tree.get_ref(), 0..0, keys);
+        more(&top);
+        let apps = tables(&top, "app", &app_read::KEYS);
+        part.apps = apps.iter().filter_map(app_read::read).collect();
+        let callers = tables(&top, "caller", &caller_read::KEYS);
+        part.callers = callers.iter().filter_map(caller_read::read).collect();
+    }
+    drop(tree);
+    part.remarks = doc.into_remarks();
+    part
+}
+
+fn tables<'s>(top: &'s Table<'_>, key: &'static str, keys: &[&str]) -> Vec<Table<'s>> {
+    top.get(key)
+        .map_or_else(Vec::new, |field: Field<'s>| field.tables(keys))
+}

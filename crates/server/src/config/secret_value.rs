@@ -1,0 +1,112 @@
+//! Secrets as values: written out, from the environment, or in a file of their own. No content ever enters an error.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::field::Field;
+use super::secret::{KeyHash, Secret};
+use super::table::Table;
+use crate::store::MasterKey;
+
+/// More than any secret; a file beyond it was named by mistake.
+const LARGEST: u64 = 64 * 1024;
+
+impl Field<'_> {
+    /// A secret, in any of its three forms.
+    pub(super) fn secret(&self) -> Option<Secret> {
+        let wanted = "a text or { file = \"…\" }";
+        let secret = match self.value() {
+            toml::de::DeValue::Table(_) => {
+                self.secret_from_file(&self.table(wanted, &["file"])?)?
+            }
+            _ => {
+                let mut text = self.text(wanted)?;
+                if text.literal {
+                    self.doc.holds_secret();
+                }
+                let secret = Secret::new(&text.value);
+                if let std::borrow::Cow::Owned(copy) = &mut text.value {
+                    copy.zeroize();
+                }
+                secret
+            }
+        };
+        if secret.expose().is_empty() {
+            self.wrong("the secret is empty");
+            return None;
+        }
+        Some(secret)
+    }
+
+    fn secret_from_file(&self, table: &Table<'_>) -> Option<Secret> {
+        let field = table.need("file", "write { file = \"path\" }")?;
+        let path = field.path()?;
+        self.doc.read(&path);
+        match read_secret(&path) {
+            Ok((text, open)) => {
+                if open {
+                    self.doc.warn(open_to_others(&path));
+                }
+                Some(Secret::new(&text))
+            }
+            Err(why) => {
+                field.wrong(why);
+                None
+            }
+        }
+    }
+
+    /// A secret that may stand in an HTTP query: visible ASCII.
+    pub(super) fn app_secret(&self) -> Option<Secret> {
+        let secret = self.secret()?;
+        let text = secret.expose();
+        if text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Some(secret);
+        }
+        self.wrong("this is no AppSecret: WeChat's have 32 hex digits, and none holds spaces or more than 128 characters");
+        None
+    }
+
+    /// A master key: 32 bytes in base64.
+    pub(super) fn master_key(&self) -> Option<MasterKey> {
+        let key = MasterKey::from_base64(self.secret()?.expose());
+        key.inspect_err(|error| self.wrong(error)).ok()
+    }
+
+    /// A hash in hex, given instead of a key.
+    pub(super) fn key_hash(&self) -> Option<KeyHash> {
+        self.parse("the 64 hex digits that `wxtoken key` prints")
+    }
+}
+
+/// What to say of a file with a secret that everyone may read.
+pub(super) fn open_to_others(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "{path} holds a secret and everyone on this machine can read it; run: chmod o-rwx {path}"
+    )
+}
+
+/// The text of a secret's file without the line end, and whether everyone may read it.
+fn read_secret(path: &Path) -> Result<(Zeroizing<String>, bool), String> {
+    let cannot = |error| format!("{} cannot be read: {error}", path.display());
+    let mut file = File::open(path).map_err(cannot)?;
+    let about = file.metadata().map_err(cannot)?;
+    let mut text = Zeroizing::new(String::new());
+    let most = (&mut file).take(LARGEST + 1);
+    read_text(most, &mut text).map_err(cannot)?;
+    if text.len() as u64 > LARGEST {
+        return Err(format!("{} is too large for a secret", path.display()));
+    }
+    let kept = text.trim_end_matches(['\r', '\n']).len();
+    text.truncate(kept);
+    Ok((text, about.permissions().mode() & 0o004 != 0))
+}
+
+fn read_text(mut from: impl Read, text: &mut String) -> std::io::Result<()> {
+    from.read_to_string(text).map(|_| ())
+}

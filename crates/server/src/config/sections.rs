@@ -1,0 +1,60 @@
+//! The sections of the main file, one after the other.
+//!
+//! Must not know: what a section means; each has its own file.
+
+use toml::de::DeTable;
+
+use super::table::Table;
+use super::{Admin, Config, Gateway, Listen, Log, Refresh, Server, Store, Upstream};
+use super::{admin, gateway, log, public, refresh, server, store, upstream};
+
+/// The keys at the top of the main file.
+pub(super) const KEYS: [&str; 11] = [
+    "include", "server", "admin", "public", "store", "upstream", "refresh", "gateway", "log",
+    "app", "caller",
+];
+
+/// Every section of the main file.
+pub(super) fn read(top: &Table<'_>) -> Config {
+    let empty = DeTable::new();
+    let section = |key: &'static str, keys: &[&str]| match top.get(key) {
+        Some(field) => field.table(&format!("a table, under [{key}]"), keys),
+        None => Some(Table::new(top.doc, key.into(), &empty, 0..0, keys)),
+    };
+    public::refuse(top);
+    let mut config = Config::default();
+    if let Some(table) = section("server", &server::KEYS) {
+        config.server = Server::read(&table);
+    }
+    if let Some(table) = section("admin", &admin::KEYS) {
+        config.admin = Admin::read(&table);
+    }
+    if let Some(table) = section("store", &store::KEYS) {
+        config.store = Store::read(&table);
+    }
+    if let Some(table) = section("upstream", &upstream::KEYS) {
+        config.upstream = Upstream::read(&table);
+    }
+    if let Some(table) = section("refresh", &refresh::KEYS) {
+        config.refresh = Refresh::read(&table);
+    }
+    if let Some(table) = section("gateway", &gateway::KEYS) {
+        config.gateway = Gateway::read(&table);
+    }
+    if let Some(table) = section("log", &log::KEYS) {
+        config.log = Log::read(&table);
+    }
+    same_place(top, &config);
+    config
+}
+
+/// Refuses one address for both the API and the admin listener.
+fn same_place(top: &Table<'_>, config: &Config) {
+    let taken = |listen: &&Listen| listen.is_taken_by(config.server.listen.iter());
+    if config.admin.listen.iter().any(|listen| taken(&listen)) {
+        let section = top.get("admin").or_else(|| top.get("server"));
+        let at = section.map_or(0..0, |field| field.range());
+        let text = "is where [server] listens too; take another port".to_owned();
+        top.doc.wrong(&at, "admin.listen".to_owned(), text);
+    }
+}
