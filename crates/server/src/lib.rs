@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod config;
 pub mod keeper;
+pub mod sink;
 pub mod store;
 pub mod wechat;
