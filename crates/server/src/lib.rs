@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod keeper;
+pub mod services;
 pub mod sink;
 pub mod store;
 pub mod wechat;

@@ -209,6 +209,7 @@ impl Machine {
         if self.in_use(lane) {
             let state = self.lane_mut(lane);
             state.retry.nudge();
+            state.last = None; // whoever waits wants to hear of this fetch, not of an earlier one
             state.nudge = Some(if force { Nudge::Force } else { Nudge::Fetch });
         }
     }

@@ -10,6 +10,8 @@ mod handle;
 mod reasons;
 mod shelf;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod views;
 mod waiting;
 

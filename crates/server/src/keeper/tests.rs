@@ -1,0 +1,306 @@
+//! The keeper against a scripted WeChat, a store in memory and a clock moved by hand.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{broadcast, mpsc};
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Boot, Clock, Now, Wall};
+use wxtoken_core::credential::{CredentialKey, Kind, Lane, Token, ValueId};
+use wxtoken_core::refresh::rules::{Lanes, Rules};
+use wxtoken_core::refresh::verdict::{Evidence, Verdict};
+use wxtoken_core::source::{
+    Answer, Ask, CredentialSource, Failure, Minted, Passing, Reply, Trouble,
+};
+
+use super::{Absent, Control, Copies, Driver, Keeper, Parts, RefreshOutcome, Shelf, Spec};
+use crate::clock::ManualClock;
+use crate::store::MemoryStore;
+
+const WAIT: Duration = Duration::from_secs(5);
+
+/// WeChat, as far as one app's stable lane goes.
+#[derive(Default)]
+struct Script {
+    current: Mutex<u64>,
+    dead: Mutex<bool>,
+    down: Mutex<bool>,
+    fetches: AtomicU64,
+    probes: AtomicU64,
+}
+
+fn hash(value: &str) -> ValueId {
+    ValueId(value.bytes().fold(7_u64, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    }))
+}
+
+impl Script {
+    fn minted(&self) -> Reply {
+        let token = Token::new(&format!("token-{}", self.current.lock().unwrap())).unwrap();
+        let id = hash(token.expose());
+        Reply::Minted(Minted {
+            token,
+            id,
+            expires_in: Duration::from_secs(7200),
+        })
+    }
+
+    /// Another program forces the token: ours is dead, and normal mode gives the new one.
+    fn kill(&self) {
+        *self.current.lock().unwrap() += 1;
+        *self.dead.lock().unwrap() = true;
+    }
+}
+
+#[async_trait]
+impl CredentialSource for Script {
+    async fn ask(&self, _: &AppId, ask: Ask, _: Duration) -> Result<Answer, Failure> {
+        if *self.down.lock().unwrap() {
+            let trouble = Trouble::Passing(Passing::Unreachable);
+            return Err(Failure {
+                trouble,
+                sent: false,
+                upstream_time: None,
+            });
+        }
+        let reply = match ask {
+            Ask::Probe(..) => {
+                self.probes.fetch_add(1, Ordering::SeqCst);
+                if *self.dead.lock().unwrap() {
+                    Reply::Dead(40001)
+                } else {
+                    Reply::Alive
+                }
+            }
+            Ask::Forced => {
+                *self.current.lock().unwrap() += 1;
+                self.fetches.fetch_add(1, Ordering::SeqCst);
+                self.minted()
+            }
+            Ask::Classic | Ask::Stable | Ask::Ticket(..) => {
+                self.fetches.fetch_add(1, Ordering::SeqCst);
+                *self.dead.lock().unwrap() = false;
+                self.minted()
+            }
+        };
+        Ok(Answer {
+            reply,
+            upstream_time: None,
+        })
+    }
+}
+
+struct NoCopies;
+
+impl Copies for NoCopies {
+    fn changed(&self, _: &AppId, _: Kind) {}
+    fn put_back(&self, _: &AppId, _: Kind) {}
+}
+
+struct World {
+    keeper: Keeper,
+    control: Control,
+    script: Arc<Script>,
+    clock: Arc<ManualClock>,
+}
+
+fn key() -> CredentialKey {
+    CredentialKey {
+        app: "wx01".parse().unwrap(),
+        kind: Kind::AccessToken,
+    }
+}
+
+fn spec() -> Spec {
+    Spec {
+        app: key().app,
+        rules: Arc::new(Rules::new(Lanes::Only(Lane::Stable))),
+        kinds: Box::new([Kind::AccessToken]),
+        adopt: None,
+        fresh_secret: false,
+    }
+}
+
+impl World {
+    fn start() -> Self {
+        let clock = Arc::new(ManualClock::new(Now {
+            wall: Wall(1_795_000_000_000),
+            boot: Boot(1_000_000),
+        }));
+        let script = Arc::new(Script::default());
+        let shelf = Arc::new(Shelf::new(clock.now()));
+        let (notices, _) = broadcast::channel(64);
+        let (mut driver, control) = Driver::new(Parts {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            source: Arc::clone(&script) as Arc<dyn CredentialSource>,
+            store: Arc::new(MemoryStore::new()),
+            own: Some(wxtoken_core::store::Fence {
+                epoch: 1,
+                number: 1,
+            }),
+            shelf: Arc::clone(&shelf),
+            notices: notices.clone(),
+            copies: Arc::new(NoCopies),
+            max_in_flight: 4,
+            seed: 1,
+        });
+        driver.add(spec(), None);
+        let (commands, asked) = mpsc::channel(64);
+        tokio::spawn(driver.run(asked));
+        let keeper = Keeper::new(
+            shelf,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(hash),
+            commands,
+            notices,
+        );
+        Self {
+            keeper,
+            control,
+            script,
+            clock,
+        }
+    }
+
+    async fn started() -> (Self, String) {
+        let world = Self::start();
+        let token = world
+            .keeper
+            .get(&key(), WAIT)
+            .await
+            .unwrap()
+            .token
+            .expose()
+            .to_owned();
+        // A value younger than ten seconds is looked at twice.
+        world.clock.advance(Duration::from_secs(60));
+        (world, token)
+    }
+
+    async fn report(&self, token: &str) -> super::Report {
+        self.keeper
+            .report_dead(key(), token, Evidence::Report, WAIT)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    fn calls(&self) -> (u64, u64) {
+        (
+            self.script.probes.load(Ordering::SeqCst),
+            self.script.fetches.load(Ordering::SeqCst),
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_reader_waits_for_the_first_token() {
+    let world = World::start();
+    let token = world.keeper.get(&key(), WAIT).await.unwrap();
+    assert_eq!(token.token.expose(), "token-0");
+    assert_eq!(world.calls(), (0, 1));
+}
+
+#[tokio::test]
+async fn three_hundred_reports_of_one_dead_token_cost_one_probe_and_one_fetch() {
+    let (world, old) = World::started().await;
+    world.script.kill();
+    let reports = (0..300).map(|_| world.report(&old));
+    let answers = futures_util::future::join_all(reports).await;
+    assert_eq!(world.calls(), (1, 2));
+    for answer in answers {
+        assert!(matches!(
+            answer.verdict,
+            Verdict::Refreshed | Verdict::Replaced
+        ));
+        assert_eq!(answer.current.unwrap().token.expose(), "token-1");
+    }
+}
+
+#[tokio::test]
+async fn a_late_report_of_the_old_token_fetches_nothing() {
+    let (world, old) = World::started().await;
+    world.script.kill();
+    world.report(&old).await;
+    let calls = world.calls();
+    assert_eq!(world.report(&old).await.verdict, Verdict::Replaced);
+    assert_eq!(world.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_false_report_is_probed_and_answered_alive() {
+    let (world, token) = World::started().await;
+    let report = world.report(&token).await;
+    assert_eq!(report.verdict, Verdict::Alive);
+    assert_eq!(report.current.unwrap().token.expose(), token);
+    assert_eq!(world.calls(), (1, 1));
+}
+
+#[tokio::test]
+async fn a_token_that_is_none_of_ours_is_unknown() {
+    let (world, _) = World::started().await;
+    assert_eq!(
+        world.report("someone-elses").await.verdict,
+        Verdict::Unknown
+    );
+    assert_eq!(world.calls(), (0, 1));
+}
+
+#[tokio::test]
+async fn the_live_token_is_served_while_upstream_is_down() {
+    let (world, token) = World::started().await;
+    *world.script.down.lock().unwrap() = true;
+    world.clock.advance(Duration::from_secs(7200 - 60 - 10));
+    assert_eq!(world.keeper.peek(&key()).unwrap().token.expose(), token);
+    world.clock.advance(Duration::from_secs(11));
+    assert!(matches!(world.keeper.peek(&key()), Err(Absent::NoLive(_))));
+}
+
+#[tokio::test]
+async fn an_operators_refresh_tells_what_came_of_it() {
+    let (world, _) = World::started().await;
+    let normal = world
+        .keeper
+        .refresh(key(), false, WAIT)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(matches!(normal, RefreshOutcome::Unchanged(_)), "{normal:?}");
+    let forced = world
+        .keeper
+        .refresh(key(), true, WAIT)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(matches!(forced, RefreshOutcome::Refreshed(_)), "{forced:?}");
+    assert_eq!(world.keeper.peek(&key()).unwrap().token.expose(), "token-1");
+}
+
+#[tokio::test]
+async fn an_app_that_is_removed_is_unknown_at_once() {
+    let (world, _) = World::started().await;
+    world.control.apps(Vec::new()).await;
+    assert!(matches!(world.keeper.peek(&key()), Err(Absent::UnknownApp)));
+    world.control.apps(vec![spec()]).await;
+    assert!(world.keeper.get(&key(), WAIT).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_loop() {
+    let (world, _) = World::started().await;
+    world.control.stop().await;
+    assert!(world.keeper.status(None).await.is_err());
+}
+
+#[tokio::test]
+async fn the_status_shows_lanes_and_budgets_and_no_value() {
+    let (world, token) = World::started().await;
+    let status = world.keeper.status(None).await.unwrap();
+    assert_eq!(status.len(), 1);
+    assert!(status[0].lanes[0].live);
+    assert_eq!(status[0].budgets[1].1, 1, "one stable fetch today");
+    assert!(!format!("{status:?}").contains(&token));
+}

@@ -1,0 +1,257 @@
+//! What stands behind the doors: store, WeChat client, keeper. Built from the configuration, changed by a reload.
+//!
+//! No rule and no door in here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Clock, millis};
+use wxtoken_core::credential::{Kind, Lane};
+use wxtoken_core::refresh::rules::{Lanes, Rules, Timing};
+use wxtoken_core::source::CredentialSource;
+use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore};
+
+use super::StartError;
+use crate::config::{self, App, Config};
+use crate::keeper::{Control, Copies, Driver, HashValue, Keeper, Parts, Shelf, Spec};
+use crate::store::{EmbeddedStore, MasterKey, MasterKeys};
+use crate::wechat::{AppUpstream, Base, Options, WeChat};
+
+/// Questions that may wait for the loop at one time.
+const COMMANDS: usize = 1024;
+/// Changes a slow listener may fall behind.
+const NOTICES: usize = 4096;
+
+/// Where the embedded store's own master key lies, when the configuration gives none.
+const KEY_FILE: &str = "master.key";
+
+/// Store, client and keeper at work.
+pub(super) struct Backbone {
+    pub(super) keeper: Keeper,
+    pub(super) control: Control,
+    pub(super) store: Arc<EmbeddedStore>,
+    hash: HashValue,
+    driver: JoinHandle<()>,
+}
+
+/// What the backbone is given besides the configuration.
+pub(super) struct Footing {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) copies: Arc<dyn Copies>,
+    pub(super) seed: u64,
+    /// Wraps the client: counts its calls.
+    pub(super) wrap: Box<dyn FnOnce(WeChat) -> Arc<dyn CredentialSource> + Send>,
+}
+
+impl Backbone {
+    /// Opens the store, takes over what it holds, and starts the loop.
+    pub(super) async fn start(
+        config: &Arc<ArcSwap<Config>>,
+        footing: Footing,
+    ) -> Result<Self, StartError> {
+        let now = config.load_full();
+        let keys = master_keys(&now.store)?;
+        let (folder, clock) = (now.store.path.clone(), Arc::clone(&footing.clock));
+        let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, keys, clock));
+        let store = Arc::new(opened.await.map_err(|_| StartError::Interrupted)??);
+        let hasher = store.value_hasher();
+        let hash: HashValue = Arc::new(move |value| hasher.id(value));
+        let client = client(config, &now.upstream, Arc::clone(&hash))?;
+        let shelf = Arc::new(Shelf::new(footing.clock.now()));
+        let (notices, _) = broadcast::channel(NOTICES);
+        let parts = Parts {
+            clock: Arc::clone(&footing.clock),
+            source: (footing.wrap)(client),
+            store: Arc::clone(&store) as Arc<dyn RecordStore>,
+            own: Some(own_fence(store.as_ref(), &now).await?),
+            shelf: Arc::clone(&shelf),
+            notices: notices.clone(),
+            copies: footing.copies,
+            max_in_flight: now.refresh.max_in_flight,
+            seed: footing.seed,
+        };
+        let (mut driver, control) = Driver::new(parts);
+        take_over(&mut driver, store.as_ref(), &now, &hash).await?;
+        let (commands, asked) = mpsc::channel(COMMANDS);
+        let keeper = Keeper::new(shelf, footing.clock, Arc::clone(&hash), commands, notices);
+        Ok(Self {
+            keeper,
+            control,
+            store,
+            hash,
+            driver: tokio::spawn(driver.run(asked)),
+        })
+    }
+
+    /// The configuration changed: apps come, go and change without a dropped request.
+    pub(super) async fn reload(&self, old: &Config, new: &Config) {
+        let mut specs = specs(new, &self.hash);
+        for spec in &mut specs {
+            spec.fresh_secret = match (old.app(&spec.app), new.app(&spec.app)) {
+                (Some(old), Some(new)) => old != new,
+                _ => false,
+            };
+        }
+        self.control.apps(specs).await;
+        for gone in old.apps.iter().filter(|app| new.app(&app.appid).is_none()) {
+            if let Err(error) = self.store.forget(&gone.appid).await {
+                tracing::warn!(app.id = %gone.appid, error = %error, "the removed app's record stays");
+            }
+        }
+    }
+
+    /// Lets what is under way end and be saved.
+    pub(super) async fn stop(self) {
+        self.control.stop().await;
+        let _ = self.driver.await;
+    }
+}
+
+fn master_keys(store: &config::Store) -> Result<MasterKeys, StartError> {
+    let current = match &store.master_key {
+        Some(key) => MasterKey::from_bytes(key.expose())?,
+        None => {
+            make_folder(&store.path)?;
+            MasterKey::read_or_make_file(
+                &store.path.join(KEY_FILE),
+                &EmbeddedStore::file_in(&store.path),
+            )?
+        }
+    };
+    let previous = match &store.previous_master_key {
+        Some(key) => Some(MasterKey::from_bytes(key.expose())?),
+        None => None,
+    };
+    Ok(MasterKeys { current, previous })
+}
+
+/// The folder of the store, closed to others, for the key that is made before the store is.
+fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(path);
+    made.map_err(|source| StartError::Folder {
+        path: path.into(),
+        source,
+    })
+}
+
+fn client(
+    config: &Arc<ArcSwap<Config>>,
+    upstream: &config::Upstream,
+    hash: HashValue,
+) -> Result<WeChat, StartError> {
+    let apps = Arc::clone(config);
+    let directory = move |app: &AppId| {
+        let config = apps.load();
+        let app = config.app(app)?;
+        Some(AppUpstream {
+            base_url: app.base_url().and_then(|url| Base::try_from(url).ok()),
+            secret: app.secret.clone(),
+            previous_secret: app.previous_secret().cloned(),
+        })
+    };
+    Ok(WeChat::new(Options::try_from(upstream)?, directory, hash)?)
+}
+
+/// The embedded store is ours alone: its lease outlives the process, so it is asked for once.
+async fn own_fence(store: &EmbeddedStore, config: &Config) -> Result<Fence, StartError> {
+    let any = config
+        .apps
+        .first()
+        .map_or_else(|| "none".parse(), |app| Ok(app.appid));
+    let any = any.map_err(|_| StartError::Interrupted)?;
+    match store.lease(&any, std::time::Duration::MAX).await? {
+        Lease::Won { fence, .. } => Ok(fence),
+        Lease::Taken { .. } => Err(StartError::Interrupted),
+    }
+}
+
+/// Gives every configured app its record, if it has one. Apps without one start empty; records without an app stay.
+async fn take_over(
+    driver: &mut Driver,
+    store: &EmbeddedStore,
+    config: &Config,
+    hash: &HashValue,
+) -> Result<(), StartError> {
+    let mut specs: HashMap<AppId, Spec, foldhash::fast::RandomState> = specs(config, hash)
+        .into_iter()
+        .map(|spec| (spec.app, spec))
+        .collect();
+    let mut each = |loaded: Loaded| match loaded {
+        Loaded::Record(app, record) => take_one(driver, &mut specs, app, &record),
+        Loaded::Damaged { app, reason } => {
+            let app = app.map(|app| app.to_string());
+            tracing::error!(
+                app.id = app,
+                "a damaged record was set aside: {reason}; it is fetched anew"
+            );
+        }
+    };
+    store.load_all(&mut each).await?;
+    for spec in specs.into_values() {
+        driver.add(spec, None);
+    }
+    Ok(())
+}
+
+fn take_one(
+    driver: &mut Driver,
+    specs: &mut HashMap<AppId, Spec, foldhash::fast::RandomState>,
+    app: AppId,
+    record: &Record,
+) {
+    if let Some(spec) = specs.remove(&app) {
+        driver.add(spec, Some(record));
+    }
+}
+
+/// Every app as the keeper is told of it; apps that are configured alike share their rules.
+fn specs(config: &Config, hash: &HashValue) -> Vec<Spec> {
+    let mut shared: HashMap<Rules, Arc<Rules>> = HashMap::new();
+    let timing = Timing {
+        classic_before: millis(config.refresh.classic_before),
+        stable_before: millis(config.refresh.stable_before),
+        probe_every: millis(config.refresh.probe_every),
+        ..Timing::ORDINARY
+    };
+    let spec = |app: &App| {
+        let rules = rules(app, timing);
+        let rules = shared
+            .entry(rules.clone())
+            .or_insert_with(|| Arc::new(rules));
+        Spec {
+            app: app.appid,
+            rules: Arc::clone(rules),
+            kinds: app.kinds.iter().collect(),
+            adopt: app
+                .initial_token()
+                .map(|token| (token.clone(), hash(token.expose()))),
+            fresh_secret: false,
+        }
+    };
+    config.apps.iter().map(spec).collect()
+}
+
+fn rules(app: &App, timing: Timing) -> Rules {
+    let lanes = match app.lanes {
+        config::Lanes::Stable => Lanes::Only(Lane::Stable),
+        config::Lanes::Classic => Lanes::Only(Lane::Classic),
+        config::Lanes::StableThenClassic => Lanes::First(Lane::Stable),
+        config::Lanes::ClassicThenStable => Lanes::First(Lane::Classic),
+    };
+    Rules {
+        kinds: Kind::ALL.map(|kind| app.kinds.contains(kind)),
+        limits: app.limits(),
+        take_over: app.take_over,
+        watched: !app.files().is_empty(),
+        timing,
+        ..Rules::new(lanes)
+    }
+}
