@@ -17,6 +17,7 @@ pub mod process;
 pub mod report;
 pub mod rivals;
 pub mod stream;
+pub mod tap;
 pub mod targets;
 pub mod tls;
 pub mod wire;

@@ -116,6 +116,22 @@ impl Finder {
     }
 }
 
+/// Whether `bytes` hold a whole HTTP/1.1 request: its head, and as much body as `Content-Length` says.
+#[must_use]
+pub fn whole_request(bytes: &[u8]) -> bool {
+    let Some(blank) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = &bytes[..blank + 2];
+    let at = head
+        .windows(LENGTH.len())
+        .position(|name| name.eq_ignore_ascii_case(LENGTH));
+    let body = at
+        .and_then(|at| number(&head[at + LENGTH.len()..]))
+        .unwrap_or(0);
+    bytes.len() >= blank + 4 + body
+}
+
 fn ends_with_name(bytes: &[u8], name: &[u8]) -> bool {
     bytes.len() >= name.len() && bytes[bytes.len() - name.len()..].eq_ignore_ascii_case(name)
 }

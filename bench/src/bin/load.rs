@@ -106,6 +106,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         protocol,
         connections: arguments.connections,
         pace: arguments.rate.map_or(Pace::Closed, Pace::PerSecond),
+        gentle: false,
         warm_up: Duration::from_secs_f64(warm_up),
         measure: Duration::from_secs_f64(measure),
         exchanges: &exchanges,

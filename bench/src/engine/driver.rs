@@ -9,22 +9,12 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 
 use super::check::{excerpt, holds_all};
+use super::connection::Connection;
 use super::schedule::Schedule;
 use super::{Moment, Outcome, Plan};
 use crate::host;
 use crate::stream::Stream;
-use crate::wire::{Fault, Finder};
-
-struct Connection {
-    stream: Stream,
-    finder: Finder,
-    input: Vec<u8>,
-    filled: usize,
-    exchange: usize,
-    answered: usize,
-    unwritten: usize,
-    since: Instant,
-}
+use crate::wire::Fault;
 
 /// Drives the connections of one run.
 pub(super) struct Driver<'a> {
@@ -39,6 +29,8 @@ pub(super) struct Driver<'a> {
     pub(super) outcome: Outcome,
 }
 
+/// How long a gentle run sleeps when there is nothing to do.
+const NAP: Duration = Duration::from_micros(50);
 const STALL: Duration = Duration::from_secs(10);
 
 impl<'a> Driver<'a> {
@@ -57,16 +49,9 @@ impl<'a> Driver<'a> {
         };
         for index in 0..plan.connections {
             let stream = driver.open(index)?;
-            driver.connections.push(Connection {
-                stream,
-                finder: Finder::new(plan.protocol),
-                input: vec![0; 16 * 1024],
-                filled: 0,
-                exchange: 0,
-                answered: 0,
-                unwritten: 0,
-                since: Instant::now(),
-            });
+            driver
+                .connections
+                .push(Connection::new(stream, plan.protocol));
         }
         Ok(driver)
     }
@@ -115,6 +100,9 @@ impl<'a> Driver<'a> {
                 spare_capacity(&mut events),
                 Some(&schedule.patience()),
             )?;
+            if events.is_empty() && self.plan.gentle {
+                std::thread::sleep(NAP);
+            }
             for event in events.drain(..) {
                 self.on_event(usize::try_from(event.data.u64())?, event.flags)?;
             }

@@ -25,6 +25,9 @@ pub(super) fn write(
             files.key.display()
         )
     });
+    let stable_before = settings.stable_before.map_or_else(String::new, |before| {
+        format!("stable_before = \"{}s\"\n", before.as_secs())
+    });
     let main = format!(
         "include = [\"apps.d/*.toml\"]
 [server]
@@ -40,7 +43,7 @@ base_url = \"http://{}\"
 fallback_urls = []
 [refresh]
 max_in_flight = {}
-",
+{stable_before}",
         home.join("data").display(),
         settings.upstream,
         settings.max_in_flight,

@@ -97,6 +97,8 @@ pub struct Settings {
     pub tls: Option<Certificate>,
     /// `refresh.max_in_flight`.
     pub max_in_flight: usize,
+    /// `refresh.stable_before`, where tokens live shorter than WeChat's.
+    pub stable_before: Option<Duration>,
 }
 
 impl Settings {
@@ -109,6 +111,7 @@ impl Settings {
             apps,
             tls: None,
             max_in_flight: 64,
+            stable_before: None,
         }
     }
 }

@@ -193,6 +193,7 @@ fn read_each_once(hub: &Hub, world: &World, apps: usize) -> anyhow::Result<()> {
         protocol: Protocol::Http,
         connections: 16,
         pace: Pace::Closed,
+        gentle: false,
         warm_up: Duration::ZERO,
         measure: Duration::from_millis(500),
         exchanges: &exchanges,

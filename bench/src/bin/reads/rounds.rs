@@ -96,6 +96,7 @@ impl Bench {
             protocol: side.protocol,
             connections,
             pace,
+            gentle: false,
             warm_up: measure / 4,
             measure,
             exchanges: side.exchanges,

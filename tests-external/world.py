@@ -1,0 +1,167 @@
+"""Starts the simulator and a server with one app, then each foreign program against them.
+
+The programs are told where things are by the environment: WXTOKEN_URL, WXTOKEN_KEY, UPSTREAM_URL, APPID,
+PROPERTIES_FILE. Everything listens on loopback, lives in a temporary folder, and ends with this program.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PATIENCE = 60.0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ask(url, key=None, body=None):
+    """JSON by HTTP; None while nobody answers well."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    data = None
+    if body is not None:
+        data = json.dumps(body).encode()
+        headers["Content-Type"] = "application/json"
+    request = urllib.request.Request(url, data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except (urllib.error.URLError, ConnectionError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def running(command, log):
+    """A process that is stopped by its own id when the block ends."""
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(what, process, log, done):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            sys.exit(f"tests-external: {what}: the process ended with {process.returncode}:\n{log.read_text()}")
+        answer = done()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    sys.exit(f"tests-external: {what}: not after {PATIENCE:.0f} s:\n{log.read_text()}")
+
+
+def configuration(folder, ports, app, key):
+    properties = folder / "token.properties"
+    text = f"""
+[server]
+listen = ["127.0.0.1:{ports['api']}"]
+[admin]
+listen = "127.0.0.1:{ports['admin']}"
+key = "{secrets.token_hex(16)}"
+[store]
+path = "{folder}/data"
+[upstream]
+base_url = "http://127.0.0.1:{ports['upstream']}"
+fallback_urls = []
+[[app]]
+appid = "{app['appid']}"
+name = "shop"
+type = "official"
+secret = "{app['secret']}"
+kinds = ["access_token", "jsapi_ticket"]
+[[app.file]]
+path = "{properties}"
+format = "properties"
+kind = "access_token"
+[[caller]]
+name = "sdk"
+key = "{key}"
+apps = ["{app['appid']}"]
+allow = ["read"]
+path_key = true
+"""
+    file = folder / "wxtoken.toml"
+    file.touch(mode=0o600)
+    file.write_text(text)
+    return file, properties
+
+
+def commands(venv):
+    return {
+        "node": (["node", "--test", "--test-reporter=tap", "sdk.test.js"], HERE / "node"),
+        "python": ([str(venv / "bin/python"), "test_wechatpy.py"], HERE / "python"),
+        "java": (["java", "ReadsProperties.java"], HERE / "java"),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", type=Path, required=True)
+    parser.add_argument("--venv", type=Path, required=True)
+    parser.add_argument("programs", nargs="+", choices=["node", "python", "java"])
+    arguments = parser.parse_args()
+
+    ports = {name: free_port() for name in ("api", "admin", "upstream")}
+    key = secrets.token_hex(16)
+    app = {"appid": "wx0123456789abcdef", "secret": secrets.token_hex(16)}
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="wxtoken-external-") as name:
+        folder = Path(name)
+        config, properties = configuration(folder, ports, app, key)
+        upstream, hub = f"http://127.0.0.1:{ports['upstream']}", f"http://127.0.0.1:{ports['api']}"
+        simulate = [arguments.binary, "simulate", "--listen", f"127.0.0.1:{ports['upstream']}"]
+        serve = [arguments.binary, "serve", "--config", config]
+        logs = {"simulate": folder / "simulate.log", "serve": folder / "serve.log"}
+        with running(simulate, logs["simulate"]) as simulator:
+            wait_for("the simulator takes the app", simulator, logs["simulate"], lambda: add_app(upstream, app))
+            with running(serve, logs["serve"]) as server:
+                for kind in ("access_token", "jsapi_ticket"):
+                    url = f"{hub}/v1/apps/{app['appid']}/{kind}"
+                    wait_for(f"the server has the {kind}", server, logs["serve"], lambda: ask(url, key))
+                wait_for("the file is written", server, logs["serve"], properties.exists)
+                environment = {
+                    **os.environ,
+                    "WXTOKEN_URL": hub,
+                    "WXTOKEN_KEY": key,
+                    "UPSTREAM_URL": upstream,
+                    "APPID": app["appid"],
+                    "PROPERTIES_FILE": str(properties),
+                }
+                for program in arguments.programs:
+                    print(f"-- {program}", flush=True)
+                    command, place = commands(arguments.venv)[program]
+                    if subprocess.run(command, cwd=place, env=environment, stdin=subprocess.DEVNULL).returncode != 0:
+                        failed.append(program)
+        if failed:
+            print(f"tests-external: failed: {', '.join(failed)}; the server said:\n{logs['serve'].read_text()}")
+    return 1 if failed else 0
+
+
+def add_app(upstream, app):
+    """Tells the simulator about the app; true when it knows it."""
+    return ask(f"{upstream}/simulator/apps", body=[app]) is not None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
