@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::{Value, json};
+use wxtoken_simulator::generated_app;
 
 use crate::ask::Peer;
 use crate::host;
@@ -36,7 +37,10 @@ impl World {
     /// `apps` generated apps and `callers` callers.
     #[must_use]
     pub fn new(binary: PathBuf, folder: &Path, apps: usize, callers: usize) -> Self {
-        let app = |index| (format!("wx{index:016x}"), format!("{index:032x}"));
+        let app = |index| {
+            let spec = generated_app(index);
+            (spec.appid, spec.secret)
+        };
         Self {
             binary,
             folder: folder.to_owned(),
