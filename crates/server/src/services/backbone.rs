@@ -113,7 +113,7 @@ impl Backbone {
 
 fn master_keys(store: &config::Store) -> Result<MasterKeys, StartError> {
     let current = match &store.master_key {
-        Some(key) => MasterKey::from_bytes(key.expose())?,
+        Some(key) => key.clone(),
         None => {
             make_folder(&store.path)?;
             MasterKey::read_or_make_file(
@@ -122,10 +122,7 @@ fn master_keys(store: &config::Store) -> Result<MasterKeys, StartError> {
             )?
         }
     };
-    let previous = match &store.previous_master_key {
-        Some(key) => Some(MasterKey::from_bytes(key.expose())?),
-        None => None,
-    };
+    let previous = store.previous_master_key.clone();
     Ok(MasterKeys { current, previous })
 }
 

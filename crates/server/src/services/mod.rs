@@ -2,16 +2,13 @@
 
 mod backbone;
 
-use crate::store::{InvalidMasterKey, KeyFileError, OpenError};
+use crate::store::{KeyFileError, OpenError};
 use crate::wechat::{BuildError, NoBase};
 use wxtoken_core::store::StoreError;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The master key is unusable.
-    #[error("the master key is unusable: {0}")]
-    MasterKey(#[from] InvalidMasterKey),
     /// The master key's file is unusable.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),

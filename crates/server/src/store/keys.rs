@@ -62,17 +62,6 @@ impl MasterKey {
         Ok(Self(key))
     }
 
-    /// Takes a key's bytes.
-    ///
-    /// # Errors
-    /// They are a placeholder.
-    pub fn from_bytes(bytes: &[u8; LENGTH]) -> Result<Self, InvalidMasterKey> {
-        if bytes.iter().all(|byte| *byte == bytes[0]) {
-            return Err(InvalidMasterKey::Placeholder);
-        }
-        Ok(Self(Zeroizing::new(*bytes)))
-    }
-
     /// Makes a new key.
     ///
     /// # Errors
