@@ -6,5 +6,8 @@ mod content;
 mod file;
 mod file_error;
 
+mod upkeep;
+
 pub use file::{FileSink, FileState};
 pub use file_error::FileSinkError;
+pub use upkeep::{SinkCounts, Upkeep, Worker};
