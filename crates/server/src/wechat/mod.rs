@@ -7,6 +7,7 @@ mod client;
 mod connect;
 pub mod errcode;
 mod exchange;
+pub mod explain;
 mod hosts;
 mod notes;
 mod options;
