@@ -6,4 +6,5 @@ pub mod keeper;
 pub mod services;
 pub mod sink;
 pub mod store;
+pub mod telemetry;
 pub mod wechat;
