@@ -28,19 +28,22 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def ask(url, key=None, body=None):
+def ask(url, key):
     """JSON by HTTP; None while nobody answers well."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    data = None
-    if body is not None:
-        data = json.dumps(body).encode()
-        headers["Content-Type"] = "application/json"
-    request = urllib.request.Request(url, data=data, headers=headers)
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
     except (urllib.error.URLError, ConnectionError, ValueError):
         return None
+
+
+def first_json(log):
+    """The first line of a log that is a whole JSON object; None while there is none."""
+    for line in log.read_text().splitlines():
+        with contextlib.suppress(ValueError):
+            return json.loads(line)
+    return None
 
 
 @contextlib.contextmanager
@@ -71,18 +74,19 @@ def wait_for(what, process, log, done):
     sys.exit(f"tests-external: {what}: not after {PATIENCE:.0f} s:\n{log.read_text()}")
 
 
-def configuration(folder, ports, app, key):
+def configuration(folder, upstream, app, key):
+    api, admin = free_port(), free_port()
     properties = folder / "token.properties"
     text = f"""
 [server]
-listen = ["127.0.0.1:{ports['api']}"]
+listen = ["127.0.0.1:{api}"]
 [admin]
-listen = "127.0.0.1:{ports['admin']}"
+listen = "127.0.0.1:{admin}"
 key = "{secrets.token_hex(16)}"
 [store]
 path = "{folder}/data"
 [upstream]
-base_url = "http://127.0.0.1:{ports['upstream']}"
+base_url = "{upstream}"
 fallback_urls = []
 [[app]]
 appid = "{app['appid']}"
@@ -104,7 +108,7 @@ path_key = true
     file = folder / "wxtoken.toml"
     file.touch(mode=0o600)
     file.write_text(text)
-    return file, properties
+    return f"http://127.0.0.1:{api}", file, properties
 
 
 def commands(venv):
@@ -122,20 +126,19 @@ def main():
     parser.add_argument("programs", nargs="+", choices=["node", "python", "java"])
     arguments = parser.parse_args()
 
-    ports = {name: free_port() for name in ("api", "admin", "upstream")}
     key = secrets.token_hex(16)
-    app = {"appid": "wx0123456789abcdef", "secret": secrets.token_hex(16)}
     failed = []
     with tempfile.TemporaryDirectory(prefix="wxtoken-external-") as name:
         folder = Path(name)
-        config, properties = configuration(folder, ports, app, key)
-        upstream, hub = f"http://127.0.0.1:{ports['upstream']}", f"http://127.0.0.1:{ports['api']}"
-        simulate = [arguments.binary, "simulate", "--listen", f"127.0.0.1:{ports['upstream']}"]
-        serve = [arguments.binary, "serve", "--config", config]
+        simulate = [arguments.binary, "simulate", "--quiet", "--json", "--apps", "1", "--listen", "127.0.0.1:0"]
         logs = {"simulate": folder / "simulate.log", "serve": folder / "serve.log"}
         with running(simulate, logs["simulate"]) as simulator:
-            wait_for("the simulator takes the app", simulator, logs["simulate"], lambda: add_app(upstream, app))
-            with running(serve, logs["serve"]) as server:
+            told = wait_for(
+                "the simulator tells its address", simulator, logs["simulate"], lambda: first_json(logs["simulate"])
+            )
+            upstream, app = told["base_url"], told["apps"][0]
+            hub, config, properties = configuration(folder, upstream, app, key)
+            with running([arguments.binary, "serve", "--config", config], logs["serve"]) as server:
                 for kind in ("access_token", "jsapi_ticket"):
                     url = f"{hub}/v1/apps/{app['appid']}/{kind}"
                     wait_for(f"the server has the {kind}", server, logs["serve"], lambda: ask(url, key))
@@ -156,11 +159,6 @@ def main():
         if failed:
             print(f"tests-external: failed: {', '.join(failed)}; the server said:\n{logs['serve'].read_text()}")
     return 1 if failed else 0
-
-
-def add_app(upstream, app):
-    """Tells the simulator about the app; true when it knows it."""
-    return ask(f"{upstream}/simulator/apps", body=[app]) is not None
 
 
 if __name__ == "__main__":

@@ -214,7 +214,8 @@ pub fn wxtoken_binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
             path.display()
         );
     }
-    Ok(path)
+    // Servers are started in folders of their own, so a relative path would not hold.
+    Ok(path.canonicalize()?)
 }
 
 #[cfg(test)]

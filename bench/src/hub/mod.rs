@@ -62,13 +62,14 @@ impl World {
         let mut command = Command::new(&self.binary);
         command.args([
             "simulate",
+            "--quiet",
             "--listen",
             &address.to_string(),
             "--apps",
             &self.apps.len().to_string(),
         ]);
         if let Some(lifetime) = lifetime {
-            command.args(["--token-lifetime", &format!("{}s", lifetime.as_secs())]);
+            command.args(["--lifetime", &format!("{}s", lifetime.as_secs())]);
         }
         let mut server = Server::start("simulate", &command, core, &self.folder)?;
         server.wait_for_port(address)?;

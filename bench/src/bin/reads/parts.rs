@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use wxtoken_bench::ask::Peer;
 use wxtoken_bench::engine::Pace;
 use wxtoken_bench::hub;
 use wxtoken_bench::process::Server;
@@ -31,6 +32,8 @@ impl Bench {
     fn plain_reads(&self, what: &str, list: &[Target]) -> anyhow::Result<Vec<Line>> {
         let body = self.sample_body(&list[0])?;
         let (server, address) = nginx::start(&self.world.folder, self.cores.server, &body, None)?;
+        let size = Peer::plain(address, None).ask("/", None)?.size;
+        println!("  nginx's have the same body, {size} bytes with the head");
         let (asked, constant) = (targets::http(list), Self::constant_target(&body));
         let theirs = Side {
             server: &server,
