@@ -60,6 +60,8 @@ struct Arguments {
 const USUAL_LIFETIME: u32 = 7_200;
 /// How long before its end the stable lane gives a new one, in seconds.
 const USUAL_RENEWAL: u32 = 300;
+/// The least that `refresh.stable_before` may be.
+const LEAST_BEFORE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     wxtoken_bench::end(run(Arguments::parse()))
@@ -95,7 +97,7 @@ fn storm(arguments: &Arguments, world: &World, cores: Cores) -> anyhow::Result<V
     let tap = Tap::start(upstream, Duration::from_millis(arguments.delay))?;
     let mut settings = Settings::new("storm", tap.address(), arguments.apps);
     settings.max_in_flight = arguments.in_flight;
-    settings.stable_before = Some(renewal.max(Duration::from_secs(1)));
+    settings.stable_before = Some(renewal.max(LEAST_BEFORE));
     let begin = Instant::now();
     let mut hub = Hub::start(world, &settings, cores.server)?;
     let first = hub.tokens(&world.apps, lifetime)?;

@@ -74,3 +74,26 @@ max_in_flight = {}
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::Certificate;
+    use std::time::Duration;
+
+    #[test]
+    fn the_server_accepts_what_is_written_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::new("wxtoken".into(), folder.path(), 30, 4);
+        let address = SocketAddr::from(([127, 0, 0, 1], 7200));
+        let mut settings = Settings::new("hub", address, 20);
+        settings.tls = Some(Certificate::generate(folder.path()).unwrap());
+        settings.stable_before = Some(Duration::from_secs(15));
+        let home = folder.path().join("hub");
+        let admin = SocketAddr::from(([127, 0, 0, 1], 7201));
+        let file = write(&world, &settings, &home, address, admin, &"ab".repeat(16)).unwrap();
+        let config = wxtoken_server::config::load(&file, &|_| None).unwrap();
+        assert_eq!((config.apps.len(), config.callers.len()), (20, 4));
+        assert_eq!(config.refresh.stable_before, Duration::from_secs(15));
+    }
+}
