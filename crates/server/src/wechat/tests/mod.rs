@@ -2,9 +2,11 @@
 
 mod answers;
 mod peer;
+mod proxy;
 mod reuse;
 mod routes;
 mod secrets;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,6 +17,8 @@ pub(super) enum Act {
     Answer(Vec<u8>),
     /// Reads it, answers these bytes and closes its side; then waits for the other side to close.
     AnswerAndClose(Vec<u8>),
+    /// Reads it, answers these bytes and ends its side of the TCP connection without a word of TLS.
+    AnswerAndHangUp(Vec<u8>),
     /// Reads one byte and resets the connection.
     Reset,
     /// Reads it and stays silent.
@@ -162,6 +164,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             Act::AnswerAndClose(bytes) => {
                 stream.write_all(&bytes).await.unwrap();
                 stream.shutdown().await.unwrap();
+            }
+            Act::AnswerAndHangUp(bytes) => {
+                stream.write_all(&bytes).await.unwrap();
+                stream.flush().await.unwrap();
+                rustix::net::shutdown(&socket, rustix::net::Shutdown::Write).unwrap();
             }
             Act::Silence | Act::Reset => {}
             Act::Drip(byte) => {
