@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
-use crate::{completions, get, refresh, status};
+use crate::{check, completions, get, refresh, status};
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
 ///
@@ -35,6 +35,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Find what is wrong (configuration, files, network, clock, each app at WeChat) and how to cure it
+    Check(check::Arguments),
     /// Print one token or ticket from a running server
     Get(get::Arguments),
     /// Show every credential: time left, age, last trouble, fetches today
@@ -50,7 +52,8 @@ enum Command {
 type Epilogue = fn(Lang) -> &'static str;
 
 /// What follows the options in each subcommand's `--help`.
-const EPILOGUES: [(&str, Epilogue); 3] = [
+const EPILOGUES: [(&str, Epilogue); 4] = [
+    ("check", check::epilogue),
     ("get", get::epilogue),
     ("status", status::epilogue),
     ("refresh", refresh::epilogue),
@@ -77,6 +80,7 @@ pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
 /// Runs the chosen subcommand.
 pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     match cli.command {
+        Command::Check(arguments) => check::run(&arguments, lang),
         Command::Get(arguments) => get::run(&arguments),
         Command::Status(arguments) => status::run(&arguments, lang),
         Command::Refresh(arguments) => refresh::run(&arguments),

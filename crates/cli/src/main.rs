@@ -2,6 +2,7 @@
 //!
 //! Must not know: what any subcommand does.
 
+mod check;
 mod cli;
 mod client;
 mod completions;

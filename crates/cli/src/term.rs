@@ -31,6 +31,12 @@ pub(crate) fn complain(text: &str) {
 pub(crate) enum Ink {
     /// Trouble.
     Red,
+    /// All is well.
+    Green,
+    /// Look at this.
+    Yellow,
+    /// Less important.
+    Dim,
 }
 
 /// Colours a text, if colour is welcome.
@@ -40,6 +46,9 @@ pub(crate) fn paint(coloured: bool, ink: Ink, text: &str) -> String {
     }
     let code = match ink {
         Ink::Red => "31",
+        Ink::Green => "32",
+        Ink::Yellow => "33",
+        Ink::Dim => "2",
     };
     format!("\x1b[{code}m{text}\x1b[0m")
 }

@@ -4,7 +4,7 @@
 
 mod target;
 mod trouble;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 

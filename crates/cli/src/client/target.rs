@@ -51,11 +51,6 @@ impl FromStr for Target {
             return Ok(Self::Socket(PathBuf::from(path)));
         }
         let uri: Uri = text.parse().map_err(|_| InvalidTarget::Form)?;
-        let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(InvalidTarget::Form),
-        };
         let authority = uri.authority().ok_or(InvalidTarget::Form)?;
         if authority.as_str().contains('@') {
             return Err(InvalidTarget::Password);
@@ -63,16 +58,24 @@ impl FromStr for Target {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(InvalidTarget::Path);
         }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        if host.is_empty() {
-            return Err(InvalidTarget::Form);
-        }
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self::Net { tls, host, port })
+        Self::of_uri(&uri).ok_or(InvalidTarget::Form)
     }
 }
 
 impl Target {
+    /// The host and port of a URL, whatever its path; none if its scheme is neither `http` nor `https`.
+    pub(crate) fn of_uri(uri: &Uri) -> Option<Self> {
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return None,
+        };
+        let authority = uri.authority()?;
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        (!host.is_empty()).then_some(Self::Net { tls, host, port })
+    }
+
     /// Whether what is sent there could be read on the way.
     pub(crate) fn is_readable_on_the_way(&self) -> bool {
         match self {

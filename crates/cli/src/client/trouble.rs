@@ -119,9 +119,7 @@ pub(crate) enum Trouble {
         whose: &'static str,
     },
     /// 403.
-    #[error(
-        "this key may not do that (403): {0}. Widen `apps` or `allow` of its [[caller]] in wxtoken.toml if it should"
-    )]
+    #[error("the server does not allow that (403): {0}")]
     Forbidden(String),
     /// 404.
     #[error("not found (404): {0}. `wxtoken status` lists the apps and kinds the server has")]
@@ -202,9 +200,9 @@ impl Trouble {
         retry_after: Option<u64>,
         body: &[u8],
     ) -> Self {
-        let said = serde_json::from_slice::<Problem>(body)
-            .ok()
-            .and_then(Problem::into_text);
+        let problem = serde_json::from_slice::<Problem>(body).ok();
+        let no_live = problem.as_ref().is_some_and(|p| p.reason.is_some());
+        let said = problem.and_then(Problem::into_text);
         let Some(detail) = said else {
             return Self::NotOurs {
                 url: url.to_owned(),
@@ -220,7 +218,7 @@ impl Trouble {
             StatusCode::FORBIDDEN => Self::Forbidden(detail),
             StatusCode::NOT_FOUND => Self::NotFound(detail),
             StatusCode::TOO_MANY_REQUESTS => Self::TooMany(retry_after.unwrap_or(1)),
-            StatusCode::SERVICE_UNAVAILABLE => Self::NoLive(detail),
+            StatusCode::SERVICE_UNAVAILABLE if no_live => Self::NoLive(detail),
             _ => Self::Refused {
                 status: status.as_u16(),
                 detail,

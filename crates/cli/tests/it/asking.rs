@@ -65,7 +65,11 @@ fn refusals_say_what_to_do_and_never_repeat_the_key() {
             r#"{"title":"bad key"}"#,
             "WXTOKEN_KEY must hold",
         ),
-        ("403 Forbidden", r#"{"detail":"not yours"}"#, "[[caller]]"),
+        (
+            "403 Forbidden",
+            r#"{"detail":"this app is not this caller's; see `apps` in its [[caller]] table"}"#,
+            "[[caller]]",
+        ),
         (
             "404 Not Found",
             r#"{"detail":"unknown app"}"#,
@@ -73,7 +77,7 @@ fn refusals_say_what_to_do_and_never_repeat_the_key() {
         ),
         (
             "503 Service Unavailable",
-            r#"{"detail":"d","errcode":40164}"#,
+            r#"{"detail":"d","reason":"refused","errcode":40164}"#,
             "wxtoken explain 40164",
         ),
         ("502 Bad Gateway", "<html>", "not a wxtoken server"),
