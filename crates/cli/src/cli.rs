@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
-use crate::{check, completions, get, refresh, status};
+use crate::{check, completions, get, refresh, simulate, status};
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
 ///
@@ -35,6 +35,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run only a simulated WeChat, for your own tests
+    Simulate(simulate::Arguments),
     /// Find what is wrong (configuration, files, network, clock, each app at WeChat) and how to cure it
     Check(check::Arguments),
     /// Print one token or ticket from a running server
@@ -52,7 +54,8 @@ enum Command {
 type Epilogue = fn(Lang) -> &'static str;
 
 /// What follows the options in each subcommand's `--help`.
-const EPILOGUES: [(&str, Epilogue); 4] = [
+const EPILOGUES: [(&str, Epilogue); 5] = [
+    ("simulate", simulate::epilogue),
     ("check", check::epilogue),
     ("get", get::epilogue),
     ("status", status::epilogue),
@@ -80,6 +83,7 @@ pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
 /// Runs the chosen subcommand.
 pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     match cli.command {
+        Command::Simulate(arguments) => simulate::run(&arguments, lang),
         Command::Check(arguments) => check::run(&arguments, lang),
         Command::Get(arguments) => get::run(&arguments),
         Command::Status(arguments) => status::run(&arguments, lang),

@@ -6,10 +6,12 @@ mod check;
 mod cli;
 mod client;
 mod completions;
+mod ending;
 mod failure;
 mod get;
 mod lang;
 mod refresh;
+mod simulate;
 mod status;
 mod surroundings;
 mod term;
@@ -56,6 +58,13 @@ fn say_where_it_panicked(panic: &std::panic::PanicHookInfo<'_>) {
         "a defect in wxtoken at {place}; please report it with that line. What it was handling is not shown, \
          because it may hold a secret."
     ));
+}
+
+/// The runtime of subcommands that serve: a thread per processor.
+fn threads() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
 }
 
 /// The runtime most subcommands need: one thread, enough for a few requests.

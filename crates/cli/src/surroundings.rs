@@ -1,16 +1,14 @@
-//! The environment variables the subcommands read: the one place of this crate that does. Secrets come in here, never as arguments.
+//! The environment variables the subcommands read: one place of this crate does. Secrets come in here, never as arguments.
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use wxtoken_server::config::process_env;
+
 /// A variable's value, if it is set and not empty.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place of the command that reads the environment"
-)]
 pub(crate) fn text(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    process_env(name).filter(|value| !value.is_empty())
 }
 
 /// A secret that could not be had.

@@ -8,4 +8,5 @@ mod canned;
 mod program;
 
 mod asking;
+mod checking;
 mod usage;

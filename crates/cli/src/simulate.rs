@@ -1,0 +1,156 @@
+//! `wxtoken simulate`: a simulated WeChat on this machine, for tests of any program that talks to WeChat.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use wxtoken_server::config::quantity::Span;
+use wxtoken_simulator::{Call, CallMatch, Options, Rules, Upstream, generated_app};
+
+use crate::failure::Failure;
+use crate::lang::Lang;
+use crate::{ending, term, threads, when};
+
+/// More apps than this are not listed one by one.
+const LISTED: usize = 5;
+
+/// What follows the options in `--help`.
+pub(crate) fn epilogue(lang: Lang) -> &'static str {
+    lang.pick(
+        "示例:
+  wxtoken simulate                                  # 127.0.0.1:7202,两个应用
+  wxtoken simulate --listen 127.0.0.1:0 --json      # 任意空闲端口,地址以 JSON 给出,便于测试脚本
+  wxtoken simulate --apps 1000 --lifetime 60s       # 一千个应用,令牌只活一分钟,其他时间按比例缩短
+
+把被测程序的 https://api.weixin.qq.com 换成打印出的地址即可。AppID 和 AppSecret 每次运行都相同,是假的。",
+        "Examples:
+  wxtoken simulate                                  # 127.0.0.1:7202, two apps
+  wxtoken simulate --listen 127.0.0.1:0 --json      # any free port; its address as JSON, for a test script
+  wxtoken simulate --apps 1000 --lifetime 60s       # a thousand apps whose tokens live a minute; the rest in proportion
+
+Have the program under test call the printed address instead of https://api.weixin.qq.com. AppIDs and AppSecrets are
+the same in every run, and made up.",
+    )
+}
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7202")]
+    listen: SocketAddr,
+    /// How many apps there are
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    apps: usize,
+    /// How long a token lives; all other times shrink with it
+    #[arg(long, value_name = "SPAN", default_value = "2h")]
+    lifetime: Span,
+    /// Print address and apps as JSON, in one line
+    #[arg(long)]
+    json: bool,
+    /// Don't print each call to standard error
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Runs until it is told to stop.
+pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    threads()?.block_on(simulate(arguments, lang))
+}
+
+async fn simulate(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    let upstream = Upstream::start(Options {
+        listen: arguments.listen,
+        rules: Rules::with_token_lifetime(arguments.lifetime.0),
+        generated_apps: arguments.apps,
+        ..Options::default()
+    })
+    .await?;
+    if arguments.json {
+        term::result(for_scripts(&upstream, arguments.apps))?;
+    } else {
+        term::result(for_people(&upstream, arguments.apps, lang))?;
+    }
+    tokio::select! {
+        stop = ending::asked_to_stop() => stop?,
+        () = print_calls(&upstream), if !arguments.quiet => {}
+    }
+    upstream.stop().await;
+    Ok(())
+}
+
+/// Prints every call as it is decided. Never ends.
+pub(crate) async fn print_calls(upstream: &Upstream) {
+    let mut seen = 0;
+    loop {
+        let call = upstream.world().call_since(seen, CallMatch::any()).await;
+        seen = call.seq;
+        term::remark(line(&call));
+    }
+}
+
+fn line(call: &Call) -> String {
+    let at = u64::try_from(call.at.unix_s()).unwrap_or_default();
+    let app = call.appid.as_deref().unwrap_or("-");
+    let answer = match (call.status, call.errcode) {
+        (0, _) => "cut".to_owned(),
+        (200, Some(0)) => "ok".to_owned(),
+        (200, Some(errcode)) => format!("errcode {errcode}"),
+        (status, _) => format!("HTTP {status}"),
+    };
+    let minted = call
+        .minted
+        .as_ref()
+        .map_or_else(String::new, |minted| format!(", minted {:?}", minted.lane));
+    format!(
+        "{}  {} {} {app} -> {answer}{minted}",
+        when::clock_time(at),
+        call.method,
+        call.path
+    )
+}
+
+fn for_scripts(upstream: &Upstream, apps: usize) -> serde_json::Value {
+    let apps: Vec<_> = (0..apps)
+        .map(generated_app)
+        .map(|app| json!({ "appid": app.appid, "secret": app.secret }))
+        .collect();
+    json!({ "base_url": upstream.base_url(), "apps": apps })
+}
+
+fn for_people(upstream: &Upstream, apps: usize, lang: Lang) -> String {
+    let url = upstream.base_url();
+    let mut lines = vec![
+        match lang {
+            Lang::Zh => format!("模拟的微信在 {url}(Ctrl-C 结束)。它有 {apps} 个应用:"),
+            Lang::En => {
+                format!("A simulated WeChat is at {url} (Ctrl-C ends it). It has {apps} apps:")
+            }
+        },
+        String::new(),
+    ];
+    let listed = (0..apps.min(LISTED)).map(generated_app);
+    lines.extend(listed.map(|app| format!("  appid {}  secret {}", app.appid, app.secret)));
+    if apps > LISTED {
+        lines.push(
+            lang.pick("  …… --json 会列出全部", "  … --json lists them all")
+                .to_owned(),
+        );
+    }
+    let first = generated_app(0);
+    lines.push(String::new());
+    lines.push(lang.pick("试一试:", "Try:").to_owned());
+    lines.push(format!(
+        "  curl '{url}/cgi-bin/token?grant_type=client_credential&appid={}&secret={}'",
+        first.appid, first.secret
+    ));
+    lines.push(String::new());
+    lines.push(
+        lang.pick(
+            "让 wxtoken 用它,在 wxtoken.toml 里写:",
+            "For wxtoken to use it, in wxtoken.toml:",
+        )
+        .to_owned(),
+    );
+    lines.push(format!("  [upstream]\n  base_url = \"{url}\""));
+    lines.join("\n")
+}

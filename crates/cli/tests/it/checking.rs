@@ -1,0 +1,234 @@
+//! `check` against the simulated WeChat: every fault is found, named with its cure, and nobody is harmed by looking.
+
+use std::path::Path;
+
+use serde_json::Value;
+use wxtoken_simulator::{Lane, Options, SecretRefusal, SimClock, Upstream, generated_app};
+
+use crate::program::{Run, Said};
+
+/// A simulated WeChat with two apps, and a configuration that names it.
+struct World {
+    folder: tempfile::TempDir,
+    upstream: Upstream,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    fn with(options: Options) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let options = Options {
+            generated_apps: 2,
+            ..options
+        };
+        let upstream = runtime.block_on(Upstream::start(options)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let world = Self {
+            folder,
+            upstream,
+            runtime,
+        };
+        world.write(&generated_app(0).secret);
+        world
+    }
+
+    /// The configuration of the first app, with this secret.
+    fn write(&self, secret: &str) {
+        let text = format!(
+            "[admin]\nkey = \"0123456789abcdef0123456789abcdef\"\n[upstream]\nbase_url = \"{}\"\n[store]\npath = \"data\"\n\
+             [[app]]\nappid = \"{}\"\nname = \"shop\"\nsecret = \"{secret}\"\n\
+             [[caller]]\nname = \"orders\"\nkey = \"ffffffffffffffffffffffffffffffff\"\napps = [\"*\"]\nallow = [\"read\"]\n",
+            self.upstream.base_url(),
+            generated_app(0).appid,
+        );
+        std::fs::write(self.config(), text).unwrap();
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.config(), closed).unwrap();
+    }
+
+    fn config(&self) -> std::path::PathBuf {
+        self.folder.path().join("wxtoken.toml")
+    }
+
+    fn check(&self, words: &[&str]) -> Said {
+        check(&self.config(), words)
+    }
+
+    /// The finding with this name.
+    #[track_caller]
+    fn finding(&self, name: &str) -> Value {
+        let said = self.check(&["--json"]);
+        let told: Value = serde_json::from_str(&said.out).unwrap();
+        let found = told["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["name"] == name);
+        found
+            .unwrap_or_else(|| panic!("no {name} in {said:?}"))
+            .clone()
+    }
+}
+
+fn check(config: &Path, words: &[&str]) -> Said {
+    let mut all = vec!["check", "--config", config.to_str().unwrap()];
+    all.extend(words);
+    Run::of(&all).said()
+}
+
+#[test]
+fn all_is_well_after_one_stable_call_and_one_probe_and_nothing_else() {
+    let world = World::new();
+    let said = world.check(&[]);
+    said.shows(&[
+        "1 apps, 1 callers",
+        "answers",
+        "clock agrees",
+        "(shop): WeChat gives a stable token",
+    ]);
+    let (appid, wechat) = (generated_app(0).appid, world.upstream.world());
+    assert_eq!(wechat.calls(&appid, "/cgi-bin/stable_token"), 1);
+    assert_eq!(wechat.calls(&appid, "/cgi-bin/get_api_domain_ip"), 1);
+    assert_eq!(wechat.calls(&appid, "/cgi-bin/token"), 0);
+    assert_eq!(
+        (wechat.forced(&appid), wechat.minted(&appid, Lane::Classic)),
+        (0, 0)
+    );
+    assert!(
+        !world.folder.path().join("data").exists(),
+        "looking makes nothing"
+    );
+}
+
+#[test]
+fn a_wrong_secret_is_told_from_a_bad_token_whichever_code_wechat_uses() {
+    for refusal in [SecretRefusal::Code40125, SecretRefusal::Code40001] {
+        let world = World::new();
+        world
+            .upstream
+            .world()
+            .change_rules(|rules| rules.readings.secret_refusal = refusal);
+        world.write("00000000000000000000000000000000");
+        let said = world.check(&[]);
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(said.out.contains("the AppSecret is wrong"), "{said:?}");
+        let chinese = world.check(&["--lang", "zh"]);
+        assert!(chinese.out.contains("AppSecret 不对"), "{chinese:?}");
+        assert_eq!(world.finding("secret-wrong")["level"], "bad");
+    }
+}
+
+#[test]
+fn an_address_that_is_not_on_the_whitelist_is_named_to_be_added() {
+    let world = World::new();
+    let appid = generated_app(0).appid;
+    world
+        .upstream
+        .world()
+        .set_whitelist(&appid, Some(&["203.0.113.1"]))
+        .unwrap();
+    let found = world.finding("not-on-whitelist");
+    assert_eq!(
+        (&found["errcode"], &found["ip"]),
+        (&40164.into(), &"127.0.0.1".into())
+    );
+    let cure = found["cure"].as_str().unwrap();
+    assert!(cure.contains("add 127.0.0.1 to the IP whitelist"), "{cure}");
+}
+
+#[test]
+fn a_frozen_secret_is_a_refusal_by_its_number() {
+    let world = World::new();
+    world
+        .upstream
+        .world()
+        .freeze_secret(&generated_app(0).appid, true)
+        .unwrap();
+    let found = world.finding("refused");
+    assert_eq!(found["errcode"], 40243);
+    assert!(
+        found["cure"]
+            .as_str()
+            .unwrap()
+            .contains("wxtoken explain 40243")
+    );
+}
+
+#[test]
+fn an_upstream_that_is_down_is_found_on_the_way_and_for_the_app() {
+    let world = World::new();
+    world
+        .runtime
+        .block_on(world.upstream.world().go_down())
+        .unwrap();
+    assert_eq!(world.finding("not-reached")["level"], "bad");
+    assert_eq!(world.finding("upstream-trouble")["level"], "bad");
+}
+
+#[test]
+fn a_clock_that_disagrees_with_wechats_is_found() {
+    let start = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let world = World::with(Options {
+        clock: SimClock::manual(start),
+        ..Options::default()
+    });
+    let found = world.finding("clock-off");
+    assert!(
+        found["text"].as_str().unwrap().contains("ahead of"),
+        "{found}"
+    );
+}
+
+#[test]
+fn offline_leaves_wechat_alone() {
+    let world = World::new();
+    world.check(&["--offline"]).shows(&["--offline"]);
+    assert_eq!(world.upstream.world().call_count(), 0);
+}
+
+#[test]
+fn an_app_that_is_not_configured_is_wrong_use() {
+    World::new()
+        .check(&["--app", "wx1"])
+        .fails(2, &["has no app wx1"]);
+}
+
+#[test]
+fn all_mistakes_of_a_configuration_are_told_at_once_and_exit_with_2() {
+    let world = World::new();
+    std::fs::write(world.config(), "[servr]\n[[app]]\nappid = \"wx/1\"\n").unwrap();
+    world
+        .check(&["--offline"])
+        .fails(2, &["servr", "server", "wx/1", "secret", "mistakes"]);
+    let missing = Path::new("/nonexistent/wxtoken.toml");
+    check(missing, &[]).fails(2, &["/nonexistent/wxtoken.toml"]);
+}
+
+#[test]
+fn no_secret_and_no_token_is_shown_in_any_form() {
+    let world = World::new();
+    let (app, wechat) = (generated_app(0), world.upstream.world());
+    for words in [&["--json"][..], &["--lang", "zh"], &[]] {
+        let said = world.check(words);
+        let token = wechat.current_token(&app.appid, Lane::Stable).unwrap();
+        for secret in [
+            app.secret.as_str(),
+            &token,
+            "0123456789abcdef01234567",
+            "ffffffffffff",
+        ] {
+            assert!(
+                !said.out.contains(secret) && !said.err.contains(secret),
+                "{said:?}"
+            );
+        }
+    }
+}
