@@ -6,12 +6,14 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
-use crate::{check, completions, get, refresh, simulate, status};
+use crate::{check, completions, explain, get, refresh, simulate, status};
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
 ///
 /// wxtoken fetches the access tokens and tickets of your WeChat apps, renews them before they end, hands them to all
-/// your programs, and replaces one that WeChat calls bad. 微信凭据中控服务器:统一获取、刷新并分发 access_token 与各类 ticket。
+/// your programs, and replaces one that WeChat calls bad.
+///
+/// 微信凭据中控服务器:统一获取、刷新并分发 access_token 与各类 ticket。
 #[derive(Debug, Parser)]
 #[command(
     name = "wxtoken",
@@ -45,6 +47,8 @@ enum Command {
     Status(status::Arguments),
     /// Have the server fetch a credential now
     Refresh(refresh::Arguments),
+    /// Say what an errcode of WeChat means, why it happens and what to do
+    Explain(explain::Arguments),
     /// Print a script that completes these commands in your shell
     #[command(hide = true)]
     Completions(completions::Arguments),
@@ -54,7 +58,8 @@ enum Command {
 type Epilogue = fn(Lang) -> &'static str;
 
 /// What follows the options in each subcommand's `--help`.
-const EPILOGUES: [(&str, Epilogue); 5] = [
+const EPILOGUES: [(&str, Epilogue); 6] = [
+    ("explain", explain::epilogue),
     ("simulate", simulate::epilogue),
     ("check", check::epilogue),
     ("get", get::epilogue),
@@ -88,6 +93,7 @@ pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
         Command::Get(arguments) => get::run(&arguments),
         Command::Status(arguments) => status::run(&arguments, lang),
         Command::Refresh(arguments) => refresh::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments, lang),
         Command::Completions(arguments) => completions::run(&arguments, lang),
     }
 }
@@ -108,8 +114,8 @@ fn epilogue(lang: Lang) -> &'static str {
   wxtoken check                         # what is wrong, and how to put it right
   wxtoken explain 40164                 # what an error code means
 
-Keys are never arguments: they come from the environment, a file or a prompt. Results go to standard output, all else
-to standard error; exit 0 done, 1 failed, 2 wrong use or configuration.",
+Keys are never arguments: they come from the environment, a file or a prompt. Results go to
+standard output, all else to standard error; exit 0 done, 1 failed, 2 wrong use or configuration.",
     )
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The errcode, WeChat's JSON answer, or a log line that holds one; `-` reads standard input
-    #[arg(value_name = "CODE", required = true, allow_hyphen_values = true)]
+    #[arg(value_name = "CODE", required = true, allow_negative_numbers = true)]
     code: Vec<String>,
     /// Print it for a script
     #[arg(long)]
@@ -72,7 +72,8 @@ fn code_in(text: &str) -> Option<i64> {
     let after = |word: &str| {
         let (_, rest) = text.split_once(word)?;
         let number = rest.trim_start_matches(['"', '\'', '\\', ' ', ':', '=']);
-        first_number(number).filter(|_| number.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']))
+        first_number(number)
+            .filter(|_| number.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']))
     };
     // Logs quote JSON, escape it, or print `errcode=40001`; what follows the word is the number in all of them.
     after("errcode")
@@ -83,7 +84,10 @@ fn code_in(text: &str) -> Option<i64> {
 fn first_number(text: &str) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
     let end = digits.bytes().take_while(u8::is_ascii_digit).count();
-    digits[..end].parse::<i64>().ok().map(|number| sign * number)
+    digits[..end]
+        .parse::<i64>()
+        .ok()
+        .map(|number| sign * number)
 }
 
 /// Every number of five digits or so: an errcode without its name (`WeChat API error 40001`).
@@ -95,7 +99,9 @@ fn numbers(text: &str) -> impl Iterator<Item = i64> {
 
 fn unknown(code: i64, lang: Lang) -> Result<(), Failure> {
     let said = match lang {
-        Lang::Zh => format!("没有收录 {code}。微信的文档里它可能属于某个具体接口,请查该接口页面的错误码表。"),
+        Lang::Zh => format!(
+            "没有收录 {code}。微信的文档里它可能属于某个具体接口,请查该接口页面的错误码表。"
+        ),
         Lang::En => format!(
             "{code} is not known here. It may belong to one API of WeChat's: look at the table of codes on that API's page."
         ),
@@ -118,7 +124,10 @@ fn nearest(code: i64) -> Vec<&'static Explanation> {
     let text = code.to_string();
     let alike = |other: i64| {
         let other = other.to_string();
-        text.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count()
+        text.bytes()
+            .zip(other.bytes())
+            .take_while(|(a, b)| a == b)
+            .count()
     };
     let mut all: Vec<_> = explain::all().collect();
     all.sort_by_key(|one| (std::cmp::Reverse(alike(one.code)), one.code.abs_diff(code)));
@@ -131,9 +140,16 @@ fn say(text: Text, lang: Lang) -> &'static str {
 }
 
 fn for_people(found: &Explanation, lang: Lang, coloured: bool) -> String {
-    let title = term::paint(coloured, Ink::Bold, &format!("{}  {}", found.code, found.name));
+    let title = term::paint(
+        coloured,
+        Ink::Bold,
+        &format!("{}  {}", found.code, found.name),
+    );
     let meanings = found.entries.iter().map(|one| meaning(one, lang, coloured));
-    std::iter::once(title).chain(meanings).collect::<Vec<_>>().join("\n\n")
+    std::iter::once(title)
+        .chain(meanings)
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 fn meaning(one: &Meaning, lang: Lang, coloured: bool) -> String {
@@ -144,18 +160,30 @@ fn meaning(one: &Meaning, lang: Lang, coloured: bool) -> String {
     ];
     if !one.causes.is_empty() {
         lines.push(format!("  {}", head("可能的原因:", "Likely causes:")));
-        lines.extend(one.causes.iter().map(|text| format!("    - {}", say(*text, lang))));
+        lines.extend(
+            one.causes
+                .iter()
+                .map(|text| format!("    - {}", say(*text, lang))),
+        );
     }
     lines.push(format!("  {}", head("怎么办:", "What to do:")));
     let steps = one.cure.iter().enumerate();
     lines.extend(steps.map(|(at, text)| format!("    {}. {}", at + 1, say(*text, lang))));
-    lines.push(format!("  {}", head("wxtoken 会做什么:", "What wxtoken does:")));
+    lines.push(format!(
+        "  {}",
+        head("wxtoken 会做什么:", "What wxtoken does:")
+    ));
     lines.push(format!("    {}", say(one.handled, lang)));
     lines.join("\n")
 }
 
 fn for_scripts(found: &Explanation, lang: Lang) -> Value {
-    let all = |texts: &[Text]| texts.iter().map(|text| say(*text, lang)).collect::<Vec<_>>();
+    let all = |texts: &[Text]| {
+        texts
+            .iter()
+            .map(|text| say(*text, lang))
+            .collect::<Vec<_>>()
+    };
     let meanings: Vec<Value> = found
         .entries
         .iter()
@@ -192,7 +220,10 @@ mod tests {
             assert_eq!(code_in(text), Some(40001), "{text}");
         }
         assert_eq!(code_in("-1"), Some(-1));
-        assert_eq!(code_in(r#"{"errcode":-1,"errmsg":"system error"}"#), Some(-1));
+        assert_eq!(
+            code_in(r#"{"errcode":-1,"errmsg":"system error"}"#),
+            Some(-1)
+        );
         assert_eq!(code_in("nothing here"), None);
         assert_eq!(code_in(""), None);
     }
@@ -201,7 +232,10 @@ mod tests {
     fn near_codes_begin_alike() {
         let near = nearest(40002 * 10);
         assert_eq!(near.len(), IDEAS);
-        assert!(near.iter().all(|one| one.code.to_string().starts_with("400")));
+        assert!(
+            near.iter()
+                .all(|one| one.code.to_string().starts_with("400"))
+        );
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) enum Ink {
     Yellow,
     /// Less important.
     Dim,
+    /// More important.
+    Bold,
 }
 
 /// Colours a text, if colour is welcome.
@@ -49,6 +51,7 @@ pub(crate) fn paint(coloured: bool, ink: Ink, text: &str) -> String {
         Ink::Green => "32",
         Ink::Yellow => "33",
         Ink::Dim => "2",
+        Ink::Bold => "1",
     };
     format!("\x1b[{code}m{text}\x1b[0m")
 }

@@ -14,7 +14,7 @@ use wxtoken_server::config::{App, Config};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
-use crate::{runtime, term};
+use crate::{runtime, settings, term};
 
 use finding::{Finding, Level, Way};
 use term::Ink;
@@ -60,11 +60,7 @@ pub(crate) struct Arguments {
 
 /// Checks.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    let config = wxtoken_server::config::open(
-        arguments.config.as_deref(),
-        &wxtoken_server::config::process_env,
-    )
-    .map_err(Failure::misuse)?;
+    let config = settings::open(arguments.config.as_deref())?;
     let chosen = chosen(&config, &arguments.apps)?;
     let mut found: Vec<Finding> = files::look(&config)
         .into_iter()

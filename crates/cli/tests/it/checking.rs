@@ -89,7 +89,7 @@ fn all_is_well_after_one_stable_call_and_one_probe_and_nothing_else() {
     let world = World::new();
     let said = world.check(&[]);
     said.shows(&[
-        "1 apps, 1 callers",
+        "apps: 1, callers: 1",
         "answers",
         "clock agrees",
         "(shop): WeChat gives a stable token",
@@ -205,9 +205,10 @@ fn an_app_that_is_not_configured_is_wrong_use() {
 fn all_mistakes_of_a_configuration_are_told_at_once_and_exit_with_2() {
     let world = World::new();
     std::fs::write(world.config(), "[servr]\n[[app]]\nappid = \"wx/1\"\n").unwrap();
-    world
-        .check(&["--offline"])
-        .fails(2, &["servr", "server", "wx/1", "secret", "mistakes"]);
+    world.check(&["--offline"]).fails(
+        2,
+        &["servr", "server", "position 3", "secret", "4 mistakes"],
+    );
     let missing = Path::new("/nonexistent/wxtoken.toml");
     check(missing, &[]).fails(2, &["/nonexistent/wxtoken.toml"]);
 }

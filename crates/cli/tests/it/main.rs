@@ -9,4 +9,5 @@ mod program;
 
 mod asking;
 mod checking;
+mod explaining;
 mod usage;

@@ -1,0 +1,154 @@
+//! The findings in English.
+
+use super::{Words, code_of, meaning_of, rid_of, words};
+use crate::check::finding::{AppState, Setup, Way};
+use crate::lang::Lang;
+use crate::when;
+
+pub(super) fn setup(setup: &Setup) -> Words {
+    match setup {
+        Setup::NoFile => words(
+            "no configuration file was found; an empty one is checked",
+            "write one with `wxtoken init`, or name it with --config",
+        ),
+        Setup::Read {
+            file,
+            apps,
+            callers,
+        } => words(
+            format!("configuration {file}: apps: {apps}, callers: {callers}"),
+            "",
+        ),
+        Setup::Remark(text) => words(format!("configuration: {text}"), ""),
+        Setup::NoCallers => words(
+            "there are no callers, so nobody can read a token",
+            "make a key with `wxtoken key` and add a [[caller]]",
+        ),
+        Setup::NoApps => words(
+            "there are no apps",
+            "add an [[app]] with its appid and secret",
+        ),
+        Setup::FolderToBeMade(path) => words(
+            format!(
+                "the store's folder {} is not there yet; the first start makes it",
+                path.display()
+            ),
+            "",
+        ),
+        Setup::FolderFine(path) => words(
+            format!("the store's folder {} is closed to others", path.display()),
+            "",
+        ),
+        Setup::FolderOpen { path, mode } => words(
+            format!(
+                "the store's folder {} has mode {mode:04o}: others may look into it",
+                path.display()
+            ),
+            &format!("chmod 700 {}", path.display()),
+        ),
+        Setup::NotWritable { path, why } => words(
+            format!("files cannot be written in {}: {why}", path.display()),
+            "make that folder, owned by the user wxtoken runs as",
+        ),
+    }
+}
+
+pub(super) fn way(way: &Way) -> Words {
+    match way {
+        Way::NotAsked => words("the network was left alone (--offline)", ""),
+        Way::Proxied(proxy) => words(
+            format!(
+                "WeChat is called through the proxy {proxy}; the apps below show whether it works"
+            ),
+            "",
+        ),
+        Way::Resolved { host, addresses } => {
+            words(format!("DNS: {host} is known (addresses: {addresses})"), "")
+        }
+        Way::NotResolved { host, why } => words(
+            format!("DNS: {host} is not known: {why}"),
+            "look at /etc/resolv.conf and at the container's DNS settings",
+        ),
+        Way::Reached { url, millis } => words(format!("{url} answers, in {millis} ms"), ""),
+        Way::NotReached { url, why } => words(
+            format!("{url} cannot be reached: {why}"),
+            "look at the firewall; where only a proxy leads out, set [upstream] proxy",
+        ),
+        Way::NotTrusted { url, why } => words(
+            format!("TLS with {url} failed: {why}"),
+            "look at the machine's clock and its ca-certificates; a proxy that opens TLS needs its root installed",
+        ),
+        Way::NotWeChat { url, status } => words(
+            format!("what answers at {url} (HTTP {status}) is not WeChat"),
+            "look at [upstream] base_url, and whether a gateway of the network wants a login",
+        ),
+        Way::ClockRight => words("the clock agrees with WeChat's (within 30 s)", ""),
+        Way::ClockOff(seconds) => words(
+            format!(
+                "this machine's clock is {} s {} WeChat's",
+                seconds.unsigned_abs(),
+                if *seconds > 0 { "ahead of" } else { "behind" }
+            ),
+            "switch time synchronisation on (timedatectl set-ntp true)",
+        ),
+    }
+}
+
+pub(super) fn app(state: &AppState) -> Words {
+    match state {
+        AppState::Fine { left } => words(
+            format!("WeChat gives a stable token and accepts it; {} left", when::span(*left)),
+            "",
+        ),
+        AppState::PreviousSecret => words(
+            "WeChat still accepts only previous_secret",
+            "reset the AppSecret in WeChat's console; if that is done, look whether `secret` was copied right",
+        ),
+        AppState::SecretWrong { errcode } => words(
+            format!(
+                "{errcode}: the AppSecret is wrong (where tokens are fetched, 40001 and 40125 are about the AppSecret, \
+                 not about a token)"
+            ),
+            "copy this AppID's AppSecret from WeChat's console; after a reset use the new one, with the old one as \
+             previous_secret while you change over",
+        ),
+        AppState::TokenBad { errcode } => words(
+            format!(
+                "{errcode}: a token that WeChat has just given is called bad. The AppSecret is right; another program \
+                 has forced a new token"
+            ),
+            "find the program that forces with the same AppSecret (force_refresh) and have it read from wxtoken",
+        ),
+        AppState::NotOnWhitelist { errcode, ip, with_token } => words(
+            format!(
+                "{errcode}: our address {}is not on the whitelist{}",
+                ip.map_or_else(String::new, |ip| format!("{ip} ")),
+                if *with_token { " for calls with a token" } else { "" }
+            ),
+            &ip.map_or_else(
+                || "add the address this machine calls from to the IP whitelist in WeChat's console".to_owned(),
+                |ip| format!("add {ip} to the IP whitelist in WeChat's console; it takes up to 10 minutes"),
+            ),
+        ),
+        AppState::Refused { errcode, rid } => {
+            let (meaning, cure) = meaning_of(*errcode, Lang::En);
+            words(
+                format!("WeChat refuses this app: {meaning}{}", rid_of(rid.as_deref())),
+                &cure,
+            )
+        }
+        AppState::QuotaUsedUp => words(
+            "45009: today's quota for fetching tokens is used up",
+            "wait for midnight in Beijing or clear it in WeChat's console; find out who fetches so often",
+        ),
+        AppState::Passing { errcode, why } => words(
+            format!("WeChat did not answer properly: {why}{}", code_of(*errcode)),
+            "check again in a while; if it stays, look at the network findings above",
+        ),
+        AppState::NoBudget { used, limit } => words(
+            format!("{used} of {limit} calls are used today, so WeChat was not asked once more"),
+            "find out what used them: `wxtoken status`",
+        ),
+        AppState::NoToken => words("a website app has no access_token: nothing to check", ""),
+    }
+}
