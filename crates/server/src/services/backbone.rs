@@ -30,7 +30,7 @@ const NOTICES: usize = 4096;
 const KEY_FILE: &str = "master.key";
 
 /// Store, client and keeper at work.
-pub(super) struct Backbone {
+pub struct Backbone {
     pub(super) keeper: Keeper,
     pub(super) control: Control,
     pub(super) store: Arc<EmbeddedStore>,
@@ -39,17 +39,29 @@ pub(super) struct Backbone {
 }
 
 /// What the backbone is given besides the configuration.
-pub(super) struct Footing {
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) copies: Arc<dyn Copies>,
-    pub(super) seed: u64,
+pub struct Footing {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Files and the like.
+    pub copies: Arc<dyn Copies>,
+    /// Where chance starts from.
+    pub seed: u64,
     /// Wraps the client: counts its calls.
-    pub(super) wrap: Box<dyn FnOnce(WeChat) -> Arc<dyn CredentialSource> + Send>,
+    pub wrap: Box<dyn FnOnce(WeChat) -> Arc<dyn CredentialSource> + Send>,
 }
 
 impl Backbone {
+    /// Answers for every credential.
+    #[must_use]
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
     /// Opens the store, takes over what it holds, and starts the loop.
-    pub(super) async fn start(
+    ///
+    /// # Errors
+    /// The store, its key or the client's settings are unusable; [`StartError`] says which, and the cure.
+    pub async fn start(
         config: &Arc<ArcSwap<Config>>,
         footing: Footing,
     ) -> Result<Self, StartError> {
@@ -88,7 +100,7 @@ impl Backbone {
     }
 
     /// The configuration changed: apps come, go and change without a dropped request.
-    pub(super) async fn reload(&self, old: &Config, new: &Config) {
+    pub async fn reload(&self, old: &Config, new: &Config) {
         let mut specs = specs(new, &self.hash);
         for spec in &mut specs {
             spec.fresh_secret = match (old.app(&spec.app), new.app(&spec.app)) {
@@ -105,7 +117,7 @@ impl Backbone {
     }
 
     /// Lets what is under way end and be saved.
-    pub(super) async fn stop(self) {
+    pub async fn stop(self) {
         self.control.stop().await;
         let _ = self.driver.await;
     }

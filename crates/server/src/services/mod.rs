@@ -2,6 +2,8 @@
 
 mod backbone;
 
+pub use backbone::{Backbone, Footing};
+
 use crate::store::{KeyFileError, OpenError};
 use crate::wechat::{BuildError, NoBase};
 use wxtoken_core::store::StoreError;

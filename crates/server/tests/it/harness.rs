@@ -1,0 +1,196 @@
+//! One world per test: a simulator and a server with the same hand-moved time, a store in a temporary folder.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use tempfile::TempDir;
+use tokio::sync::broadcast;
+use wxtoken_core::clock::{Boot, Clock, Now, Wall};
+use wxtoken_core::credential::{Credential, CredentialKey, Kind};
+use wxtoken_core::refresh::verdict::Evidence;
+use wxtoken_server::clock::ManualClock;
+use wxtoken_server::config::{self, Config};
+use wxtoken_server::keeper::{Absent, Keeper, Notice, Report};
+use wxtoken_server::services::{Backbone, Footing};
+use wxtoken_server::sink::Upkeep;
+use wxtoken_simulator::{AppKind, AppSpec, Options, SimClock, Upstream};
+
+/// The app every story has.
+pub(crate) const APP: &str = "wx0123456789abcdef";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// How long anything may take that is not a matter of the hand-moved clock.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const START: u64 = 1_795_000_000;
+
+/// A world.
+pub(crate) struct World {
+    pub(crate) wechat: Upstream,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: TempDir,
+    config: Arc<ArcSwap<Config>>,
+    server: Option<Backbone>,
+    sinks: Upkeep,
+}
+
+/// The key of one of the app's credentials.
+pub(crate) fn key(kind: Kind) -> CredentialKey {
+    CredentialKey {
+        app: APP.parse().unwrap(),
+        kind,
+    }
+}
+
+impl World {
+    /// A world whose app has these lines in its `[[app]]` table; `FOLDER` stands for the temporary folder.
+    pub(crate) async fn with_app(lines: &str) -> Self {
+        Self::with(lines, |_| {}).await
+    }
+
+    /// The same, with WeChat's rules changed first.
+    pub(crate) async fn with(
+        lines: &str,
+        change: impl FnOnce(&mut wxtoken_simulator::Rules),
+    ) -> Self {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(START);
+        let mut rules = wxtoken_simulator::Rules::default();
+        change(&mut rules);
+        let wechat = Upstream::start(Options {
+            clock: SimClock::manual(start),
+            apps: vec![AppSpec::new(APP, SECRET, AppKind::Official)],
+            rules,
+            ..Options::default()
+        });
+        let wechat = wechat.await.unwrap();
+        let clock = ManualClock::new(Now {
+            wall: Wall(START * 1000),
+            boot: Boot(5_000_000),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let config = parse(lines, &wechat, &folder);
+        let (sinks, _) = Upkeep::new(&config);
+        let mut world = Self {
+            wechat,
+            clock: Arc::new(clock),
+            folder,
+            config: Arc::new(ArcSwap::from_pointee(config)),
+            server: None,
+            sinks,
+        };
+        world.start().await;
+        world
+    }
+
+    /// Starts the server (again).
+    pub(crate) async fn start(&mut self) {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let (sinks, worker) = Upkeep::new(&self.config.load());
+        let footing = Footing {
+            clock: Arc::clone(&clock),
+            copies: Arc::new(sinks.clone()),
+            seed: 7,
+            wrap: Box::new(|client| Arc::new(client)),
+        };
+        let server = Backbone::start(&self.config, footing).await.unwrap();
+        tokio::spawn(worker.run(server.keeper().clone(), clock));
+        self.sinks = sinks;
+        self.server = Some(server);
+    }
+
+    /// Stops the server in good order.
+    pub(crate) async fn stop(&mut self) {
+        self.server.take().unwrap().stop().await;
+    }
+
+    /// Changes the app's lines, as a reload does.
+    pub(crate) async fn reload(&self, lines: &str) {
+        let old = self.config.load_full();
+        let new = parse(lines, &self.wechat, &self.folder);
+        self.config.store(Arc::new(new.clone()));
+        self.sinks.configure(&new);
+        self.server.as_ref().unwrap().reload(&old, &new).await;
+    }
+
+    pub(crate) fn keeper(&self) -> &Keeper {
+        self.server.as_ref().unwrap().keeper()
+    }
+
+    /// What is handed out, once it is.
+    pub(crate) async fn get(&self, kind: Kind) -> Arc<Credential> {
+        self.keeper().get(&key(kind), PATIENCE).await.unwrap()
+    }
+
+    /// The access token handed out, as text.
+    pub(crate) async fn token(&self) -> String {
+        self.get(Kind::AccessToken).await.token.expose().to_owned()
+    }
+
+    pub(crate) fn peek(&self, kind: Kind) -> Result<Arc<Credential>, Absent> {
+        self.keeper().peek(&key(kind))
+    }
+
+    /// Waits until something else than this is handed out.
+    pub(crate) async fn changed(&self, from: &Credential) -> Arc<Credential> {
+        let changed = self
+            .keeper()
+            .changed(&key(from.kind), from.id, PATIENCE)
+            .await;
+        changed
+            .unwrap()
+            .expect("a new value within the test's patience")
+    }
+
+    /// Time passes for everyone.
+    pub(crate) fn pass(&self, by: Duration) {
+        self.wechat.world().clock().advance(by);
+        self.clock.advance(by);
+    }
+
+    pub(crate) async fn report(&self, token: &str) -> Report {
+        let told =
+            self.keeper()
+                .report_dead(key(Kind::AccessToken), token, Evidence::Report, PATIENCE);
+        told.await.unwrap().unwrap()
+    }
+
+    pub(crate) fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.keeper().subscribe()
+    }
+
+    /// Calls of a path that WeChat saw for the app.
+    pub(crate) fn calls(&self, path: &str) -> u64 {
+        self.wechat.world().calls(APP, path)
+    }
+
+    /// Whether WeChat takes this token.
+    pub(crate) fn lives(&self, token: &str) -> bool {
+        self.wechat.world().is_live(APP, token)
+    }
+}
+
+fn parse(lines: &str, wechat: &Upstream, folder: &TempDir) -> Config {
+    let place = folder.path().display();
+    let text = format!(
+        "[store]\npath = \"{place}/data\"\n[admin]\nkey = \"{SECRET}\"\n[upstream]\nbase_url = \"{}\"\n\
+         [[app]]\nappid = \"{APP}\"\nsecret = \"{SECRET}\"\n{}\n",
+        wechat.base_url(),
+        lines.replace("FOLDER", &place.to_string()),
+    );
+    config::parse(&text, folder.path(), &|_| None).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Waits for the trouble of this name.
+pub(crate) async fn trouble(notices: &mut broadcast::Receiver<Notice>, wanted: &str) -> String {
+    let found = async {
+        loop {
+            if let Notice::Trouble { name, detail, .. } = notices.recv().await.unwrap()
+                && name == wanted
+            {
+                return detail;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found)
+        .await
+        .unwrap_or_else(|_| panic!("no trouble called {wanted}"))
+}

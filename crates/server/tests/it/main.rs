@@ -1,0 +1,8 @@
+//! The server against the simulator: real store, real HTTP to WeChat's stand-in, clocks moved by hand.
+//!
+//! Each file is a story. Tests wait for what happens, never for time.
+
+mod harness;
+mod restarts;
+mod sinks;
+mod tokens;

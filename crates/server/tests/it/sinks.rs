@@ -1,0 +1,66 @@
+//! Files for programs that cannot ask.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wxtoken_core::credential::Kind;
+
+use crate::harness::{APP, PATIENCE, World};
+
+const FILE: &str = "[[app.file]]\npath = \"FOLDER/token.properties\"\nformat = \"properties\"\nkind = \"access_token\"";
+const PROBE: &str = "/cgi-bin/get_api_domain_ip";
+
+fn path(world: &World) -> PathBuf {
+    world.folder.path().join("token.properties")
+}
+
+/// Moves time in small steps until the file holds this; a file has no event to wait for.
+async fn until_file_holds(world: &World, wanted: &str) {
+    let found = async {
+        while !std::fs::read_to_string(path(world)).is_ok_and(|text| text.contains(wanted)) {
+            world.pass(Duration::from_millis(500));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found)
+        .await
+        .expect("the file is written");
+}
+
+#[tokio::test]
+async fn a_file_holds_the_token_and_its_successor() {
+    let world = World::with_app(FILE).await;
+    let first = world.get(Kind::AccessToken).await;
+    until_file_holds(&world, &format!("access_token={}", first.token.expose())).await;
+    let left = first.left(world.keeper().now());
+    world.pass(Duration::from_millis(left).saturating_sub(Duration::from_secs(239)));
+    let second = world.changed(&first).await;
+    until_file_holds(&world, &format!("access_token={}", second.token.expose())).await;
+}
+
+#[tokio::test]
+async fn a_removed_file_is_put_back_after_a_probe_said_alive() {
+    let world = World::with_app(FILE).await;
+    let token = world.token().await;
+    until_file_holds(&world, &token).await;
+    let probes = world.calls(PROBE);
+    std::fs::remove_file(path(&world)).unwrap();
+    until_file_holds(&world, &token).await;
+    assert!(world.calls(PROBE) > probes, "not before WeChat was asked");
+}
+
+#[tokio::test]
+async fn readers_of_a_file_whose_token_died_get_a_live_one_without_reporting() {
+    let world = World::with_app(FILE).await;
+    let first = world.get(Kind::AccessToken).await;
+    until_file_holds(&world, first.token.expose()).await;
+    world
+        .wechat
+        .world()
+        .void(APP, wxtoken_simulator::Lane::Stable)
+        .unwrap();
+    world.pass(Duration::from_secs(62));
+    let second = world.changed(&first).await;
+    assert!(world.lives(second.token.expose()));
+    until_file_holds(&world, second.token.expose()).await;
+}
