@@ -27,12 +27,15 @@
 //! ```
 //!
 //! The map: `rules/` is WeChat's behaviour as pure functions of `now`; `endpoints/` holds one file per feature;
-//! `http/` is the thin shell around both; `world/` is what tests hold; `log` remembers what was asked.
+//! `http/` is the thin shell around both; `faults/` bends calls; `world/` is what tests hold, `control/` the same over
+//! HTTP; `log` remembers what was asked.
 
 mod apps;
 mod clock;
+mod control;
 mod endpoints;
 mod errcode;
+mod faults;
 mod http;
 mod log;
 mod rules;
@@ -42,6 +45,7 @@ mod world;
 
 pub use apps::{AppKind, AppSpec, generated_app};
 pub use clock::{SimClock, SimTime};
+pub use faults::{ActiveFault, Fault, FaultId, FaultInfo, FaultScope, fault_catalog};
 pub use log::{Call, CallMatch, Minted, Show};
 pub use rules::{
     Account, Content, DayStart, Dress, ErrorText, ForceOverLimit, ForceTooSoon, ForcedPrevious,

@@ -114,7 +114,7 @@ impl Upstream {
         {
             world.add_app(spec)?;
         }
-        let accepting = tokio::spawn(accept(Arc::clone(&world.0), listener, orders));
+        let accepting = tokio::spawn(accept(world.clone(), listener, orders));
         Ok(Self {
             address,
             world,
@@ -178,11 +178,7 @@ enum Port {
     Lost,
 }
 
-async fn accept(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-) {
+async fn accept(world: World, listener: TcpListener, mut orders: mpsc::UnboundedReceiver<Order>) {
     // Dropped with this task, and every connection with it.
     let mut connections = JoinSet::new();
     let mut port = Port::Open(listener);
@@ -209,7 +205,7 @@ async fn accept(
                 if let Err(error) = socket.set_nodelay(true) {
                     tracing::debug!(%error, "nodelay refused");
                 }
-                connections.spawn(serve_connection(Arc::clone(&shared), socket, peer.ip()));
+                connections.spawn(serve_connection(world.clone(), socket, peer.ip()));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }

@@ -90,6 +90,19 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Whether it answers minted values: a token or a ticket with `expires_in`.
+    pub(crate) fn mints(&self) -> bool {
+        [
+            "/cgi-bin/token",
+            "/cgi-bin/stable_token",
+            "/cgi-bin/ticket/getticket",
+            "/sns/oauth2/access_token",
+        ]
+        .contains(&self.path)
+    }
+}
+
 static ROUTES: LazyLock<HashMap<&'static str, &'static Route>> = LazyLock::new(|| {
     let features = [
         token::ROUTES,

@@ -3,10 +3,10 @@
 use std::{cell::OnceCell, net::IpAddr};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, request::Parts};
 use serde_json::Value;
 
-use super::params::Params;
+use super::{body::ReadBody, params::Params};
 
 /// A request, read to its end. Of a long body only the beginning is kept.
 pub(crate) struct Ask<'a> {
@@ -24,12 +24,7 @@ pub(crate) struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    pub(crate) fn new(
-        head: &'a http::request::Parts,
-        path: &'a str,
-        from: IpAddr,
-        body: (&'a Bytes, u64, &'a str),
-    ) -> Self {
+    pub(super) fn new(head: &'a Parts, path: &'a str, from: IpAddr, body: &'a ReadBody) -> Self {
         let query = head.uri.query().unwrap_or_default();
         Self {
             method: &head.method,
@@ -38,9 +33,9 @@ impl<'a> Ask<'a> {
             params: Params::parse(query),
             headers: &head.headers,
             from,
-            body: body.0,
-            body_len: body.1,
-            body_sha256: body.2,
+            body: &body.kept,
+            body_len: body.len,
+            body_sha256: &body.sha256,
             json: OnceCell::new(),
         }
     }

@@ -1,19 +1,14 @@
-//! Bodies: reading one that may be long, writing one that may be odd.
-
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll},
-};
+//! Reading a body that may be long.
 
 use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 
 use crate::token::hex;
 
 /// A request body that was read to its end.
+#[derive(Debug, Default)]
 pub(super) struct ReadBody {
     /// The beginning, or all of it.
     pub(super) kept: Bytes,
@@ -25,11 +20,7 @@ pub(super) struct ReadBody {
 /// Reads a body to its end and keeps its first `keep` bytes.
 pub(super) async fn read(mut body: Incoming, keep: usize) -> Result<ReadBody, hyper::Error> {
     if body.is_end_stream() {
-        return Ok(ReadBody {
-            kept: Bytes::new(),
-            len: 0,
-            sha256: String::new(),
-        });
+        return Ok(ReadBody::default());
     }
     let mut kept = BytesMut::new();
     let mut len = 0_u64;
@@ -48,46 +39,4 @@ pub(super) async fn read(mut body: Incoming, keep: usize) -> Result<ReadBody, hy
         len,
         sha256: hex(hash.finish().as_ref()),
     })
-}
-
-/// An answer's body on its way out.
-pub(crate) enum SimBody {
-    /// All at once, its length known.
-    Whole(Option<Bytes>),
-    /// All at once, its length kept from hyper, so that it goes out chunked.
-    Chunked(Option<Bytes>),
-}
-
-impl Body for SimBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let (Self::Whole(bytes) | Self::Chunked(bytes)) = &mut *self;
-        Poll::Ready(
-            bytes
-                .take()
-                .filter(|bytes| !bytes.is_empty())
-                .map(|bytes| Ok(Frame::data(bytes))),
-        )
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Chunked(bytes) => bytes.is_none(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len).try_into().unwrap_or(0))
-            }
-            Self::Chunked(_) => SizeHint::default(),
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! From a request to an answer: who asks, may they, what is said, what is remembered.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     apps::AppCell,
     clock::SimTime,
     endpoints::{Door, Names, Route},
     errcode::{Refusal, rid},
+    faults::{Bent, Fault, Wire},
     http::{Answer, Ask},
     log::{Call, Minted},
     rules::{AppState, Grant, Issued, Lane, PathId, Rules, SecretAsk, Verdict, refuse_unless_live},
@@ -95,6 +96,17 @@ impl<'a> Asked<'a> {
         )
     }
 
+    /// Lets another program mint first, where a fault says so.
+    fn meet_foreigners(&self, bent: &Bent) {
+        let Some(app) = &self.app else { return };
+        for fault in bent.faults() {
+            if let Fault::ForeignFetch | Fault::ForeignForce = fault {
+                let stable = *fault == Fault::ForeignForce;
+                app.lock().kill(stable, self.rules, self.now);
+            }
+        }
+    }
+
     /// Whether the token shown is not live. Changes nothing.
     pub(super) fn shows_bad_token(&self) -> bool {
         match (&self.app, self.token) {
@@ -157,37 +169,69 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Decides one request, counts it, remembers it.
+/// What was decided, and how it goes onto the wire.
+pub(super) struct Decision {
+    pub(super) answer: Answer,
+    pub(super) wire: Wire,
+    pub(super) now: SimTime,
+}
+
+/// Decides one request, bent by its faults; counts it, remembers it.
 pub(super) fn decide(
     shared: &Shared,
     route: &Route,
     ask: &Ask<'_>,
-    now: SimTime,
     rules: &Rules,
-) -> Answer {
+    bent: &Bent,
+) -> Decision {
+    let now = bent.shift(shared.clock.now());
     let (path, name) = shared.paths.seen(ask.path);
     let asked = Asked::new(shared, rules, now, ask, route, path);
     if let Some(app) = &asked.app {
         app.lock().saw(path);
     }
-    let answer = asked.answer(route).unwrap_or_else(|refusal| {
-        Answer::refused(
-            &refusal,
-            route.family,
-            &rules.dress,
-            &rid(now, shared.next_salt()),
-        )
+    asked.meet_foreigners(bent);
+    let decided = bent
+        .instead(ask, rules)
+        .unwrap_or_else(|| asked.answer(route));
+    let answer = decided.unwrap_or_else(|refusal| {
+        let rid = rid(now, shared.next_salt());
+        Answer::refused(&refusal, route.family, &rules.dress, &rid)
     });
     if let Some(minted) = &answer.minted {
         shared.count_minted(minted.lane);
     }
-    shared.log.push(call(&asked, name, &answer));
-    answer
+    let (answer, wire) = (bent.bend(answer), bent.wire());
+    shared.log.push(call(&asked, name, &answer, bent));
+    Decision { answer, wire, now }
 }
 
-fn call(asked: &Asked<'_>, path: Arc<str>, answer: &Answer) -> Call {
+/// The AppID a call names, or that its token belongs to.
+pub(super) fn appid_of(
+    shared: &Shared,
+    route: &Route,
+    ask: &Ask<'_>,
+    rules: &Rules,
+) -> Option<Box<str>> {
+    let asked = Asked::new(shared, rules, shared.clock.now(), ask, route, PathId(0));
+    asked.app.map(|app| app.appid.clone())
+}
+
+/// With that reading switched on, a token that is not live is refused before the body is read.
+pub(super) fn is_refused_early(
+    shared: &Shared,
+    route: &Route,
+    ask: &Ask<'_>,
+    rules: &Rules,
+) -> bool {
+    rules.readings.refuse_before_body
+        && route.door == Door::Token
+        && Asked::new(shared, rules, shared.clock.now(), ask, route, PathId(0)).shows_bad_token()
+}
+
+fn call(asked: &Asked<'_>, path: Arc<str>, answer: &Answer, bent: &Bent) -> Call {
     let ask = asked.ask;
-    let from: IpAddr = ask.from;
+    let cut = bent.wire() == Wire::Nothing;
     Call {
         seq: 0,
         at: asked.now,
@@ -195,12 +239,12 @@ fn call(asked: &Asked<'_>, path: Arc<str>, answer: &Answer) -> Call {
         path,
         appid: asked.app.as_ref().map(|app| app.appid.clone()),
         token: ask.params.filled("access_token").map(fingerprint),
-        status: answer.status.as_u16(),
+        status: if cut { 0 } else { answer.status.as_u16() },
         errcode: answer.errcode,
         minted: answer.minted.clone(),
         forced: ask.forces(),
-        faults: Vec::new(),
-        from,
+        faults: bent.names(),
+        from: ask.from,
         body_len: ask.body_len,
         query: ask.query.into(),
         headers: ask.header_lines().into(),

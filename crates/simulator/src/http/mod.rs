@@ -9,6 +9,9 @@ mod connection;
 mod date;
 mod decide;
 mod params;
+mod sending;
+mod serve;
+mod socket;
 
 pub(crate) use answer::Answer;
 pub(crate) use ask::Ask;

@@ -4,6 +4,7 @@
 //! readings. Must not know: HTTP, JSON, the clock, locks, what tokens look like.
 
 mod account;
+mod admission;
 mod app;
 mod day;
 mod hands;
@@ -17,7 +18,8 @@ mod ticket;
 mod whitelist;
 
 pub use account::{Account, IpStanding};
-pub(crate) use app::{AppState, Grant, Identity, Issued, SecretAsk, refuse_unless_live};
+pub(crate) use admission::refuse_unless_live;
+pub(crate) use app::{AppState, Grant, Identity, Issued, SecretAsk};
 pub(crate) use line::Slot;
 pub(crate) use quota::{PathId, daily_limit};
 pub use readings::{
@@ -26,7 +28,7 @@ pub use readings::{
     WhitelistCode, WhitelistOnTokens,
 };
 pub use switches::{Content, Dress, ErrorText, Framing, QuotaText, Quotas, Rules};
-pub(crate) use whitelist::Whitelist;
+pub(crate) use whitelist::{Whitelist, not_on_it};
 
 use serde::{Deserialize, Serialize};
 

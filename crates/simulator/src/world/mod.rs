@@ -1,8 +1,9 @@
 //! The hand inside the simulated WeChat.
 //!
 //! Owns: [`World`] and what it shares with the connections. `looking` only reads, `meddling` changes what WeChat
-//! knows, `waiting` waits for calls.
+//! knows, `breaking` sets faults, `waiting` waits for calls.
 
+mod breaking;
 mod looking;
 mod meddling;
 mod paths;
@@ -16,6 +17,7 @@ use std::sync::{
 use crate::{
     apps::{AppCell, Directory},
     clock::SimClock,
+    faults::FaultTable,
     log::CallLog,
     rules::{Lane, Rules},
     token::Minter,
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) log: CallLog,
     pub(crate) paths: Paths,
     pub(crate) gate: Gate,
+    pub(crate) faults: FaultTable,
     rules: RwLock<Arc<Rules>>,
     salt: AtomicU64,
     minted: [AtomicU64; 4],
@@ -79,6 +82,7 @@ impl Shared {
             log: CallLog::new(log_capacity),
             paths: Paths::default(),
             gate,
+            faults: FaultTable::default(),
             rules: RwLock::new(Arc::new(rules)),
             salt: AtomicU64::new(seed),
             minted: [const { AtomicU64::new(0) }; 4],

@@ -6,4 +6,6 @@
 )]
 
 mod client;
+mod control;
+mod faults;
 mod tokens;
