@@ -9,6 +9,8 @@ pub struct Exchange {
     pub answers: Vec<Vec<Vec<u8>>>,
     /// How many reads this counts for: 1, or the size of the batch.
     pub reads: u64,
+    /// Where in `request` a caller key stands that may be replaced by another of the same length.
+    pub key_at: Option<usize>,
 }
 
 impl Exchange {
@@ -33,7 +35,18 @@ impl Exchange {
             request: request.into_bytes(),
             reads: expect.len().max(1) as u64,
             answers: vec![expect],
+            key_at: None,
         }
+    }
+
+    /// The same, with the place of `key` marked, so that a run may put other keys there.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.key_at = self
+            .request
+            .windows(key.len())
+            .position(|part| part == key.as_bytes());
+        self
     }
 
     /// Redis GETs sent in one write, one for each (key, value).
@@ -51,6 +64,7 @@ impl Exchange {
             request,
             answers,
             reads: pairs.len() as u64,
+            key_at: None,
         }
     }
 }

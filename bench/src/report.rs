@@ -29,6 +29,9 @@ pub struct Sample {
     pub load_busy: f64,
     /// Answers that were not what they must be, and requests that never left.
     pub wrong: u64,
+    /// Where the next run goes on.
+    #[serde(skip)]
+    pub next: usize,
 }
 
 /// Runs `plan` against `server` and reads what it cost.
@@ -70,6 +73,7 @@ impl Sample {
             server_busy: cpu / outcome.seconds,
             load_busy: outcome.own_cpu / outcome.seconds,
             wrong: outcome.wrong + outcome.unsent,
+            next: outcome.next,
         }
     }
 }

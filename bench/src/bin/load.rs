@@ -110,6 +110,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         warm_up: Duration::from_secs_f64(warm_up),
         measure: Duration::from_secs_f64(measure),
         exchanges: &exchanges,
+        keys: &[],
+        first: 0,
     };
     let outcome = engine::run(&plan, &mut |_| ())?;
     let micros = |share| outcome.latency.quantile(share).as_secs_f64() * 1e6;

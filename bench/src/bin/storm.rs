@@ -183,6 +183,8 @@ fn read(
         warm_up: Duration::from_millis(200),
         measure,
         exchanges,
+        keys: &[],
+        first: 0,
     };
     engine::run(&plan, &mut |_| ())
 }

@@ -22,7 +22,6 @@ pub(super) struct Driver<'a> {
     epoll: rustix::fd::OwnedFd,
     connections: Vec<Connection>,
     idle: VecDeque<usize>,
-    next_exchange: usize,
     hints: Vec<usize>,
     counting: bool,
     last_answer: Instant,
@@ -41,11 +40,13 @@ impl<'a> Driver<'a> {
             epoll,
             connections: Vec::with_capacity(plan.connections),
             idle: (0..plan.connections).collect(),
-            next_exchange: 0,
             hints: Vec::new(),
             counting: false,
             last_answer: Instant::now(),
-            outcome: Outcome::default(),
+            outcome: Outcome {
+                next: plan.first,
+                ..Outcome::default()
+            },
         };
         for index in 0..plan.connections {
             let stream = driver.open(index)?;
@@ -126,19 +127,19 @@ impl<'a> Driver<'a> {
     }
 
     fn send(&mut self, index: usize, due: Instant) -> anyhow::Result<()> {
-        let exchange = self.next_exchange;
-        self.next_exchange = (exchange + 1) % self.plan.exchanges.len();
-        let connection = &mut self.connections[index];
-        connection.exchange = exchange;
-        connection.answered = 0;
-        connection.since = due;
-        connection.unwritten = self.plan.exchanges[exchange].request.len();
+        let (count, keys) = (self.plan.exchanges.len(), self.plan.keys);
+        let turn = self.outcome.next;
+        self.outcome.next += 1;
+        // Each time round, every exchange gets the next key, so that in the end each has met them all.
+        let key = (!keys.is_empty()).then(|| &keys[(turn / count + turn) % keys.len()]);
+        let exchange = &self.plan.exchanges[turn % count];
+        self.connections[index].take_up(turn % count, exchange, key, due);
         self.write_on(index)
     }
 
     fn write_on(&mut self, index: usize) -> anyhow::Result<()> {
         let connection = &mut self.connections[index];
-        let request = &self.plan.exchanges[connection.exchange].request;
+        let request = &connection.output;
         while connection.unwritten > 0 {
             match connection
                 .stream

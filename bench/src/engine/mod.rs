@@ -51,6 +51,10 @@ pub struct Plan<'a> {
     pub gentle: bool,
     /// What to send, round robin over all connections.
     pub exchanges: &'a [Exchange],
+    /// Caller keys of one length that take turns in the marked place of every exchange; none: as they are.
+    pub keys: &'a [String],
+    /// Which exchange is the first, counting on over all rounds; [`Outcome::next`] of the run before.
+    pub first: usize,
 }
 
 /// The two moments at which a watcher may read the server's clocks.
@@ -73,6 +77,8 @@ pub struct Outcome {
     pub broken: u64,
     /// Requests that were due but never left, in open loop.
     pub unsent: u64,
+    /// The number of the exchange that would have come next.
+    pub next: usize,
     /// The first thing that went wrong, for people.
     pub first_complaint: Option<String>,
     /// Seconds counted.
@@ -100,6 +106,9 @@ impl Outcome {
 pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(Moment)) -> anyhow::Result<Outcome> {
     if plan.exchanges.is_empty() || plan.connections == 0 {
         bail!("nothing to send: give at least one target and one connection");
+    }
+    if plan.keys.iter().any(|key| key.len() != plan.keys[0].len()) {
+        bail!("keys that take turns must have the same length");
     }
     let mut driver = driver::Driver::connect(plan)?;
     driver.drive(watch)?;
@@ -152,6 +161,8 @@ mod tests {
             warm_up: Duration::from_millis(20),
             measure: Duration::from_millis(200),
             exchanges,
+            keys: &[],
+            first: 0,
         }
     }
 
@@ -177,6 +188,43 @@ mod tests {
         let outcome = run(&plan(server(ANSWER, None), &bad), &mut |_| ()).unwrap();
         assert!(outcome.wrong > 100);
         assert!(outcome.first_complaint.unwrap().contains("abcde"));
+    }
+
+    #[test]
+    fn keys_take_turns_and_the_next_run_goes_on_where_the_last_ended() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = thread::spawn(move || {
+            let mut seen = Vec::new();
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut buffer = [0; 4096];
+                while let Ok(got @ 1..) = stream.read(&mut buffer) {
+                    let text = String::from_utf8_lossy(&buffer[..got]).into_owned();
+                    let words = text
+                        .split_once(' ')
+                        .and_then(|(_, rest)| rest.split_once(' '));
+                    seen.push(words.unwrap().0.to_owned());
+                    stream.write_all(ANSWER).unwrap();
+                }
+            }
+            seen
+        });
+        let exchanges =
+            ["/1?k0", "/2?k0"].map(|path| Exchange::http(path, None, None, vec![]).with_key("k0"));
+        let keys = ["k0".to_owned(), "k1".to_owned()];
+        let mut turns = plan(address, &exchanges);
+        (turns.connections, turns.keys) = (1, &keys);
+        turns.measure = Duration::from_millis(20);
+        turns.first = run(&turns, &mut |_| ()).unwrap().next;
+        let end = run(&turns, &mut |_| ()).unwrap().next;
+        let seen = seen.join().unwrap();
+        let expected = ["/1?k0", "/2?k1", "/1?k1", "/2?k0"]
+            .into_iter()
+            .cycle()
+            .take(end);
+        assert!(end > 4);
+        assert_eq!(seen, expected.collect::<Vec<_>>());
     }
 
     #[test]

@@ -197,6 +197,8 @@ fn read_each_once(hub: &Hub, world: &World, apps: usize) -> anyhow::Result<()> {
         warm_up: Duration::ZERO,
         measure: Duration::from_millis(500),
         exchanges: &exchanges,
+        keys: &[],
+        first: 0,
     };
     let mut read = 0;
     while read < exchanges.len() {

@@ -7,7 +7,6 @@ use wxtoken_bench::engine::Pace;
 use wxtoken_bench::hub::{Hub, Settings};
 use wxtoken_bench::report::{Figure, Goal, Line};
 use wxtoken_bench::rivals::nginx;
-use wxtoken_bench::targets;
 use wxtoken_bench::tls::{self, Certificate};
 use wxtoken_bench::wire::Protocol;
 
@@ -34,7 +33,7 @@ impl Bench {
             &body,
             Some(&certificate),
         )?;
-        let (asked, constant) = (targets::http(&list), Self::constant_target(&body));
+        let (asked, constant) = (self.asked(&list), Self::constant_target(&body));
         let ours = Side {
             server: &hub.server,
             address: hub.api.address,

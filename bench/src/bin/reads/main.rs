@@ -10,6 +10,7 @@ mod parts;
 mod rounds;
 mod wrk;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -123,6 +124,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<()> {
         tokens,
         upstream,
         hub,
+        turn: Cell::new(0),
     };
     let mut lines = Vec::new();
     for part in Part::value_variants() {

@@ -34,7 +34,7 @@ impl Bench {
         let (server, address) = nginx::start(&self.world.folder, self.cores.server, &body, None)?;
         let size = Peer::plain(address, None).ask("/", None)?.size;
         println!("  nginx's have the same body, {size} bytes with the head");
-        let (asked, constant) = (targets::http(list), Self::constant_target(&body));
+        let (asked, constant) = (self.asked(list), Self::constant_target(&body));
         let theirs = Side {
             server: &server,
             address,
@@ -89,7 +89,7 @@ impl Bench {
 
     fn redis_reads(&self) -> anyhow::Result<Vec<Line>> {
         let (server, address, list) = self.redis()?;
-        let (asked, gets) = (targets::http(&self.native()), targets::redis(&list, 1));
+        let (asked, gets) = (self.asked(&self.native()), targets::redis(&list, 1));
         let theirs = Side {
             server: &server,
             address,
@@ -133,7 +133,7 @@ impl Bench {
                 }
             })
             .collect();
-        let (asked, gets) = (targets::http(&batches), targets::redis(&list, BATCH));
+        let (asked, gets) = (self.asked(&batches), targets::redis(&list, BATCH));
         let theirs = Side {
             server: &server,
             address,
@@ -159,7 +159,7 @@ impl Bench {
         let list = self.native();
         let body = self.sample_body(&list[0])?;
         let (server, address) = nginx::start(&self.world.folder, self.cores.server, &body, None)?;
-        let (asked, constant) = (targets::http(&list), Self::constant_target(&body));
+        let (asked, constant) = (self.asked(&list), Self::constant_target(&body));
         let theirs = Side {
             server: &server,
             address,
@@ -191,7 +191,7 @@ impl Bench {
         let list = self.native();
         let body = self.sample_body(&list[0])?;
         let (server, address) = haproxy::start(&self.world.folder, self.cores.server, &body)?;
-        let (asked, constant) = (targets::http(&list), Self::constant_target(&body));
+        let (asked, constant) = (self.asked(&list), Self::constant_target(&body));
         let theirs = Side {
             server: &server,
             address,

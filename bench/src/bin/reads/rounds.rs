@@ -1,5 +1,6 @@
 //! What all parts share: the servers that are up, what to ask them, and rounds of rival, ours, rival.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use wxtoken_bench::host::Cores;
 use wxtoken_bench::hub::{Hub, World};
 use wxtoken_bench::process::Server;
 use wxtoken_bench::report::{self, Goal, Line, Sample};
-use wxtoken_bench::targets::Target;
+use wxtoken_bench::targets::{self, Target};
 use wxtoken_bench::wire::Protocol;
 
 use crate::Arguments;
@@ -25,6 +26,8 @@ pub(crate) struct Bench {
     pub(crate) tokens: HashMap<String, String>,
     pub(crate) upstream: SocketAddr,
     pub(crate) hub: Hub,
+    /// How many of our reads have been sent: each run goes on with other pairs of app and caller.
+    pub(crate) turn: Cell<usize>,
 }
 
 /// A server and what to send it.
@@ -73,6 +76,18 @@ impl Bench {
             .collect()
     }
 
+    /// What to send for each app in turn, with the callers' keys taking turns: an app is asked for by the same caller
+    /// again only after all other callers did. Compatible reads need that: asking again within seconds would mean “my
+    /// token has failed”.
+    pub(crate) fn asked(&self, list: &[Target]) -> Vec<Exchange> {
+        let keys = self.world.keys.iter().cycle();
+        targets::http(list)
+            .into_iter()
+            .zip(keys)
+            .map(|(exchange, key)| exchange.with_key(key))
+            .collect()
+    }
+
     pub(crate) fn our_side<'a>(&'a self, exchanges: &'a [Exchange]) -> Side<'a> {
         Side {
             server: &self.hub.server,
@@ -100,8 +115,19 @@ impl Bench {
             warm_up: measure / 4,
             measure,
             exchanges: side.exchanges,
+            keys: &self.world.keys,
+            first: self.turn.get(),
         };
-        report::measure(&plan, side.server)
+        let sample = report::measure(&plan, side.server)?;
+        // The rivals have no keys, so only our reads go on to the next ones.
+        if side
+            .exchanges
+            .iter()
+            .any(|exchange| exchange.key_at.is_some())
+        {
+            self.turn.set(sample.next);
+        }
+        Ok(sample)
     }
 
     /// Rounds of rival, ours, rival.
