@@ -22,7 +22,7 @@ use crate::keeper::HashValue;
 
 use super::base::Base;
 use super::connect::{BuildError, Dialer};
-use super::errcode::{Endpoint, Verdict, WRONG_SECRET, judge};
+use super::errcode::{Endpoint, Verdict, is_wrong_secret, judge};
 use super::exchange::{Answered, Broken, Exchange};
 use super::hosts::Hosts;
 use super::notes::{Notes, SecretUsed, Told};
@@ -139,7 +139,7 @@ impl WeChat {
             .once(app, ask, base_url.as_ref(), &first.1, progress)
             .await;
         let (used, answer) = match answer {
-            Err(Trouble::Refused(WRONG_SECRET)) => {
+            Err(Trouble::Refused(code)) if is_wrong_secret(code) => {
                 progress.notes = Notes::default();
                 let again = self.once(app, ask, base_url.as_ref(), &second.1, progress);
                 (second.0, again.await)

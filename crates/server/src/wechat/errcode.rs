@@ -63,8 +63,12 @@ impl Endpoint {
     }
 }
 
-/// 40125: the AppSecret is wrong. With it alone is the previous AppSecret tried.
-pub const WRONG_SECRET: i64 = 40125;
+/// Whether a token endpoint says by this errcode that the AppSecret is wrong: 40125 today, 40001 in the old wording.
+/// With these alone is the previous AppSecret tried.
+#[must_use]
+pub const fn is_wrong_secret(errcode: i64) -> bool {
+    matches!(errcode, 40125 | 40001)
+}
 
 /// Whether an API call made with a token says by this errcode that the token is bad: 40001, 40014 and 42001.
 ///

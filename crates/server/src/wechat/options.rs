@@ -18,7 +18,7 @@ pub struct AppUpstream {
     pub base_url: Option<Base>,
     /// The AppSecret.
     pub secret: Secret,
-    /// The AppSecret before it, while a change is under way: tried when WeChat calls the other one wrong (40125).
+    /// The AppSecret before it, while a change is under way: tried when WeChat calls the other one wrong.
     pub previous_secret: Option<Secret>,
 }
 

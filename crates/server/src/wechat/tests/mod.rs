@@ -6,6 +6,7 @@ mod proxy;
 mod reuse;
 mod routes;
 mod secrets;
+mod simulated;
 mod tls;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::config::Secret;
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(30);
 /// For tests that wait for it to pass.
-const SHORT: Duration = Duration::from_millis(60);
+const SHORT: Duration = Duration::from_millis(250);
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const PREVIOUS: &str = "fedcba9876543210fedcba9876543210";

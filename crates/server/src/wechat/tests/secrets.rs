@@ -27,8 +27,13 @@ fn shown(peer: &Peer) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn the_previous_secret_is_tried_once_when_the_current_one_is_called_wrong() {
-    for question in [Ask::Classic, Ask::Stable, Ask::Forced] {
-        let peer = Peer::start([ok(WRONG), ok(GOOD)]).await;
+    let old_wording = r#"{"errcode":40001,"errmsg":"invalid credential"}"#;
+    for (question, wrong) in [
+        (Ask::Classic, WRONG),
+        (Ask::Stable, WRONG),
+        (Ask::Forced, old_wording),
+    ] {
+        let peer = Peer::start([ok(wrong), ok(GOOD)]).await;
         let client = client(options(peer.base()), changing());
         let told = ask(&client, question).await;
         assert_eq!(value(&told).0, "68_new");
@@ -67,7 +72,6 @@ async fn two_wrong_secrets_are_a_refusal() {
 #[tokio::test]
 async fn no_other_trouble_makes_the_previous_secret_be_tried() {
     for trouble in [
-        ok(r#"{"errcode":40001}"#),
         ok(r#"{"errcode":40164}"#),
         ok(r#"{"errcode":40013}"#),
         ok(r#"{"errcode":-1}"#),
