@@ -12,8 +12,9 @@ use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 use wxtoken_core::refresh::{Machine, Standing};
 
-use super::driver::{Driver, Kept};
+use super::driver::Driver;
 use super::handle::Command;
+use super::parts::Kept;
 use super::reasons::no_live;
 use super::shelf::Absent;
 use super::tell::describe_trouble;

@@ -2,135 +2,39 @@
 //!
 //! One loop drives every app, for a task per app would cost more memory than its machine does.
 
-use std::collections::{BTreeSet, HashMap};
-use std::pin::Pin;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock};
-use wxtoken_core::credential::{Kind, Token, ValueId};
 use wxtoken_core::refresh::event::Event;
-use wxtoken_core::refresh::rules::Rules;
 use wxtoken_core::refresh::{Machine, step};
-use wxtoken_core::source::CredentialSource;
-use wxtoken_core::store::{Fence, Record, RecordStore};
 
 use super::handle::Command;
-use super::shelf::Shelf;
+use super::parts::{Control, Input, Kept, Parts, Write};
 use super::tell::Tell;
-use super::views::Notice;
 use super::waiting::Waiting;
-
-/// What a copy of a credential kept elsewhere must hear of.
-pub trait Copies: Send + Sync {
-    /// A new value is handed out, or its expiry moved: copies are rewritten.
-    fn changed(&self, app: &AppId, kind: Kind);
-    /// The value was found alive after someone changed a copy: copies may be put back.
-    fn put_back(&self, app: &AppId, kind: Kind);
-}
-
-/// An app as the keeper is told of it.
-#[derive(Debug, Clone)]
-pub struct Spec {
-    /// Which app.
-    pub app: AppId,
-    /// How it is kept. Apps that are configured alike share one.
-    pub rules: Arc<Rules>,
-    /// Its type, for what people are told.
-    pub kinds: Box<[Kind]>,
-    /// An existing classic token to adopt.
-    pub adopt: Option<(Token, ValueId)>,
-    /// Its AppSecret, address or the like changed: what was refused is worth a try.
-    pub fresh_secret: bool,
-}
-
-/// What the loop stands on.
-#[derive(Clone)]
-pub struct Parts {
-    /// Time and sleep.
-    pub clock: Arc<dyn Clock>,
-    /// WeChat.
-    pub source: Arc<dyn CredentialSource>,
-    /// What survives.
-    pub store: Arc<dyn RecordStore>,
-    /// The fence of a store that is ours alone; none where leases are taken.
-    pub own: Option<Fence>,
-    /// What readers see.
-    pub shelf: Arc<Shelf>,
-    /// Who listens for changes.
-    pub notices: broadcast::Sender<Notice>,
-    /// Files and the like.
-    pub copies: Arc<dyn Copies>,
-    /// Calls to WeChat at one time.
-    pub max_in_flight: usize,
-    /// Where chance starts from.
-    pub seed: u64,
-}
-
-/// What the loop hears.
-pub(super) enum Input {
-    Event(u32, Event),
-    Command(Command),
-    Apps(Vec<Spec>, oneshot::Sender<()>),
-    Added(Box<(Spec, Option<Box<Record>>)>),
-    Stop(oneshot::Sender<()>),
-}
-
-/// One app kept.
-pub(super) struct Kept {
-    pub(super) app: AppId,
-    /// Always there, but during a step.
-    pub(super) machine: Option<Machine>,
-    wake: Boot,
-    pub(super) absent_since: Option<wxtoken_core::clock::Wall>,
-}
-
-pub(super) type Write = Pin<Box<dyn Future<Output = (u32, Event)> + Send>>;
-
-/// Starts the loop's other end; see [`Driver::run`].
-#[derive(Clone)]
-pub struct Control(mpsc::UnboundedSender<Input>);
-
-impl Control {
-    /// Tells the loop which apps there are now; returns when it has taken them over.
-    pub async fn apps(&self, specs: Vec<Spec>) {
-        let (done, wait) = oneshot::channel();
-        if self.0.send(Input::Apps(specs, done)).is_ok() {
-            let _ = wait.await;
-        }
-    }
-
-    /// Somebody changed a copy of this value.
-    pub fn command(&self, command: Command) {
-        let _ = self.0.send(Input::Command(command));
-    }
-
-    /// Lets calls under way end and be saved, then stops the loop.
-    pub async fn stop(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.0.send(Input::Stop(done)).is_ok() {
-            let _ = wait.await;
-        }
-    }
-}
 
 /// The loop's state.
 pub struct Driver {
     pub(super) parts: Parts,
     pub(super) apps: Vec<Option<Box<Kept>>>,
     pub(super) index: HashMap<AppId, u32, foldhash::fast::RandomState>,
-    wakes: BTreeSet<(Boot, u32)>,
+    pub(super) wakes: BTreeSet<(Boot, u32)>,
     pub(super) writes: FuturesUnordered<Write>,
     pub(super) inbox: mpsc::UnboundedSender<Input>,
-    heard: mpsc::UnboundedReceiver<Input>,
+    pub(super) heard: mpsc::UnboundedReceiver<Input>,
     pub(super) slots: Arc<Semaphore>,
     pub(super) in_flight: usize,
     pub(super) waiting: Waiting,
     pub(super) tell: Tell,
-    stopping: Option<oneshot::Sender<()>>,
+    /// Apps that had nothing to hand out at the start and have not been tried yet.
+    pub(super) untried: HashSet<u32>,
+    pub(super) first_round: watch::Sender<bool>,
+    pub(super) stopping: Option<oneshot::Sender<()>>,
 }
 
 impl Driver {
@@ -151,62 +55,24 @@ impl Driver {
             heard,
             in_flight: 0,
             waiting: Waiting::default(),
+            untried: HashSet::new(),
+            first_round: watch::Sender::new(false),
             stopping: None,
         };
         (driver, control)
     }
 
-    /// Takes an app over, with its record if it had one. Call before [`Self::run`] for all that are known at start.
-    pub fn add(&mut self, spec: Spec, record: Option<&Record>) {
-        let now = self.parts.clock.now();
-        let Ok(index) = u32::try_from(self.apps.len()) else {
-            return;
-        };
-        let seed = self.parts.seed ^ u64::from(index).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let machine = Machine::restore(spec.rules, record, self.parts.own, seed, now);
-        self.parts.shelf.place(spec.app, &spec.kinds);
-        for kind in Kind::ALL {
-            if let Some(value) = machine.current(kind, now) {
-                self.parts
-                    .shelf
-                    .put(&spec.app, kind, Some(Arc::clone(value)));
-                self.parts.copies.changed(&spec.app, kind);
-            }
-        }
-        self.index.insert(spec.app, index);
-        let kept = Kept {
-            app: spec.app,
-            machine: Some(machine),
-            wake: Boot::NEVER,
-            absent_since: None,
-        };
-        self.apps.push(Some(Box::new(kept)));
-        self.wake_at(index, now.boot);
-        if let Some((token, id)) = spec.adopt {
-            self.adopt(index, token, id);
-        }
-    }
-
-    /// An existing token is adopted only where no classic value of ours is known.
-    fn adopt(&mut self, index: u32, token: Token, id: ValueId) {
-        let now = self.parts.clock.now();
-        let held = self
-            .kept(index)
-            .and_then(|kept| kept.machine.as_ref())
-            .is_some_and(|machine| {
-                machine
-                    .lane_view(wxtoken_core::credential::Lane::Classic, now)
-                    .is_some_and(|lane| lane.expires.is_some())
-            });
-        if !held {
-            let _ = self
-                .inbox
-                .send(Input::Event(index, Event::Adopt { token, id }));
-        }
+    /// Becomes true once every app that started with nothing has been tried.
+    #[must_use]
+    pub fn first_round(&self) -> watch::Receiver<bool> {
+        self.first_round.subscribe()
     }
 
     /// Runs until stopped.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        if self.untried.is_empty() {
+            self.first_round.send_replace(true);
+        }
         loop {
             let due = self.next_due();
             let clock = Arc::clone(&self.parts.clock);
@@ -292,11 +158,21 @@ impl Driver {
             return;
         };
         let (machine, effects) = step(machine, event, now);
+        let idle = !machine.at_work();
         kept.machine = Some(machine);
         for effect in effects {
             self.carry_out(index, effect);
         }
+        if idle {
+            self.tried(index);
+        }
         self.look(index);
+    }
+
+    fn tried(&mut self, index: u32) {
+        if self.untried.remove(&index) && self.untried.is_empty() {
+            self.first_round.send_replace(true);
+        }
     }
 
     pub(super) fn wake_at(&mut self, index: u32, at: Boot) {
@@ -318,67 +194,6 @@ impl Driver {
         self.apps
             .get_mut(usize::try_from(index).ok()?)?
             .as_deref_mut()
-    }
-
-    fn reconfigure(&mut self, specs: Vec<Spec>) {
-        let stay: std::collections::HashSet<AppId> = specs.iter().map(|spec| spec.app).collect();
-        let gone: Vec<AppId> = self
-            .index
-            .keys()
-            .filter(|app| !stay.contains(app))
-            .copied()
-            .collect();
-        for app in gone {
-            self.remove(&app);
-        }
-        for spec in specs {
-            match self.index.get(&spec.app).copied() {
-                Some(index) => self.change(index, spec),
-                None => self.fetch_record(spec),
-            }
-        }
-    }
-
-    fn remove(&mut self, app: &AppId) {
-        let Some(index) = self.index.remove(app) else {
-            return;
-        };
-        self.parts.shelf.remove(app);
-        if let Some(kept) = usize::try_from(index)
-            .ok()
-            .and_then(|at| self.apps.get_mut(at)?.take())
-        {
-            self.wakes.remove(&(kept.wake, index));
-        }
-        self.waiting.forget(index);
-    }
-
-    fn change(&mut self, index: u32, spec: Spec) {
-        let Some(machine) = self.kept(index).and_then(|kept| kept.machine.as_ref()) else {
-            return;
-        };
-        let same = *machine.rules() == spec.rules && !spec.fresh_secret;
-        self.parts.shelf.place(spec.app, &spec.kinds);
-        if !same {
-            self.feed(index, Event::RulesChanged(spec.rules));
-        }
-        if let Some((token, id)) = spec.adopt {
-            self.adopt(index, token, id);
-        }
-    }
-
-    /// An app that is new to this process may have a record from an earlier life.
-    fn fetch_record(&self, spec: Spec) {
-        let (store, inbox) = (Arc::clone(&self.parts.store), self.inbox.clone());
-        self.parts.shelf.place(spec.app, &spec.kinds);
-        tokio::spawn(async move {
-            let lease = store.lease(&spec.app, std::time::Duration::ZERO).await;
-            let record = match lease {
-                Ok(wxtoken_core::store::Lease::Won { record, .. }) => record,
-                Ok(wxtoken_core::store::Lease::Taken { .. }) | Err(_) => None,
-            };
-            let _ = inbox.send(Input::Added(Box::new((spec, record))));
-        });
     }
 
     /// Whether all that was under way at a stop has ended.

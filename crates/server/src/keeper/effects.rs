@@ -11,7 +11,8 @@ use wxtoken_core::refresh::event::{CallId, Effect, Event};
 use wxtoken_core::source::{Ask, Failure, Passing, Trouble};
 use wxtoken_core::store::{Fence, Lease, Record, StoreError};
 
-use super::driver::{Driver, Input};
+use super::driver::Driver;
+use super::parts::{Input, Write};
 use super::views::Notice;
 
 impl Driver {
@@ -72,7 +73,7 @@ impl Driver {
         bad: Event,
     ) {
         let store = Arc::clone(&self.parts.store);
-        let mut write: super::driver::Write = Box::pin(async move {
+        let mut write: Write = Box::pin(async move {
             let event = match store.write(&app, &record, fence).await {
                 Ok(()) => good,
                 Err(StoreError::Stale(record)) => Event::Stale(record),

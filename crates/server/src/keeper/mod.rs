@@ -7,7 +7,9 @@ mod commands;
 mod driver;
 mod effects;
 mod handle;
+mod parts;
 mod reasons;
+mod roster;
 mod shelf;
 mod tell;
 #[cfg(test)]
@@ -15,7 +17,8 @@ mod tests;
 mod views;
 mod waiting;
 
-pub use driver::{Control, Copies, Driver, Parts, Spec};
+pub use driver::Driver;
 pub use handle::{Command, HashValue, Keeper, KeeperStopped};
+pub use parts::{Control, Copies, Parts, Spec};
 pub use shelf::{Absent, NoLive, Shelf};
 pub use views::{AppStatus, KindStatus, LaneStatus, Notice, RefreshOutcome, Report};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Clock, millis};
@@ -36,6 +36,7 @@ pub struct Backbone {
     pub(super) store: Arc<EmbeddedStore>,
     hash: HashValue,
     driver: JoinHandle<()>,
+    first_round: watch::Receiver<bool>,
 }
 
 /// What the backbone is given besides the configuration.
@@ -55,6 +56,11 @@ impl Backbone {
     #[must_use]
     pub fn keeper(&self) -> &Keeper {
         &self.keeper
+    }
+
+    /// Becomes true once every app that started with nothing has been tried.
+    pub(super) fn first_round(&self) -> watch::Receiver<bool> {
+        self.first_round.clone()
     }
 
     /// Opens the store, takes over what it holds, and starts the loop.
@@ -88,6 +94,7 @@ impl Backbone {
         };
         let (mut driver, control) = Driver::new(parts);
         take_over(&mut driver, store.as_ref(), &now, &hash).await?;
+        let first_round = driver.first_round();
         let (commands, asked) = mpsc::channel(COMMANDS);
         let keeper = Keeper::new(shelf, footing.clock, Arc::clone(&hash), commands, notices);
         Ok(Self {
@@ -96,6 +103,7 @@ impl Backbone {
             store,
             hash,
             driver: tokio::spawn(driver.run(asked)),
+            first_round,
         })
     }
 

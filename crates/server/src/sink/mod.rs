@@ -10,4 +10,4 @@ mod upkeep;
 
 pub use file::{FileSink, FileState};
 pub use file_error::FileSinkError;
-pub use upkeep::{SinkCounts, Upkeep, Worker};
+pub use upkeep::{Upkeep, Worker};

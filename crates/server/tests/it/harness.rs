@@ -9,11 +9,12 @@ use tokio::sync::broadcast;
 use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
 use wxtoken_core::refresh::verdict::Evidence;
-use wxtoken_server::clock::ManualClock;
+use wxtoken_server::clock::{ManualClock, SystemClock};
 use wxtoken_server::config::{self, Config};
 use wxtoken_server::keeper::{Absent, Keeper, Notice, Report};
 use wxtoken_server::services::{Backbone, Footing};
 use wxtoken_server::sink::Upkeep;
+use wxtoken_server::telemetry::Metrics;
 use wxtoken_simulator::{AppKind, AppSpec, Options, SimClock, Upstream};
 
 /// The app every story has.
@@ -68,7 +69,7 @@ impl World {
         });
         let folder = tempfile::tempdir().unwrap();
         let config = parse(lines, &wechat, &folder);
-        let (sinks, _) = Upkeep::new(&config);
+        let (sinks, _) = Upkeep::new(&config, metrics());
         let mut world = Self {
             wechat,
             clock: Arc::new(clock),
@@ -84,7 +85,7 @@ impl World {
     /// Starts the server (again).
     pub(crate) async fn start(&mut self) {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (sinks, worker) = Upkeep::new(&self.config.load());
+        let (sinks, worker) = Upkeep::new(&self.config.load(), metrics());
         let footing = Footing {
             clock: Arc::clone(&clock),
             copies: Arc::new(sinks.clone()),
@@ -166,6 +167,10 @@ impl World {
     pub(crate) fn lives(&self, token: &str) -> bool {
         self.wechat.world().is_live(APP, token)
     }
+}
+
+fn metrics() -> Arc<Metrics> {
+    Arc::new(Metrics::new(Arc::new(SystemClock)))
 }
 
 fn parse(lines: &str, wechat: &Upstream, folder: &TempDir) -> Config {

@@ -2,6 +2,8 @@
 //!
 //! Each file is a story. Tests wait for what happens, never for time.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
 mod harness;
 mod restarts;
 mod sinks;

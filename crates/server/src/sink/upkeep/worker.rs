@@ -1,11 +1,6 @@
-//! Keeps every file sink true: written when a value changes, looked at regularly, written again when a write failed or when
-//! someone changed or removed it and WeChat has said that our value lives.
-//!
-//! Owns: when which file is written. Must not know: how (see [`super::FileSink`]), and whether a value lives: a changed file
-//! is reported to the keeper as evidence, and put back when the keeper says so.
+//! The worker: writes what is due, looks at every file now and then, reports what others changed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,83 +9,14 @@ use wxtoken_core::clock::{Boot, Clock, millis};
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
 use wxtoken_core::refresh::verdict::Evidence;
 
-use super::{FileSink, FileSinkError, FileState};
-use crate::config::Config;
-use crate::keeper::{Copies, Keeper};
+use super::{Nudge, Shared};
+use crate::keeper::Keeper;
+use crate::sink::{FileSink, FileSinkError, FileState};
 
 /// How often files are looked at: whoever reads one whose token died has a live one within this and a probe.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a report of a changed file waits for its answer; the loop does not wait for it.
 const REPORT_WAIT: Duration = Duration::from_secs(10);
-
-/// A nudge to the worker.
-#[derive(Debug, Clone, Copy)]
-enum Nudge {
-    Write(AppId, Kind),
-    Configured,
-}
-
-/// One file, and how it fares.
-struct Upkept {
-    sink: Arc<FileSink>,
-    key: CredentialKey,
-    /// It has to be written, not before this.
-    due: Option<Boot>,
-    failures: u32,
-    /// It was found changed, and that was reported.
-    reported: bool,
-}
-
-/// How sinks fare, for metrics and for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SinkCounts {
-    /// Writes that succeeded.
-    pub written: u64,
-    /// Writes that failed.
-    pub failed: u64,
-    /// Files found changed or removed by others.
-    pub foreign: u64,
-    /// Files that are not as they should be now.
-    pub unhappy: u64,
-}
-
-/// The handle: tells the worker what changed. Cheap to clone.
-#[derive(Clone)]
-pub struct Upkeep {
-    nudges: mpsc::UnboundedSender<Nudge>,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    sinks: Mutex<HashMap<AppId, Vec<Upkept>>>,
-    counts: Mutex<SinkCounts>,
-}
-
-impl Copies for Upkeep {
-    fn changed(&self, app: &AppId, kind: Kind) {
-        if self.shared.has(app) {
-            let _ = self.nudges.send(Nudge::Write(*app, kind));
-        }
-    }
-
-    fn put_back(&self, app: &AppId, kind: Kind) {
-        self.changed(app, kind);
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AppId, Vec<Upkept>>> {
-        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has(&self, app: &AppId) -> bool {
-        self.lock().contains_key(app)
-    }
-
-    fn count(&self, change: impl FnOnce(&mut SinkCounts)) {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
 
 /// The worker's end, to be run once the keeper is there.
 pub struct Worker {
@@ -98,72 +24,11 @@ pub struct Worker {
     shared: Arc<Shared>,
 }
 
-impl Upkeep {
-    /// The handle, and the worker to run.
-    #[must_use]
-    pub fn new(config: &Config) -> (Self, Worker) {
-        let (nudges, nudged) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            sinks: Mutex::default(),
-            counts: Mutex::default(),
-        });
-        let upkeep = Self {
-            nudges,
-            shared: Arc::clone(&shared),
-        };
-        upkeep.configure(config);
-        (upkeep, Worker { nudged, shared })
-    }
-
-    /// Which files there are now. Files that stay go on; new ones are written; the others are left as they are.
-    pub fn configure(&self, config: &Config) {
-        let mut sinks = self.shared.lock();
-        let mut before = std::mem::take(&mut *sinks);
-        for app in config.apps.iter().filter(|app| !app.files().is_empty()) {
-            let mut old = before.remove(&app.appid).unwrap_or_default();
-            let kept = app.files().iter().map(|file| {
-                let same = old.iter().position(|upkept| upkept.sink.config() == file);
-                same.map(|at| old.swap_remove(at))
-                    .unwrap_or_else(|| Upkept {
-                        sink: Arc::new(FileSink::new(app.appid, file.clone())),
-                        key: CredentialKey {
-                            app: app.appid,
-                            kind: file.kind,
-                        },
-                        due: Some(Boot::default()),
-                        failures: 0,
-                        reported: false,
-                    })
-            });
-            sinks.insert(app.appid, kept.collect());
-        }
-        drop(sinks);
-        let _ = self.nudges.send(Nudge::Configured);
-    }
-
-    /// How sinks fare.
-    #[must_use]
-    pub fn counts(&self) -> SinkCounts {
-        let unhappy = self
-            .shared
-            .lock()
-            .values()
-            .flatten()
-            .filter(|upkept| upkept.failures > 0)
-            .count();
-        let counts = *self
-            .shared
-            .counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        SinkCounts {
-            unhappy: u64::try_from(unhappy).unwrap_or(u64::MAX),
-            ..counts
-        }
-    }
-}
-
 impl Worker {
+    pub(super) const fn new(nudged: mpsc::UnboundedReceiver<Nudge>, shared: Arc<Shared>) -> Self {
+        Self { nudged, shared }
+    }
+
     /// Runs until every handle is gone.
     pub async fn run(mut self, keeper: Keeper, clock: Arc<dyn Clock>) {
         let mut look = clock.now().boot;
@@ -251,7 +116,7 @@ impl Worker {
                     tracing::info!(app.id = %upkept.key.app, "the file {path} is written again");
                 }
                 upkept.failures = 0;
-                self.shared.count(|counts| counts.written += 1);
+                self.shared.metrics.sink_write("file", "ok");
             }
             Err(error) => {
                 if upkept.failures == 0 {
@@ -261,7 +126,7 @@ impl Worker {
                 upkept.failures = upkept.failures.saturating_add(1);
                 let wait = 1000_u64 << upkept.failures.min(6);
                 upkept.due = Some(clock.now().boot.plus(wait.min(60_000)));
-                self.shared.count(|counts| counts.failed += 1);
+                self.shared.metrics.sink_write("file", "failed");
             }
         }
     }
@@ -328,7 +193,7 @@ impl Worker {
             credential.kind = %key.kind,
             "the file {path} was {what} by someone else; it is put back once WeChat says that our value lives",
         );
-        self.shared.count(|counts| counts.foreign += 1);
+        self.shared.metrics.sink_write("file", "changed_by_others");
         let (keeper, value) = (keeper.clone(), Arc::clone(value));
         let shared = Arc::clone(&self.shared);
         let sink = sink.config().path.clone();
