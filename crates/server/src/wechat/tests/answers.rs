@@ -36,7 +36,7 @@ async fn every_question_reaches_its_endpoint_and_its_answer_comes_back() {
     assert_eq!(
         lines,
         [
-            "GET /cgi-bin/token?grant_type=client_credential&appid=wx0123456789abcdef&secret=0123456789abcdef0123456789abcdef HTTP/1.1",
+            "GET /cgi-bin/token?grant_type=client_credential&appid=wx0123456789abcdef&secret=c3a1f09e5b7d4286d82e60b1947fa35c HTTP/1.1",
             "POST /cgi-bin/stable_token HTTP/1.1",
             "POST /cgi-bin/stable_token HTTP/1.1",
             "GET /cgi-bin/ticket/getticket?access_token=68_LIVE-token_abc&type=jsapi HTTP/1.1",

@@ -1,6 +1,7 @@
 //! The client against peers of our own making, over real sockets on loopback.
 
 mod answers;
+mod faults;
 mod peer;
 mod proxy;
 mod reuse;
@@ -24,7 +25,7 @@ const LONG: Duration = Duration::from_secs(30);
 /// For tests that wait for it to pass.
 const SHORT: Duration = Duration::from_millis(250);
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const SECRET: &str = "c3a1f09e5b7d4286d82e60b1947fa35c";
 const PREVIOUS: &str = "fedcba9876543210fedcba9876543210";
 const TOKEN: &str = "68_LIVE-token_abc";
 

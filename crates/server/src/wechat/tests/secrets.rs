@@ -1,7 +1,10 @@
 //! Two AppSecrets during a change, and that no secret gets out.
 
+use wxtoken_core::source::CredentialSource;
+
 use super::peer::{Act, Peer, nobody, ok};
 use super::*;
+use crate::config::{Log, LogFormat, LogLevel};
 use crate::wechat::SecretUsed;
 
 const GOOD: &str = r#"{"access_token":"68_new","expires_in":7200}"#;
@@ -141,4 +144,66 @@ async fn nothing_that_is_told_about_a_call_holds_a_secret() {
             assert!(!shown.contains(piece), "{piece} is shown");
         }
     }
+}
+
+#[derive(Clone, Default)]
+struct Paper(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_app_errcode_and_rid_and_at_no_level_a_secret() {
+    let paper = Paper::default();
+    let writer = paper.clone();
+    let log = Log {
+        format: LogFormat::Json,
+        level: LogLevel::Trace,
+    };
+    let subscriber = crate::telemetry::subscriber(&log, false, move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let refused = format!(
+        r#"{{"errcode":40013,"errmsg":"invalid appid {SECRET} {TOKEN} rid: 6aac005a-01bfdbee-79769285"}}"#
+    );
+    for question in every_ask() {
+        let peer = Peer::start([ok(&refused), Act::Reset]).await;
+        for client in [client_of(peer.base()), client_of(nobody().await)] {
+            let app = app();
+            let asked = client.ask(&app, question.clone(), LONG);
+            assert!(asked.await.is_err());
+        }
+    }
+    let logged = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    for secret in [SECRET, TOKEN] {
+        for at in 0..=secret.len() - 12 {
+            assert!(!logged.contains(&secret[at..at + 12]), "{logged}");
+        }
+    }
+    let lines: Vec<serde_json::Value> = logged
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        lines.len(),
+        12,
+        "one line per answer with an errcode or failed connection"
+    );
+    assert_eq!(lines[0]["app.id"], "wx0123456789abcdef");
+    assert_eq!(lines[0]["errcode"], 40013);
+    assert_eq!(lines[0]["rid"], "6aac005a-01bfdbee-79769285");
+    assert!(
+        lines[1]["host"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://127.0.0.1:")
+    );
 }
