@@ -83,6 +83,20 @@ impl App {
         own.unwrap_or_else(|| usual_limits(self.app_type))
     }
 
+    /// Whether all but the files is the same.
+    pub(super) fn same_but_files(&self, other: &Self) -> bool {
+        let without = |app: &Self| {
+            let mut rare = app.rare.as_deref().cloned().unwrap_or_default();
+            rare.files = Box::default();
+            rare
+        };
+        let plain = |app: &Self| (app.appid, app.app_type, app.lanes, app.kinds, app.take_over);
+        plain(self) == plain(other)
+            && self.secret == other.secret
+            && self.name == other.name
+            && (self.rare == other.rare || without(self) == without(other))
+    }
+
     /// The files kept for it.
     #[must_use]
     pub fn files(&self) -> &[FileSinkConfig] {

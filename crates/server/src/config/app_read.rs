@@ -38,7 +38,7 @@ pub(super) struct AppRow {
     /// Where its AppID stands.
     pub(super) spot: Spot,
     /// Where the path of each of its files stands.
-    pub(super) files: Vec<Spot>,
+    pub(super) files: Box<[Spot]>,
 }
 
 /// What an account of this type may do in a day.
@@ -91,7 +91,11 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
             appid = app.appid
         ));
     }
-    Some(AppRow { app, spot, files })
+    Some(AppRow {
+        app,
+        spot,
+        files: files.into(),
+    })
 }
 
 fn read_name(field: Field<'_>) -> Option<Box<str>> {

@@ -123,11 +123,16 @@ impl<'s> Field<'s> {
 
     /// One of a few words.
     pub(super) fn one_of<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
-        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-        let text = self.text(&format!("one of {}", listed(&names)))?;
+        let names = || -> Vec<&str> { words.iter().map(|(name, _)| *name).collect() };
+        if !matches!(self.value(), DeValue::String(_)) {
+            self.wrong_type(&format!("one of {}", listed(&names())));
+            return None;
+        }
+        let text = self.text("")?;
         if let Some((_, value)) = words.iter().find(|(name, _)| *name == text.value) {
             return Some(*value);
         }
+        let names = names();
         let near = nearest(&text.value, &names).filter(|_| text.literal);
         let near = near.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
         let all = listed(&names);

@@ -10,7 +10,10 @@ mod app_read;
 pub mod caller;
 mod caller_read;
 mod cross;
+mod diff;
 mod doc;
+#[cfg(test)]
+mod example_test;
 mod field;
 pub mod gateway;
 mod include;
@@ -44,6 +47,7 @@ use wxtoken_core::app::AppId;
 pub use admin::Admin;
 pub use app::{App, Kinds, Lanes};
 pub use caller::{AppScope, Caller, CompatExpiresIn, HandsOut, Permission, Permissions};
+pub use diff::Changes;
 pub use gateway::Gateway;
 pub use listen::{Listen, Tls};
 pub use load::{find, load, open, parse};

@@ -1,8 +1,19 @@
 //! What people get wrong and what they are told; what they get right and what comes of it.
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{Config, ConfigErrors};
+use proptest::prelude::*;
+use wxtoken_core::app::AppType;
+use wxtoken_core::budget::BudgetKind;
+use wxtoken_core::credential::Kind;
+
+use super::{
+    App, AppScope, CompatExpiresIn, Config, ConfigErrors, FileFormat, KeyHash, Lanes, Listen,
+    Permission, ProxyKind,
+};
 
 const ADMIN: &str = "[admin]\nkey = \"an-admin-key-for-tests\"\n";
 const CANARY: &str = "5ecre7c4n4ry5ecre7c4n4ry5ecre7c4";
@@ -97,7 +108,10 @@ fn every_mistake_is_told_with_its_place_and_cure() {
         ("a caller with everything wrong", with_key("apps = []\nallow = [\"reed\"]\ncall_paths = [\"cgi-bin\", \"/a/../b\"]\nhands_out = \"reel\"\ncompat_expires_in = 9000\nrate = \"200\"\nconcurrency = 0\nfrom = [\"10.0.0.1/8\", \"home\"]\npath_key = 1\n")),
         ("compat_expires_in as a table", with_key("apps = [\"*\"]\ncompat_expires_in = { ad = 1 }")),
         ("two callers with one key and name", two_callers),
-        ("a caller with the admin's key", format!("{}[x]\n", with_key("apps = [\"*\"]")).replace("[x]\n", "")),
+        (
+            "no needless word about an app that is there but wrong",
+            with_key("apps = [\"wx1\"]").replace("secret = \"s\"\n", ""),
+        ),
     ];
     let mut all = String::new();
     for (title, text) in cases {
@@ -105,4 +119,471 @@ fn every_mistake_is_told_with_its_place_and_cure() {
         all.push_str(&format!("# {title}\n{text}--\n{told}\n\n"));
     }
     insta::assert_snapshot!("mistakes", all);
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+fn the_app(config: &Config) -> &App {
+    let [app] = config.apps.as_slice() else {
+        panic!("{} apps", config.apps.len());
+    };
+    app
+}
+
+#[test]
+fn an_app_and_a_caller_become_what_was_written() {
+    let config = parse(
+        r#"
+        [server]
+        listen = ["127.0.0.1:${PORT}", { path = "api.sock", mode = "0666", group = 0 }]
+        plain_http = "${YES}"
+        [refresh]
+        max_in_flight = "${MANY}"
+        [upstream]
+        base_url = "http://127.0.0.1:7202/"
+        proxy = "socks5://u:p@127.0.0.1"
+        [[app]]
+        appid = "wxb"
+        secret = "${SECRET}"
+        type = "test"
+        lanes = ["stable", "classic"]
+        kinds = ["jsapi_ticket"]
+        take_over = true
+        budget = { classic = 100 }
+        [[app.file]]
+        path = "token.json"
+        format = "json"
+        mode = "640"
+        kind = "jsapi_ticket"
+        [[app]]
+        appid = "wxa"
+        secret = "s"
+        [[caller]]
+        name = "orders"
+        key = "0123456789abcdef0123456789abcdef"
+        apps = ["wxb", "wxa"]
+        allow = ["read", "report"]
+        call_paths = ["/", "/cgi-bin/message/"]
+        compat_expires_in = { add = 1500 }
+        rate = "200/s"
+        concurrency = 7
+        from = "10.0.0.0/8"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(
+        config.server.listen[0],
+        Listen::Tcp(([127, 0, 0, 1], 7300).into())
+    );
+    let socket = Listen::Unix {
+        path: "/nowhere/api.sock".into(),
+        mode: 0o666,
+        group: Some(0),
+    };
+    assert_eq!(config.server.listen[1], socket);
+    assert!(config.server.plain_http);
+    assert_eq!(config.refresh.max_in_flight, 128);
+    assert_eq!(config.upstream.base_url.as_str(), "http://127.0.0.1:7202");
+    assert!(
+        config.upstream.fallback_urls.is_empty(),
+        "a test must not fall back to WeChat"
+    );
+    assert_eq!(
+        config.upstream.proxy.as_ref().unwrap().kind,
+        ProxyKind::Socks5
+    );
+    assert_eq!(
+        config.admin.key,
+        Some(KeyHash::of("an-admin-key-for-tests"))
+    );
+    let ids: Vec<&str> = config.apps.iter().map(|app| app.appid.as_str()).collect();
+    assert_eq!(ids, ["wxa", "wxb"]);
+    let app = config.app(&"wxb".parse().unwrap()).unwrap();
+    assert_eq!(app.secret.expose(), CANARY);
+    assert_eq!(
+        (app.app_type, app.lanes),
+        (AppType::Test, Lanes::StableThenClassic)
+    );
+    assert_eq!(app.kinds.iter().collect::<Vec<_>>(), [Kind::JsapiTicket]);
+    assert_eq!(app.limits().of(BudgetKind::Classic), 100);
+    assert_eq!(app.limits().of(BudgetKind::Stable), 2000);
+    let sink = &app.files()[0];
+    assert_eq!(
+        (&*sink.path, sink.format, sink.mode),
+        (Path::new("/nowhere/token.json"), FileFormat::Json, 0o640)
+    );
+    let caller = &config.callers[0];
+    assert_eq!(caller.key, Some(KeyHash::of(CALLER_KEY)));
+    assert!(
+        matches!(&caller.apps, AppScope::Some(apps) if apps.len() == 2 && caller.apps.contains(&app.appid))
+    );
+    for permission in Permission::ALL {
+        let wanted = matches!(
+            permission,
+            Permission::Read | Permission::Ticket | Permission::Report
+        );
+        assert_eq!(caller.allow.allows(permission), wanted, "{permission:?}");
+    }
+    assert_eq!(
+        caller
+            .call_paths
+            .iter()
+            .map(|path| &**path)
+            .collect::<Vec<_>>(),
+        ["/", "/cgi-bin/message"]
+    );
+    assert_eq!(caller.compat_expires_in, CompatExpiresIn::Add(1500));
+    assert_eq!(
+        caller.rate.map(|rate| (rate.count.get(), rate.per)),
+        Some((200, Duration::from_secs(1)))
+    );
+    assert!(caller.from[0].contains([10, 9, 8, 7].into()));
+}
+
+#[test]
+fn an_app_is_small_because_a_hundred_thousand_are_held() {
+    assert!(size_of::<App>() <= 80, "{} bytes", size_of::<App>());
+}
+
+#[test]
+fn a_token_of_an_app_with_classic_lane_alone_is_not_taken_silently() {
+    let config = parse(&app("lanes = [\"classic\"]")).unwrap();
+    assert_eq!(the_app(&config).lanes, Lanes::Classic);
+    assert!(
+        config.warnings[0].contains("take_over = true"),
+        "{:?}",
+        config.warnings
+    );
+    assert!(
+        parse(&app("lanes = [\"classic\"]\ntake_over = true"))
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_caller_may_not_have_the_admin_key() {
+    let text = with_key("apps = [\"*\"]") + &format!("[admin]\nkey = \"{CALLER_KEY}\"\n");
+    let errors = super::parse(&text, Path::new("/nowhere"), &env)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        errors.contains("caller.key: is the admin key too"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn the_admin_key_must_be_somewhere() {
+    let told = |text: &str, key: Option<&'static str>| {
+        let env = move |name: &str| {
+            key.filter(|_| name == "WXTOKEN_ADMIN_KEY")
+                .map(str::to_owned)
+        };
+        super::parse(text, Path::new("/nowhere"), &env)
+            .map(|c| c.admin.key)
+            .map_err(|e| e.to_string())
+    };
+    let missing = told("", None).unwrap_err();
+    assert!(
+        missing.starts_with("wxtoken.toml:1:1: admin.key: is missing; make one with `wxtoken key`"),
+        "{missing}"
+    );
+    assert_eq!(
+        told("", Some("long-enough-key")),
+        Ok(Some(KeyHash::of("long-enough-key")))
+    );
+    assert!(told("", Some("short")).unwrap_err().contains("too short"));
+    assert!(
+        told("[admin]\nkey = \"short\"", None)
+            .unwrap_err()
+            .contains("too short")
+    );
+    let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(
+        told(&format!("[admin]\nkey_sha256 = \"{hash}\""), None),
+        Ok(Some(KeyHash::of("abc")))
+    );
+    let both = told(
+        &format!("[admin]\nkey = \"long-enough\"\nkey_sha256 = \"{hash}\""),
+        None,
+    );
+    assert!(both.unwrap_err().contains("keep one of the two"));
+}
+
+#[test]
+fn the_admin_listener_stays_on_this_machine() {
+    let text = "[admin]\nlisten = \"0.0.0.0:7201\"\nkey = \"an-admin-key-for-tests\"\n[server]\nplain_http = true\n";
+    let told = super::parse(text, Path::new("/nowhere"), &env)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("the admin listener stays on this machine"),
+        "{told}"
+    );
+}
+
+#[test]
+fn secrets_are_read_from_files_and_open_ones_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(folder.path(), "secret", &format!("{CANARY}\r\n"));
+    let main = file(
+        folder.path(),
+        "wxtoken.toml",
+        &format!("{ADMIN}[[app]]\nappid = \"wx1\"\nsecret = {{ file = \"secret\" }}\n"),
+    );
+    let config = super::load(&main, &env).unwrap();
+    assert_eq!(the_app(&config).secret.expose(), CANARY);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert_eq!(config.file.as_deref(), Some(main.as_path()));
+    for path in [&secret, &main] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let warnings = super::load(&main, &env).unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings
+            .iter()
+            .all(|warning| warning.contains("chmod o-rwx")),
+        "{warnings:?}"
+    );
+    file(folder.path(), "secret", "\n");
+    let empty = super::load(&main, &env).unwrap_err().to_string();
+    assert!(empty.contains("app.secret: the secret is empty"), "{empty}");
+}
+
+#[test]
+fn included_files_bring_apps_and_callers_and_their_mistakes() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let main = file(
+        root,
+        "wxtoken.toml",
+        &format!("include = [\"apps.d/*.toml\", \"*.toml\"]\n{ADMIN}"),
+    );
+    for (name, id) in [("b", "wx2"), ("a", "wx1"), ("c", "wx3")] {
+        file(
+            root,
+            &format!("apps.d/{name}.toml"),
+            &format!("[[app]]\nappid = \"{id}\"\nsecret = {{ file = \"s\" }}\n"),
+        );
+    }
+    file(root, "apps.d/s", "beside-the-file-that-names-it");
+    file(
+        root,
+        "apps.d/d.toml",
+        &format!("[[caller]]\nname = \"x\"\nkey = \"{CALLER_KEY}\"\napps = [\"wx1\", \"wx3\"]\n"),
+    );
+    let config = super::load(&main, &env).unwrap();
+    assert_eq!((config.apps.len(), config.callers.len()), (3, 1));
+    assert_eq!(
+        config.apps[0].secret.expose(),
+        "beside-the-file-that-names-it"
+    );
+    file(
+        root,
+        "apps.d/e.toml",
+        "[server]\n[[app]]\nappid = \"wx1\"\nsecret = \"s\"\n",
+    );
+    fs::write(root.join("apps.d/f.toml"), b"# \xff\n").unwrap();
+    let told = super::load(&main, &env).unwrap_err().to_string();
+    let wanted = format!(
+        "{0}/e.toml:1:2: there is no key \"server\" at the top of the file; there are app and caller\n\
+         {0}/e.toml:3:9: app.appid: wx1 is an app already at {0}/a.toml:2; an AppID has one [[app]]\n\
+         {0}/f.toml: is not UTF-8 text: line 1 holds something else; save it as UTF-8\n\
+         3 mistakes in the configuration",
+        root.join("apps.d").display()
+    );
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn a_file_is_found_by_name_by_variable_or_not_at_all() {
+    let nothing = |_: &str| None;
+    let variable = |name: &str| (name == "WXTOKEN_CONFIG").then(|| "/var.toml".to_owned());
+    assert_eq!(
+        super::find(Some(Path::new("named.toml")), &variable),
+        Some("named.toml".into())
+    );
+    assert_eq!(super::find(None, &variable), Some("/var.toml".into()));
+    let told = super::open(Some(Path::new("/no/such.toml")), &nothing)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.starts_with("/no/such.toml: cannot be read: "),
+        "{told}"
+    );
+    let told = super::open(Some(Path::new("/tmp")), &nothing)
+        .unwrap_err()
+        .to_string();
+    assert!(told.starts_with("/tmp: is a folder"), "{told}");
+}
+
+#[test]
+fn a_certificate_must_fit_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (one, other) = (make(), make());
+    file(folder.path(), "cert.pem", &one.cert.pem());
+    file(folder.path(), "key.pem", &one.signing_key.serialize_pem());
+    file(
+        folder.path(),
+        "other.pem",
+        &other.signing_key.serialize_pem(),
+    );
+    let tls = |cert: &str, key: &str, ca: &str| {
+        let text = format!(
+            "{ADMIN}[server]\nlisten = \"0.0.0.0:1\"\ntls = {{ cert = \"{cert}\", key = \"{key}\"{ca} }}\n"
+        );
+        super::parse(&text, folder.path(), &env).map_err(|errors| errors.to_string())
+    };
+    assert!(tls("cert.pem", "key.pem", "").unwrap().server.tls.is_some());
+    for (told, wanted) in [
+        (
+            tls("cert.pem", "other.pem", ""),
+            "does not belong to the certificate",
+        ),
+        (tls("key.pem", "key.pem", ""), "holds no certificate"),
+        (tls("cert.pem", "cert.pem", ""), "holds no private key"),
+        (
+            tls("cert.pem", "key.pem", ", client_ca = \"key.pem\""),
+            "client_ca: ",
+        ),
+    ] {
+        let told = told.unwrap_err();
+        assert!(told.contains(wanted), "{told}");
+        assert!(told.ends_with("1 mistake in the configuration"), "{told}");
+    }
+}
+
+/// Wherever a secret may be put by mistake.
+const PLACES: [&str; 14] = [
+    "[server]\nlisten = \"@\"",
+    "[server]\nfirst_token_wait = \"@\"",
+    "[server]\n@ = 1",
+    "[server]\n\"@ x\" = 1",
+    "[upstream]\nproxy = \"ftp://user:@@host\"",
+    "[upstream]\nbase_url = \"http://user:@@host\"",
+    "[log]\nlevel = \"@\"",
+    "[store]\nmaster_key = \"@\"",
+    "[[app]]\nappid = \"@\"\nsecret = [\"@\"]\ntype = \"@\"",
+    "[[app]]\nappid = \"wx1\"\nsecret = { fil = \"@\" }\ninitial_token = { \"@\" = 1 }",
+    "[[app]]\nappid = \"wx1\"\nsecret = @",
+    "[[app]]\nappid = \"wx1\"\nsecret = \"@ @\"\nkinds = [\"@\"]\nbudget = \"@\"",
+    "[[caller]]\nname = \"x\"\nkey = \"@x\"\nkey_sha256 = \"@\"\napps = [\"@\"]\nallow = [\"@\"]\nrate = \"@\"\nfrom = [\"@\"]",
+    "[[app]]\nappid = \"wx1\"\nsecret = \"${@}\"\nname = \"${SECRET}\\u0007\"\nlanes = [\"${SECRET}\"]",
+];
+
+#[test]
+fn no_mistake_repeats_a_secret_wherever_it_was_put() {
+    for secret in [
+        CANARY,
+        "0123456789abcdef0123456789abcdef",
+        "correct-horse-battery-staple",
+    ] {
+        for place in PLACES {
+            let told = wrong(&place.replace('@', secret));
+            assert!(told.contains("mistake"), "{place}: {told}");
+            for piece in secret.as_bytes().windows(12) {
+                let piece = std::str::from_utf8(piece).unwrap();
+                assert!(!told.contains(piece), "{place}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn debug_of_a_whole_configuration_shows_no_secret() {
+    let text = format!(
+        "[upstream]\nproxy = \"http://u:{CANARY}@h:1\"\n{}",
+        app(&format!(
+            "previous_secret = \"{CANARY}\"\ninitial_token = \"{CANARY}\""
+        ))
+    )
+    .replace("secret = \"s\"", "secret = \"${SECRET}\"");
+    let shown = format!("{:?}", parse(&text).unwrap());
+    assert!(!shown.contains(&CANARY[..12]), "{shown}");
+}
+
+/// Bits of configuration to be put together in any order.
+fn piece() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "[server]",
+        "[[app]]",
+        "[[app.file]]",
+        "[[caller]]",
+        "[admin]",
+        "[store]",
+        "[upstream]",
+        "listen",
+        "appid",
+        "secret",
+        "tls",
+        "key",
+        "apps",
+        "path",
+        "kind",
+        "kinds",
+        "lanes",
+        "budget",
+        "include",
+        "=",
+        "=",
+        "=",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ".",
+        "\"",
+        "'",
+        "\n",
+        "\n",
+        "${",
+        "${SECRET}",
+        "}",
+        "\"*\"",
+        "\"wx1\"",
+        "\"90s\"",
+        "1",
+        "-1",
+        "9999999999999999999999",
+        "true",
+        "1.5",
+        "2026-01-01",
+        "\"/\"",
+        "\"é密\"",
+        "#",
+        "\u{feff}",
+        "\r",
+    ]);
+    prop_oneof![8 => words.prop_map(str::to_owned), 1 => ".{0,6}"]
+}
+
+proptest! {
+    #[test]
+    fn no_text_at_all_makes_the_reader_panic(pieces in prop::collection::vec(piece(), 0..60)) {
+        if let Err(errors) = super::parse(&pieces.join(" "), Path::new("/nowhere"), &env) {
+            let told = errors.to_string();
+            prop_assert!(!told.contains(&CANARY[..12]), "{}", told);
+        }
+    }
+
+    #[test]
+    fn no_value_at_all_makes_the_reader_panic(key in "[a-z_]{1,12}", value in ".{0,40}") {
+        for section in ["[server]", "[[app]]", "[[caller]]", "[upstream]", "[refresh]", "[[app]]\n[[app.file]]"] {
+            for known in [key.as_str(), "listen", "appid", "path", "from", "rate", "base_url", "proxy", "call_paths"] {
+                let quoted = format!("{section}\n{known} = {value:?}\n");
+                let _either_way = super::parse(&quoted, Path::new("/nowhere"), &env);
+            }
+        }
+    }
 }
