@@ -43,14 +43,12 @@ impl Default for Admin {
 }
 
 impl Admin {
-    /// What there is without a file.
-    pub(super) fn without_file(env: Env<'_>) -> Self {
-        Self {
-            key: env(KEY_VARIABLE)
-                .filter(|key| key.len() >= SHORTEST_KEY)
-                .map(|key| KeyHash::of(&key)),
+    /// What there is without a file: no key is no mistake then.
+    pub(super) fn without_file(env: Env<'_>) -> Result<Self, String> {
+        Ok(Self {
+            key: key_of_environment(env)?,
             ..Self::default()
-        }
+        })
     }
 
     /// Reads and checks the section; `table` is an empty one when there is none.
@@ -110,20 +108,27 @@ fn read_key(table: &Table<'_>) -> Option<KeyHash> {
 }
 
 fn missing_key(table: &Table<'_>) -> Option<KeyHash> {
-    match (table.doc.world.env)(KEY_VARIABLE) {
-        Some(key) if key.len() >= SHORTEST_KEY => Some(KeyHash::of(&key)),
-        Some(_) => {
-            table.wrong(
-                "key",
-                format!("${KEY_VARIABLE} is too short to be safe; make one with `wxtoken key`"),
-            );
-            None
-        }
-        None => {
-            table.wrong("key", format!(
+    let key = key_of_environment(table.doc.world.env);
+    let key = key.and_then(|key| {
+        key.map(Some).ok_or_else(|| {
+            format!(
                 "is missing; make one with `wxtoken key` and set ${KEY_VARIABLE}, or write key_sha256 = \"…\" under [admin]"
-            ));
-            None
-        }
+            )
+        })
+    });
+    key.unwrap_or_else(|text| {
+        table.wrong("key", text);
+        None
+    })
+}
+
+/// The admin key of the environment, if there is one.
+fn key_of_environment(env: Env<'_>) -> Result<Option<KeyHash>, String> {
+    match env(KEY_VARIABLE) {
+        None => Ok(None),
+        Some(key) if key.len() >= SHORTEST_KEY => Ok(Some(KeyHash::of(&key))),
+        Some(_) => Err(format!(
+            "${KEY_VARIABLE} is too short to be safe; make one with `wxtoken key`"
+        )),
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
     let kinds = read_kinds(table, app_type);
     let mut take_over = false;
     table.set(&mut take_over, "take_over", |f| f.boolean());
-    let (rare, files) = read_rare(table, app_type);
+    let (rare, files) = read_rare(table, app_type, kinds);
     let app = App {
         appid: appid?,
         // A missing one has been noted; the app still counts where others are compared with it.
@@ -194,7 +194,7 @@ pub(super) fn kind(field: Field<'_>, app_type: AppType) -> Option<Kind> {
     None
 }
 
-fn read_rare(table: &Table<'_>, app_type: AppType) -> (Rare, Vec<Spot>) {
+fn read_rare(table: &Table<'_>, app_type: AppType, kinds: Kinds) -> (Rare, Vec<Spot>) {
     let mut rare = Rare::default();
     table.set(&mut rare.previous_secret, "previous_secret", |f| {
         f.app_secret().map(Some)
@@ -210,7 +210,7 @@ fn read_rare(table: &Table<'_>, app_type: AppType) -> (Rare, Vec<Spot>) {
         let tables = f.tables(&sink::FILE_KEYS);
         tables
             .iter()
-            .filter_map(|table| FileSinkConfig::read(table, app_type))
+            .filter_map(|table| FileSinkConfig::read(table, app_type, kinds))
             .collect()
     });
     let (files, spots): (Vec<_>, Vec<_>) = files.into_iter().unzip();

@@ -81,6 +81,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
         f.boolean()
     });
     check_known_by_something(table);
+    warn_of_the_gateway(table, &caller);
     Some(CallerRow {
         caller,
         spot,
@@ -124,6 +125,22 @@ fn check_known_by_something(table: &Table<'_>) {
     let by = ["key", "key_sha256", "from", "accept_app_secret"];
     if !by.iter().any(|key| table.has(key)) {
         table.wrong("key", "is missing; make one with `wxtoken key` and write key_sha256 = \"…\", or key = \"${NAME}\"".to_owned());
+    }
+}
+
+/// Says what is right only with the gateway.
+fn warn_of_the_gateway(table: &Table<'_>, caller: &Caller) {
+    let name = &caller.name;
+    if caller.key.is_none() && !caller.accept_app_secret && table.has("from") {
+        table.doc.warn(format!(
+            "caller {name}: without a key it is known at the gateway alone, which is not available in this version"
+        ));
+    }
+    if let CompatExpiresIn::Fixed(seconds) = caller.compat_expires_in {
+        table.doc.warn(format!(
+            "caller {name}: compat_expires_in = {seconds} has SDKs keep tokens longer than they live; it is right only when \
+             all calls go through the gateway, which is not available in this version"
+        ));
     }
 }
 

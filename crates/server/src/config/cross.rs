@@ -2,7 +2,7 @@
 //!
 //! Must not know: how a table is read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use super::app_read::AppRow;
@@ -62,7 +62,7 @@ impl Cross<'_> {
             return;
         }
         all.sort_unstable_by_key(|(_, spot)| *spot);
-        let ours: Vec<PathBuf> = ours.iter().map(|path| folders.real(path)).collect();
+        let ours: HashSet<PathBuf> = ours.iter().map(|path| folders.real(path)).collect();
         let store = folders.real(&store.join("x"));
         let store = store.parent().unwrap_or(&store);
         for (path, spot) in all {

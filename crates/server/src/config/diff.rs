@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use wxtoken_core::app::AppId;
 
-use super::{Admin, Config, Server, Tls};
+use super::{Config, Server, Tls};
 
 /// What differs between the running configuration and one just read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -121,6 +121,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::config::Admin;
 
     fn config(text: &str) -> Config {
         let text = format!("[admin]\nkey = \"an-admin-key-for-tests\"\n{text}");

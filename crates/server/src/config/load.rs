@@ -50,12 +50,11 @@ pub fn open(named: Option<&Path>, env: Env<'_>) -> Result<Config, ConfigErrors> 
     if let Some(path) = find(named, env) {
         return load(&path, env);
     }
-    let master_key =
-        from_environment(env).map_err(|text| ConfigErrors::about_file("the environment", text))?;
+    let wrong = |text| ConfigErrors::about_file("the environment", text);
     Ok(Config {
-        admin: Admin::without_file(env),
+        admin: Admin::without_file(env).map_err(wrong)?,
         store: Store {
-            master_key,
+            master_key: from_environment(env).map_err(wrong)?,
             ..Store::default()
         },
         ..Config::default()

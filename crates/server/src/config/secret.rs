@@ -5,8 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::digest;
-use zeroize::Zeroize;
+use aws_lc_rs::{digest, rand};
+use zeroize::{Zeroize, Zeroizing};
 
 /// A secret text, wiped when dropped. `Debug` shows nothing; [`Secret::expose`] is the one door.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +94,33 @@ fn hex_digit(digit: u8) -> Result<u8, InvalidKeyHash> {
     }
 }
 
+impl fmt::LowerHex for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The system gives no random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random numbers; is /dev/urandom there?")]
+pub struct NoRandom;
+
+/// A new key for a caller or for the admin listener: 32 lower-case hex digits, 128 random bits.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn new_key() -> Result<Secret, NoRandom> {
+    let mut bytes = Zeroizing::new([0; 16]);
+    rand::fill(bytes.as_mut_slice()).map_err(|_| NoRandom)?;
+    let mut text = Zeroizing::new(String::with_capacity(32));
+    for byte in bytes.iter() {
+        text.extend(
+            [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')),
+        );
+    }
+    Ok(Secret::new(&text))
+}
+
 /// Whether a text has a caller key's form: 32 lower-case hex digits, as an AppSecret, so that an SDK takes it for one.
 #[must_use]
 pub fn is_caller_key(text: &str) -> bool {
@@ -123,6 +150,14 @@ mod tests {
     fn debug_shows_nothing_of_a_secret() {
         assert_eq!(format!("{:?}", Secret::new("hush")), "Secret(redacted)");
         assert_eq!(format!("{:?}", KeyHash::of("hush")), "KeyHash(redacted)");
+    }
+
+    #[test]
+    fn new_keys_have_a_callers_form_and_differ() {
+        let (one, other) = (new_key().unwrap(), new_key().unwrap());
+        assert!(is_caller_key(one.expose()) && one != other);
+        let hash = KeyHash::of(one.expose());
+        assert_eq!(format!("{hash:x}").parse(), Ok(hash));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use wxtoken_core::app::AppType;
 use wxtoken_core::credential::Kind;
 
+use super::app::Kinds;
 use super::app_read::kind;
 use super::mistake::Spot;
 use super::quantity::Mode;
@@ -47,9 +48,10 @@ pub enum FileFormat {
 
 impl FileSinkConfig {
     /// Reads and checks one table; also tells where its path stands.
-    pub(super) fn read(table: &Table<'_>, app_type: AppType) -> Option<(Self, Spot)> {
+    pub(super) fn read(table: &Table<'_>, app_type: AppType, kinds: Kinds) -> Option<(Self, Spot)> {
         let mut sink_kind = Kind::AccessToken;
         table.set(&mut sink_kind, "kind", |f| kind(f, app_type));
+        check_kept(table, sink_kind, app_type, kinds);
         let mut mode = Mode(0o600);
         table.set(&mut mode, "mode", |f| {
             f.parse("permissions such as \"0600\"")
@@ -81,6 +83,21 @@ impl FileSinkConfig {
             group,
         };
         Some((sink, field.spot()))
+    }
+}
+
+/// A file of something that is not kept would never be written.
+fn check_kept(table: &Table<'_>, kind: Kind, app_type: AppType, kinds: Kinds) {
+    if app_type == AppType::Website {
+        table.wrong(
+            "",
+            "an app of type \"website\" has nothing to keep in a file; take this out".to_owned(),
+        );
+    } else if !kinds.is_empty() && !kinds.contains(kind) {
+        table.wrong(
+            "kind",
+            format!("{kind} is not among this app's kinds; add it there"),
+        );
     }
 }
 

@@ -55,6 +55,7 @@ fn with_key(rest: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, read line by line")]
 fn every_mistake_is_told_with_its_place_and_cure() {
     let two_apps = format!("{}{}", app(""), app(""));
     let two_callers = format!(
@@ -84,7 +85,7 @@ fn every_mistake_is_told_with_its_place_and_cure() {
         ("spans of time", "[refresh]\nstable_before = \"10m\"\nclassic_before = \"1h\"\nprobe_every = \"soon\"\nmax_in_flight = -1\n".into()),
         ("upstream", "[upstream]\nbase_url = \"http://api.weixin.qq.com\"\nfallback_urls = [\"https://u:p@x\", \"x\"]\nproxy = \"proxy:3128\"\n".into()),
         ("store", "[store]\nkind = \"rediss\"\nurl = \"redis://x\"\npath = \"/dev/null\"\nmaster_key = \"short\"\n".into()),
-        ("what is not built yet", format!("[public]\nlisten = \"0.0.0.0:80\"\n[store]\nkind = \"redis\"\n{}[[app.redis]]\nurl = \"redis://h\"\nformat = \"wxjava-mp\"\n", with_key("apps = [\"*\"]\nhands_out = \"virtual\"").replace("secret = \"s\"\n", "secret = \"s\"\n")).replace("[[app.redis]]", "[[app]]\nappid = \"wx2\"\nsecret = \"s\"\n[[app.redis]]")),
+        ("what is not built yet", format!("[public]\nlisten = \"0.0.0.0:80\"\n[store]\nkind = \"redis\"\n{}[[app.redis]]\nurl = \"redis://h\"\nformat = \"wxjava-mp\"\n", with_key("apps = [\"*\"]\nhands_out = \"virtual\"")).replace("[[app.redis]]", "[[app]]\nappid = \"wx2\"\nsecret = \"s\"\n[[app.redis]]")),
         ("redis sinks have a form all the same", app("[[app.redis]]\nurl = \"http://h\"\nformat = \"raw\"")),
         ("gateway", "[gateway]\nreplay_memory = \"1TiB\"\n".into()),
         ("gateway sizes that do not fit", "[gateway]\nreplay_memory = \"2GiB\"\n".into()),
@@ -97,6 +98,10 @@ fn every_mistake_is_told_with_its_place_and_cure() {
         ("lanes", app("lanes = [\"stable\", \"stable\"]\nkinds = []")),
         ("two apps with one AppID", two_apps),
         ("sinks", app("[[app.file]]\npath = \"/tmp\"\n[[app.file]]\nformat = \"xml\"\nkind = \"token\"\nmode = \"999\"\nowner = \"no-such-user-here\"\n")),
+        (
+            "a file of what is not kept",
+            app("[[app.file]]\npath = \"/srv/t\"\nformat = \"json\"\nkind = \"jsapi_ticket\""),
+        ),
         ("two sinks in one file", files("/srv/a/token", "/srv/b/../a/./token")),
         ("sinks in places that are ours", files("data/token", "wxtoken.toml")),
         ("a caller without anything", "[[caller]]\n".into()),
@@ -137,6 +142,7 @@ fn the_app(config: &Config) -> &App {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, read line by line")]
 fn an_app_and_a_caller_become_what_was_written() {
     let config = parse(
         r#"
@@ -316,6 +322,19 @@ fn the_admin_key_must_be_somewhere() {
         None,
     );
     assert!(both.unwrap_err().contains("keep one of the two"));
+}
+
+#[test]
+fn what_is_right_only_with_the_gateway_is_told() {
+    let warned = |text: &str| parse(text).unwrap().warnings.join(" ");
+    assert!(
+        warned(&with_key("apps = [\"*\"]\ncompat_expires_in = 7200"))
+            .contains("longer than they live")
+    );
+    assert!(
+        warned(&caller("apps = [\"*\"]\nfrom = [\"10.0.0.0/8\"]")).contains("at the gateway alone")
+    );
+    assert_eq!(warned(&with_key("apps = [\"*\"]")), "");
 }
 
 #[test]
