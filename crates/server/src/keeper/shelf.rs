@@ -26,7 +26,7 @@ pub enum Absent {
 /// Why there is no live value, in words for the one who asks.
 #[derive(Debug, Clone)]
 pub struct NoLive {
-    /// A stable name: `starting`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `replacing` …
+    /// A stable name: `starting`, `ended`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `replacing` …
     pub reason: &'static str,
     /// In plain words, with the cure where there is one; no secret.
     pub detail: String,
@@ -84,12 +84,12 @@ impl Shelf {
         }
         match place.values[key.kind.index()].load_full() {
             Some(value) if value.live_at(now) => Ok(value),
-            _ => Err(Absent::NoLive(
-                place
-                    .absent
-                    .load_full()
-                    .unwrap_or_else(|| Arc::clone(&self.starting)),
-            )),
+            lapsed => Err(Absent::NoLive(place.absent.load_full().unwrap_or_else(
+                || match lapsed {
+                    Some(_) => Arc::new(just_ended(now)),
+                    None => Arc::clone(&self.starting),
+                },
+            ))),
         }
     }
 
@@ -191,6 +191,17 @@ impl Shelf {
                 () = &mut deadline => return wanted(),
             }
         }
+    }
+}
+
+/// The value ran out this very moment, and the loop has not said why yet.
+fn just_ended(now: Now) -> NoLive {
+    NoLive {
+        reason: "ended",
+        detail: "the value has just run out and could not be renewed in time".to_owned(),
+        errcode: None,
+        since: now.wall,
+        next_try: Some(now.wall),
     }
 }
 

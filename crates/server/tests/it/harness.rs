@@ -130,15 +130,27 @@ impl World {
         self.keeper().peek(&key(kind))
     }
 
-    /// Waits until something else than this is handed out.
+    /// Waits until something else than this is handed out, while time goes on.
     pub(crate) async fn changed(&self, from: &Credential) -> Arc<Credential> {
-        let changed = self
-            .keeper()
-            .changed(&key(from.kind), from.id, PATIENCE)
-            .await;
-        changed
+        let key = key(from.kind);
+        let changed = self.keeper().changed(&key, from.id, PATIENCE);
+        self.while_time_passes(changed)
+            .await
             .unwrap()
             .expect("a new value within the test's patience")
+    }
+
+    /// Time goes on, fifty times as fast as it does, until this is done.
+    pub(crate) async fn while_time_passes<R>(&self, done: impl Future<Output = R>) -> R {
+        let mut tick = tokio::time::interval(Duration::from_millis(2));
+        tokio::pin!(done);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut done => return result,
+                _ = tick.tick() => self.pass(Duration::from_millis(100)),
+            }
+        }
     }
 
     /// Time passes for everyone.
@@ -198,4 +210,12 @@ pub(crate) async fn trouble(notices: &mut broadcast::Receiver<Notice>, wanted: &
     tokio::time::timeout(PATIENCE, found)
         .await
         .unwrap_or_else(|_| panic!("no trouble called {wanted}"))
+}
+
+/// Waits until something is no longer handed out.
+pub(crate) async fn gone(notices: &mut broadcast::Receiver<Notice>) {
+    let found = async { while !matches!(notices.recv().await.unwrap(), Notice::Gone(_)) {} };
+    tokio::time::timeout(PATIENCE, found)
+        .await
+        .expect("something is withdrawn");
 }

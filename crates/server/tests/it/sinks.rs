@@ -14,17 +14,15 @@ fn path(world: &World) -> PathBuf {
     world.folder.path().join("token.properties")
 }
 
-/// Moves time in small steps until the file holds this; a file has no event to wait for.
+/// Waits, while time passes, until the file holds this; a file has no event to wait for.
 async fn until_file_holds(world: &World, wanted: &str) {
     let found = async {
         while !std::fs::read_to_string(path(world)).is_ok_and(|text| text.contains(wanted)) {
-            world.pass(Duration::from_millis(500));
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, found)
-        .await
-        .expect("the file is written");
+    let found = tokio::time::timeout(PATIENCE, world.while_time_passes(found));
+    found.await.expect("the file is written");
 }
 
 #[tokio::test]
