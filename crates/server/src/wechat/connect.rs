@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use crate::config::{Proxy, ProxyKind};
 
 use super::base::Base;
+use super::resolve::Resolver;
 
 /// How often the kernel looks whether an idle peer is still there.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -53,6 +54,8 @@ pub(super) type ConnectError = Box<dyn std::error::Error + Send + Sync>;
 /// A connection's two ends of bytes, TLS or plain.
 pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
+type HttpConnector = connect::HttpConnector<Resolver>;
+
 /// Makes connections.
 pub(super) struct Dialer {
     way: Way,
@@ -67,7 +70,7 @@ enum Way {
 impl Dialer {
     pub(super) fn new(roots: &Roots, proxy: Option<&Proxy>) -> Result<Self, BuildError> {
         let tls = Arc::new(tls(roots)?);
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::system());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));

@@ -13,6 +13,7 @@ mod notes;
 mod options;
 mod pool;
 mod request;
+mod resolve;
 mod wire;
 
 pub use base::{Base, NoBase};
