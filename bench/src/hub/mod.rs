@@ -141,6 +141,7 @@ impl Hub {
         let (command, api, admin) = Self::prepare(world, settings)?;
         let mut server = Server::start(settings.name, &command, core, &world.folder)?;
         server.wait_for_port(api.address)?;
+        server.wait_for_port(admin.address)?;
         Ok(Self { server, api, admin })
     }
 
