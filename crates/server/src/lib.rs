@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod keeper;
 pub mod services;
 pub mod sink;

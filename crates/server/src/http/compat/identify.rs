@@ -1,0 +1,93 @@
+//! Who asks at a compatible endpoint, and for which app: from a key in `secret`, in the path or as Bearer; from an app's
+//! own AppSecret or the caller's address, where the caller allows it.
+
+use std::sync::Arc;
+
+use wxtoken_core::app::AppId;
+use wxtoken_core::credential::{CredentialKey, Kind};
+
+use super::super::callers::{Caller, OpenRequest};
+use super::super::door;
+use super::super::error::ApiError;
+use super::super::services::Services;
+use super::Visit;
+use super::refusal::Refusal;
+
+/// The caller of a request with a `secret` parameter.
+pub(super) fn by_secret(
+    services: &Services,
+    visit: &Visit,
+    appid: &str,
+    secret: Option<&str>,
+) -> Result<OpenRequest, Refusal> {
+    if let Some(key) = &visit.path_key {
+        return by_path_key(services, visit, key);
+    }
+    let secret = secret
+        .filter(|secret| !secret.is_empty())
+        .ok_or(Refusal::NO_SECRET)?;
+    let book = services.callers.now();
+    let now = services.keeper.now();
+    if let Some(caller) = book.by_key(secret.as_bytes()) {
+        return Ok(door::open(caller, visit.peer, now)?);
+    }
+    let app: AppId = appid.parse().map_err(|_| ApiError::BadKey)?;
+    let mut candidates = book.all().iter().filter(|caller| {
+        caller.config().accept_app_secret && caller.sees(&app) && caller.may_come_from(visit.peer)
+    });
+    match candidates.next() {
+        Some(caller) if (services.is_app_secret)(&app, secret) => {
+            Ok(door::open(caller, visit.peer, now)?)
+        }
+        _ => Err(ApiError::BadKey.into()),
+    }
+}
+
+/// The caller whose key stands in the path, if it allows that.
+pub(super) fn by_path_key(
+    services: &Services,
+    visit: &Visit,
+    key: &str,
+) -> Result<OpenRequest, Refusal> {
+    let book = services.callers.now();
+    match book.by_key(key.as_bytes()) {
+        Some(caller) if caller.config().path_key => {
+            Ok(door::open(caller, visit.peer, services.keeper.now())?)
+        }
+        _ => Err(ApiError::BadKey.into()),
+    }
+}
+
+/// The callers that an address alone may name: those that list it in `from`.
+pub(super) fn by_address(services: &Services, visit: &Visit) -> Vec<Arc<Caller>> {
+    let book = services.callers.now();
+    let listed = |caller: &&Arc<Caller>| {
+        !caller.config().from.is_empty() && caller.may_come_from(visit.peer)
+    };
+    book.all().iter().filter(listed).cloned().collect()
+}
+
+/// Which of the caller's apps hands out this token now.
+pub(super) fn app_of_token(services: &Services, caller: &Caller, token: &str) -> Option<AppId> {
+    let id = services.keeper.id_of(token);
+    let shelf = services.keeper.shelf();
+    let is_its = |app: &AppId| {
+        let key = CredentialKey {
+            app: *app,
+            kind: Kind::AccessToken,
+        };
+        shelf.with(&key, |value| value.is_some_and(|value| value.id == id))
+    };
+    match &caller.config().apps {
+        crate::config::AppScope::Some(apps) => apps.iter().find(|app| is_its(app)).copied(),
+        crate::config::AppScope::All => {
+            let mut found = None;
+            shelf.each(|app, _| {
+                if found.is_none() && is_its(app) {
+                    found = Some(*app);
+                }
+            });
+            found
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! WeChat's errcodes as we answer them, each with an `errmsg` that says what is wrong here and how to cure it.
+
+use axum::body::Body;
+use axum::extract::Request;
+use http::{Method, Response};
+use serde::Serialize;
+
+use super::super::Reply;
+use super::super::counters::Outcome;
+use super::super::error::ApiError;
+use super::super::request_id::RequestId;
+use super::{Visit, wechat_json};
+
+/// Why a compatible endpoint gives no value.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// A parameter is missing or wrong; WeChat's own code and words.
+    Parameter(i64, &'static str),
+    /// Anything that the native API would refuse too.
+    Api(ApiError),
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+#[derive(Serialize)]
+struct Errcode<'a> {
+    errcode: i64,
+    errmsg: &'a str,
+}
+
+impl Refusal {
+    pub(super) const NO_APPID: Self = Self::Parameter(41002, "appid missing");
+    pub(super) const NO_SECRET: Self = Self::Parameter(41004, "appsecret missing");
+    pub(super) const NO_TOKEN: Self = Self::Parameter(41001, "access_token missing");
+    pub(super) const GRANT_TYPE: Self =
+        Self::Parameter(40002, "invalid grant_type: it must be client_credential");
+    pub(super) const NOT_JSON: Self =
+        Self::Parameter(47001, "data format error: send one JSON object");
+    pub(super) const NO_CALLER: Self = Self::Parameter(
+        40001,
+        "invalid credential: a token alone does not say who asks; send a caller key as Bearer, use /k/{key}/ as base URL, or list this address in `from` of a [[caller]]",
+    );
+    pub(super) const TOKEN: Self = Self::Parameter(
+        40001,
+        "invalid credential, access_token is invalid or not latest: it is no token of an app this caller may see; get the current one from /cgi-bin/token here",
+    );
+    pub(super) const TICKET_TYPE: Self = Self::Parameter(
+        40097,
+        "invalid args: `type` must be jsapi (or 1) or wx_card; other tickets are not kept here",
+    );
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Parameter(..) => Outcome::Refused,
+            Self::Api(error) => Outcome::of(&error.reply()),
+        }
+    }
+
+    /// WeChat's code for it, and what to say.
+    fn code(&self) -> (i64, String) {
+        let error = match self {
+            Self::Parameter(code, text) => return (*code, (*text).to_owned()),
+            Self::Api(error) => error,
+        };
+        match error {
+            ApiError::BadKey | ApiError::NoKey => (
+                40125,
+                "invalid appsecret: send a caller key of this server as `secret`".to_owned(),
+            ),
+            ApiError::ForeignApp | ApiError::UnknownApp => {
+                (40013, format!("invalid appid: {error}"))
+            }
+            ApiError::TooFast { .. } | ApiError::TooManyAtOnce => (
+                45011,
+                format!("api minute-quota reach limit, must slower, retry next minute: {error}"),
+            ),
+            ApiError::NoLive { why, .. } => (
+                why.errcode.unwrap_or(-1),
+                format!("no live token: {}", why.detail),
+            ),
+            other => (-1, format!("system error: {other}")),
+        }
+    }
+
+    /// The answer; as in WeChat's, the request's id stands at the end of `errmsg`.
+    pub(super) fn reply(&self, id: &str) -> Reply {
+        let (errcode, text) = self.code();
+        let errmsg = format!("{text} rid: {id}");
+        let body = serde_json::to_vec(&Errcode {
+            errcode,
+            errmsg: &errmsg,
+        });
+        let mut reply = wechat_json(body.unwrap_or_default());
+        reply.extensions_mut().insert(self.outcome());
+        reply
+    }
+}
+
+/// A known path with another method: 43001 and 43002, as WeChat has it.
+pub(crate) async fn wrong_method(visit: Visit, request: Request) -> Response<Body> {
+    wrong(request.method(), &visit.id).map(Body::from)
+}
+
+fn wrong(method: &Method, id: &RequestId) -> Reply {
+    let refusal = match *method {
+        Method::GET | Method::HEAD => Refusal::Parameter(43002, "require POST method"),
+        _ => Refusal::Parameter(43001, "require GET method"),
+    };
+    refusal.reply(id.as_str())
+}

@@ -1,0 +1,266 @@
+//! The hot path: plain reads, answered straight from the shelf with one read and one write each.
+//!
+//! Owns: a connection until its first request that is not exactly of the hot form; then hyper has it, with the bytes read.
+//! Must not know: any rule of its own. What is not at hand is answered by the very functions behind the routes.
+
+mod answer;
+pub mod parse;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFuture;
+
+use super::peer::Peer;
+use super::services::Services;
+use super::stop::Stop;
+use answer::Answers;
+use parse::{LARGEST_HEAD, Parsed, parse};
+
+/// What a connection starts with; most heads are smaller.
+const FIRST_BUFFER: usize = 2048;
+/// Pipelined answers are sent when they have come to this much.
+const MUCH: usize = 64 * 1024;
+
+/// How long a connection may be slow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Without a request. Closed after that much or half as much more: the timer is set twice a period, not per request.
+    pub(crate) idle: Duration,
+    /// From the first byte of a head to its last.
+    pub(crate) head: Duration,
+    /// For the client to take what was written.
+    pub(crate) write: Duration,
+}
+
+/// How the hot path ends.
+pub(crate) enum Ended<S> {
+    /// The connection is over.
+    Closed,
+    /// A request of another form: for hyper, with the bytes already read.
+    HandOver {
+        /// The connection.
+        io: S,
+        /// What was read and not answered.
+        read: Bytes,
+    },
+}
+
+/// Answers plain reads on a connection until it ends or something else is asked.
+pub(crate) async fn serve<S>(
+    io: S,
+    services: Arc<Services>,
+    peer: Peer,
+    seed: u64,
+    patience: Patience,
+    stop: &Stop,
+) -> Ended<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut answers = Answers::new(&services, peer, seed);
+    let mut wire = Wire {
+        io,
+        buffer: vec![0; FIRST_BUFFER],
+        filled: 0,
+        patience,
+    };
+    let mut quiet = Quiet {
+        timer: pin!(sleep(patience.idle / 2)),
+        stopped: pin!(stop.wait()),
+        half: patience.idle / 2,
+        was_quiet: false,
+        registered: false,
+    };
+    match converse(&mut wire, &mut answers, &mut quiet, stop).await {
+        Ok(Turn::Other) => {
+            wire.buffer.truncate(wire.filled);
+            Ended::HandOver {
+                io: wire.io,
+                read: wire.buffer.into(),
+            }
+        }
+        Ok(Turn::Over) | Err(_) => Ended::Closed,
+    }
+}
+
+enum Turn {
+    Other,
+    Over,
+}
+
+async fn converse<S>(
+    wire: &mut Wire<S>,
+    answers: &mut Answers<'_>,
+    quiet: &mut Quiet<'_, '_>,
+    stop: &Stop,
+) -> io::Result<Turn>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut head_began: Option<Instant> = None;
+    loop {
+        let mut at = 0;
+        let incomplete = loop {
+            if at == wire.filled {
+                break false;
+            }
+            match parse(&wire.buffer[at..wire.filled]) {
+                Parsed::Hot(request) => {
+                    if !answers.at_hand(&request) {
+                        write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
+                        answers.with_patience(&request).await;
+                    }
+                    at += request.len;
+                }
+                Parsed::Incomplete => break true,
+                Parsed::NotHot => {
+                    write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
+                    wire.forget(at);
+                    return Ok(Turn::Other);
+                }
+            }
+            if answers.out.len() > MUCH {
+                write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
+            }
+        };
+        write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
+        if stop.is_told() {
+            return Ok(Turn::Over);
+        }
+        if at > 0 {
+            head_began = None;
+        }
+        wire.forget(at);
+        let read = if incomplete {
+            let began = *head_began.get_or_insert_with(Instant::now);
+            wire.read_more(began + wire.patience.head).await?
+        } else {
+            wire.read(quiet).await?
+        };
+        if read == 0 {
+            return Ok(Turn::Over);
+        }
+    }
+}
+
+/// A connection and what was read from it.
+struct Wire<S> {
+    io: S,
+    buffer: Vec<u8>,
+    filled: usize,
+    patience: Patience,
+}
+
+impl<S: AsyncRead + Unpin> Wire<S> {
+    /// Drops what has been answered.
+    fn forget(&mut self, answered: usize) {
+        if answered > 0 {
+            self.buffer.copy_within(answered..self.filled, 0);
+            self.filled -= answered;
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<usize>> {
+        let mut free = ReadBuf::new(&mut self.buffer[self.filled..]);
+        match Pin::new(&mut self.io).poll_read(cx, &mut free) {
+            Poll::Ready(Ok(())) => {
+                let read = free.filled().len();
+                self.filled += read;
+                Poll::Ready(Ok(read))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Reads the beginning of a request; 0 when there will be none.
+    async fn read(&mut self, quiet: &mut Quiet<'_, '_>) -> io::Result<usize> {
+        let mut first = true;
+        poll_fn(|cx| match self.poll_read(cx) {
+            Poll::Pending if quiet.is_over(cx, std::mem::take(&mut first)) => Poll::Ready(Ok(0)),
+            other => other,
+        })
+        .await
+        .inspect(|_| quiet.was_quiet = false)
+    }
+
+    /// Reads more of a head that has begun; 0 when it will not be completed in time.
+    async fn read_more(&mut self, deadline: Instant) -> io::Result<usize> {
+        if self.filled == self.buffer.len() {
+            let larger = (self.buffer.len() * 2).min(LARGEST_HEAD + 1);
+            self.buffer.resize(larger, 0);
+        }
+        let mut late = pin!(sleep_until(deadline));
+        poll_fn(|cx| match self.poll_read(cx) {
+            Poll::Pending => late.as_mut().poll(cx).map(|()| Ok(0)),
+            ready => ready,
+        })
+        .await
+    }
+}
+
+/// Notices that nothing is asked for too long, or that the server stops, at no cost while requests keep coming.
+struct Quiet<'t, 's> {
+    timer: Pin<&'t mut Sleep>,
+    stopped: Pin<&'t mut WaitForCancellationFuture<'s>>,
+    half: Duration,
+    /// No request came in the half period before this one.
+    was_quiet: bool,
+    /// Timer and signal know whom to wake.
+    registered: bool,
+}
+
+impl Quiet<'_, '_> {
+    /// Whether to stop waiting. Only looks closely when woken without anything to read, or when the timer has run out:
+    /// both futures stay registered with the task meanwhile.
+    fn is_over(&mut self, cx: &mut std::task::Context<'_>, first: bool) -> bool {
+        if first && self.registered && !self.timer.is_elapsed() {
+            return false;
+        }
+        self.registered = true;
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            return true;
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if std::mem::replace(&mut self.was_quiet, true) {
+                return true;
+            }
+            let next = Instant::now() + self.half;
+            self.timer.as_mut().reset(next);
+        }
+        false
+    }
+}
+
+/// Sends what was answered: in one write, if the other side takes it at once.
+async fn write<S: AsyncWrite + Unpin>(
+    io: &mut S,
+    out: &mut Vec<u8>,
+    patience: Duration,
+) -> io::Result<()> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *io).poll_write(cx, out))).await;
+    let sent = match once {
+        Poll::Ready(sent) => sent?,
+        Poll::Pending => 0,
+    };
+    if sent < out.len() {
+        let rest = io.write_all(&out[sent..]);
+        tokio::time::timeout(patience, rest)
+            .await
+            .map_err(io::Error::from)??;
+    }
+    io.flush().await?;
+    out.clear();
+    Ok(())
+}

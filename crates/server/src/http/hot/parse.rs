@@ -1,0 +1,253 @@
+//! Is this exactly a plain read? Everything that is anyhow special is not, and hyper decides about it.
+//!
+//! Pure: bytes in, verdict out. A test holds it against hyper's own parse, and so does the fuzz target.
+
+use std::mem::MaybeUninit;
+
+use super::super::request_id;
+use crate::http::compat::token::GRANT_TYPE;
+
+/// No head is larger.
+pub const LARGEST_HEAD: usize = 16 * 1024;
+/// A request with more headers is not plain.
+const MOST_HEADERS: usize = 32;
+
+/// What a buffer begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Parsed<'b> {
+    /// A plain read, complete.
+    Hot(HotRequest<'b>),
+    /// Something else, or nothing that can be understood.
+    NotHot,
+    /// The beginning of what may be one.
+    Incomplete,
+}
+
+/// A plain read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HotRequest<'b> {
+    /// How many bytes it takes.
+    pub len: usize,
+    /// `HEAD`: the answer without its body.
+    pub head_only: bool,
+    /// What is read.
+    pub route: HotRoute<'b>,
+    /// The client's own request id, if it is sane.
+    pub request_id: Option<&'b [u8]>,
+    /// The value of its one `If-None-Match`.
+    pub if_none_match: Option<&'b [u8]>,
+}
+
+/// What is read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum HotRoute<'b> {
+    /// `GET /v1/apps/{appid}/{kind}` with a Bearer key.
+    Native {
+        /// The AppID, ASCII letters and digits.
+        app: &'b str,
+        /// The kind, lower-case letters and `_`.
+        kind: &'b str,
+        /// The key.
+        key: &'b [u8],
+    },
+    /// `GET /cgi-bin/token` with its three parameters, in any order.
+    Compat {
+        /// The AppID, ASCII letters and digits.
+        app: &'b str,
+        /// The key, letters, digits, `-` and `_`.
+        key: &'b str,
+    },
+}
+
+/// What the headers of a plain read say.
+#[derive(Default)]
+struct Headers<'b> {
+    key: Option<&'b [u8]>,
+    if_none_match: Option<&'b [u8]>,
+    request_id: Option<&'b [u8]>,
+}
+
+/// Looks at the beginning of a buffer.
+#[must_use]
+pub fn parse(buffer: &[u8]) -> Parsed<'_> {
+    let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(buffer, &mut headers);
+    let head_only = match request.method {
+        None | Some("GET") => false,
+        Some("HEAD") => true,
+        Some(_) => return Parsed::NotHot,
+    };
+    let len = match parsed {
+        Ok(httparse::Status::Complete(len)) if len <= LARGEST_HEAD => len,
+        Ok(httparse::Status::Partial) if buffer.len() < LARGEST_HEAD => return Parsed::Incomplete,
+        Ok(_) | Err(_) => return Parsed::NotHot,
+    };
+    let (Some(1), Some(target)) = (request.version, request.path) else {
+        return Parsed::NotHot;
+    };
+    let Some(headers) = plain_headers(request.headers) else {
+        return Parsed::NotHot;
+    };
+    match route(target, headers.key) {
+        Some(route) => Parsed::Hot(HotRequest {
+            len,
+            head_only,
+            route,
+            request_id: headers.request_id,
+            if_none_match: headers.if_none_match,
+        }),
+        None => Parsed::NotHot,
+    }
+}
+
+/// The headers that matter here; none if there is one that makes the request special.
+fn plain_headers<'b>(headers: &[httparse::Header<'b>]) -> Option<Headers<'b>> {
+    let mut plain = Headers::default();
+    let (mut if_none_match, mut request_id) = (None, None);
+    for header in headers {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        match header.name.len() {
+            13 if is("authorization") => once(&mut plain.key, bearer(header.value)?)?,
+            13 if is("if-none-match") => once(&mut if_none_match, header.value)?,
+            12 if is("x-request-id") => once(&mut request_id, header.value)?,
+            10 if is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive") => {
+                return None;
+            }
+            14 if is("content-length") => return None,
+            17 if is("transfer-encoding") => return None,
+            6 if is("expect") => return None,
+            7 if is("upgrade") || is("trailer") => return None,
+            14 if is("http2-settings") => return None,
+            _ => {}
+        }
+    }
+    plain.if_none_match = if_none_match;
+    plain.request_id = request_id.filter(|id| request_id::is_sane(id));
+    Some(plain)
+}
+
+/// Sets what may be said once.
+fn once<'b>(place: &mut Option<&'b [u8]>, value: &'b [u8]) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let key = value.strip_prefix(b"Bearer ")?;
+    (!key.is_empty() && key.iter().all(u8::is_ascii_graphic)).then_some(key)
+}
+
+fn route<'b>(target: &'b str, key: Option<&'b [u8]>) -> Option<HotRoute<'b>> {
+    if let Some(rest) = target.strip_prefix("/v1/apps/") {
+        let (app, kind) = rest.split_once('/')?;
+        let plain = is_app(app)
+            && !kind.is_empty()
+            && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        return Some(HotRoute::Native {
+            app,
+            kind,
+            key: key?,
+        })
+        .filter(|_| plain);
+    }
+    compat(target.strip_prefix("/cgi-bin/token?")?)
+}
+
+fn compat(query: &str) -> Option<HotRoute<'_>> {
+    let (mut grant, mut app, mut key) = (None, None, None);
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=')?;
+        let place = match name {
+            "grant_type" => &mut grant,
+            "appid" => &mut app,
+            "secret" => &mut key,
+            _ => return None,
+        };
+        once_text(place, value)?;
+    }
+    let (app, key) = (app?, key?);
+    let plain_key = !key.is_empty()
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let plain = grant? == GRANT_TYPE && is_app(app) && plain_key;
+    plain.then_some(HotRoute::Compat { app, key })
+}
+
+fn once_text<'b>(place: &mut Option<&'b str>, value: &'b str) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+fn is_app(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_hot(request: &str) -> bool {
+        matches!(parse(request.as_bytes()), Parsed::Hot(hot) if hot.len == request.len())
+    }
+
+    const NATIVE: &str =
+        "GET /v1/apps/wx1/access_token HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer k\r\n";
+
+    #[test]
+    fn a_plain_read_is_hot_whatever_harmless_headers_it_has() {
+        assert!(is_hot(&format!("{NATIVE}\r\n")));
+        assert!(is_hot(&format!(
+            "{NATIVE}Accept: */*\r\nconnection: Keep-Alive\r\nIf-None-Match: \"1-2\"\r\n\r\n"
+        )));
+        assert!(is_hot(
+            "HEAD /cgi-bin/token?secret=k&appid=wx1&grant_type=client_credential HTTP/1.1\r\n\r\n"
+        ));
+        assert_eq!(parse(&NATIVE.as_bytes()[..40]), Parsed::Incomplete);
+        assert_eq!(parse(b""), Parsed::Incomplete);
+    }
+
+    #[test]
+    fn anything_special_is_left_to_hyper() {
+        for header in [
+            "Content-Length: 0",
+            "Transfer-Encoding: chunked",
+            "Expect: 100-continue",
+            "Upgrade: h2c",
+            "Connection: close",
+            "Connection: keep-alive, upgrade",
+            "Authorization: Bearer k",
+            "Bad Name: x",
+        ] {
+            assert_eq!(
+                parse(format!("{NATIVE}{header}\r\n\r\n").as_bytes()),
+                Parsed::NotHot,
+                "{header}"
+            );
+        }
+        for line in [
+            "GET /v1/apps/wx1/access_token?wait=30 HTTP/1.1",
+            "GET /v1/apps/wx%31/access_token HTTP/1.1",
+            "GET /v1/apps//access_token HTTP/1.1",
+            "GET /v1/apps/wx1/access_token/ HTTP/1.1",
+            "GET http://a/v1/apps/wx1/access_token HTTP/1.1",
+            "GET /v1/apps/wx1/access_token HTTP/1.0",
+            "POST /v1/apps/wx1/access_token HTTP/1.1",
+            "GET /cgi-bin/token?grant_type=client_credential&appid=wx1&secret=a%20b HTTP/1.1",
+            "GET /cgi-bin/token?grant_type=client_credential&appid=wx1&appid=wx1&secret=k HTTP/1.1",
+            "GET /cgi-bin/token?grant_type=x&appid=wx1&secret=k HTTP/1.1",
+            "GET /cgi-bin/token?grant_type=client_credential&appid=wx1&secret=k&x=1 HTTP/1.1",
+        ] {
+            let request = format!("{line}\r\nAuthorization: Bearer k\r\n\r\n");
+            assert_eq!(parse(request.as_bytes()), Parsed::NotHot, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_head_without_end_is_given_up_at_its_bound() {
+        let mut head = NATIVE.to_owned();
+        while head.len() < LARGEST_HEAD {
+            head.push_str("X-Filler: 0123456789012345678901234567890123456789\r\n");
+        }
+        assert_eq!(parse(head.as_bytes()), Parsed::NotHot);
+    }
+}

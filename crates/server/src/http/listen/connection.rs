@@ -1,0 +1,135 @@
+//! One connection from its first byte to its last: TLS, the hot path, hyper.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::guarded::{Guarded, Heads};
+use super::socket::Stream;
+use super::tls::TlsDoor;
+use super::{Limits, Site};
+use crate::http::front::ConnectionFront;
+use crate::http::hot::parse::LARGEST_HEAD;
+use crate::http::hot::{self, Ended, Patience};
+use crate::http::peer::Peer;
+use crate::http::request_id::RequestIds;
+use crate::http::stop::Stop;
+
+/// How long a client may take to read what was written.
+const WRITE: Duration = Duration::from_secs(60);
+/// Streams of one HTTP/2 connection.
+const STREAMS: u32 = 256;
+
+pub(super) struct Connection {
+    pub(super) peer: Peer,
+    pub(super) seed: u64,
+    pub(super) site: Site,
+    pub(super) limits: Arc<Limits>,
+    pub(super) stop: Stop,
+}
+
+impl Connection {
+    pub(super) async fn run(mut self, stream: Stream, tls: Option<Arc<TlsDoor>>) {
+        let stream = match (stream, tls) {
+            (Stream::Unix(stream), _) => return self.http1(stream).await,
+            (Stream::Tcp(stream), None) => return self.http1(stream).await,
+            (Stream::Tcp(stream), Some(tls)) => {
+                let (acceptor, season) = tls.now();
+                self.stop = season;
+                let handshake = timeout(self.limits.head, acceptor.accept(stream));
+                match handshake.await {
+                    Ok(Ok(stream)) => stream,
+                    // A scanner, a client without our authority, a client that went away: not our trouble.
+                    Ok(Err(_)) | Err(_) => return,
+                }
+            }
+        };
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.http2(stream).await;
+        } else {
+            self.http1(stream).await;
+        }
+    }
+
+    async fn http1<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(services) = self.site.hot.clone() else {
+            return self.by_hyper(stream, Bytes::new()).await;
+        };
+        let patience = Patience {
+            idle: self.limits.idle,
+            head: self.limits.head,
+            write: WRITE,
+        };
+        match hot::serve(stream, services, self.peer, self.seed, patience, &self.stop).await {
+            Ended::Closed => {}
+            Ended::HandOver { io, read } => self.by_hyper(io, read).await,
+        }
+    }
+
+    async fn by_hyper<S>(self, stream: S, read: Bytes)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let heads = Heads::new();
+        let io = Guarded::new(stream, read, heads.clone(), self.limits.head, WRITE);
+        let service = heads.watching(self.front());
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            // hyper counts this from the end of the answer before: it is the idle timeout. Heads are timed by `Guarded`.
+            .header_read_timeout(self.limits.idle)
+            .max_header_size(LARGEST_HEAD)
+            .max_buf_size(4 * LARGEST_HEAD)
+            .auto_date_header(false);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
+        tokio::select! {
+            // How a client breaks off is its own matter; what it sent was answered 400 where it could be.
+            _ = connection.as_mut() => return,
+            () = self.stop.wait() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+
+    async fn http2<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let heads = Heads::new();
+        let service = heads.watching(self.front());
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(self.limits.idle / 4)
+            .keep_alive_timeout(self.limits.head)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+            .max_send_buf_size(4 * LARGEST_HEAD)
+            .auto_date_header(false);
+        let mut connection =
+            std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.stop.wait() => {}
+            () = heads.quiet(self.limits.idle) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+
+    fn front(&self) -> ConnectionFront {
+        ConnectionFront {
+            front: Arc::clone(&self.site.front),
+            peer: self.peer,
+            ids: Arc::new(RequestIds::new(self.seed)),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A connection as hyper gets it: the bytes already read come first, and the other side may not dawdle over a head or
+//! over taking its answer. hyper itself has only one timeout for a head and for silence together.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use crate::http::front::ConnectionFront;
+
+/// Knows which requests have begun and been answered on a connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heads(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Heads {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many requests have had a complete head.
+    pub(super) fn begun(&self) -> u64 {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request is being answered now.
+    pub(super) fn is_answering(&self) -> bool {
+        self.begun() != self.0.answered.load(Ordering::Relaxed)
+    }
+
+    /// Counts the requests of a service.
+    pub(super) fn watching(&self, front: ConnectionFront) -> Watched {
+        Watched {
+            heads: self.clone(),
+            front,
+        }
+    }
+
+    /// Resolves when no request was begun for a whole period and none is being answered.
+    pub(super) async fn quiet(&self, period: Duration) {
+        let mut seen = 0;
+        loop {
+            tokio::time::sleep(period).await;
+            let begun = self.begun();
+            if begun == seen && !self.is_answering() {
+                return;
+            }
+            seen = begun;
+        }
+    }
+}
+
+/// A service whose requests are counted.
+pub(super) struct Watched {
+    heads: Heads,
+    front: ConnectionFront,
+}
+
+impl Service<Request<Incoming>> for Watched {
+    type Response = Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Self::Error>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.heads.0.begun.fetch_add(1, Ordering::Relaxed);
+        let heads = self.heads.clone();
+        let answering = self.front.call(request);
+        Box::pin(async move {
+            let answered = Answered(heads);
+            let response = answering.await;
+            drop(answered);
+            response
+        })
+    }
+}
+
+/// Counts an answer, also of a request that was given up.
+struct Answered(Heads);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.0.0.answered.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The connection.
+pub(super) struct Guarded<S> {
+    io: S,
+    /// Read before hyper came.
+    before: Bytes,
+    heads: Heads,
+    /// Runs while a head has begun and is not complete.
+    head: Timer,
+    /// The number of heads that were complete when the one that is being read began; none between requests.
+    reading: Option<u64>,
+    /// Runs while the other side takes nothing.
+    write: Timer,
+}
+
+struct Timer {
+    period: Duration,
+    running: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let period = self.period;
+        let running = self.running.get_or_insert_with(|| Box::pin(sleep(period)));
+        running.as_mut().poll(cx)
+    }
+}
+
+impl<S> Guarded<S> {
+    pub(super) fn new(io: S, before: Bytes, heads: Heads, head: Duration, write: Duration) -> Self {
+        Self {
+            io,
+            reading: (!before.is_empty()).then_some(0),
+            before,
+            heads,
+            head: Timer {
+                period: head,
+                running: None,
+            },
+            write: Timer {
+                period: write,
+                running: None,
+            },
+        }
+    }
+
+    /// Bytes came: unless a request is being answered, they begin a head or go on with one.
+    fn came(&mut self) {
+        if self.reading.is_none() && !self.heads.is_answering() {
+            self.reading = Some(self.heads.begun());
+        }
+    }
+
+    /// No bytes came: is a head overdue?
+    fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.reading != Some(self.heads.begun()) {
+            self.reading = None;
+            self.head.running = None;
+            return false;
+        }
+        self.head.poll(cx).is_ready()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.before.is_empty() {
+            let take = this.before.len().min(buffer.remaining());
+            buffer.put_slice(&this.before[..take]);
+            this.before.advance(take);
+            return Poll::Ready(Ok(()));
+        }
+        match Pin::new(&mut this.io).poll_read(cx, buffer) {
+            Poll::Pending if this.is_overdue(cx) => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Poll::Pending => Poll::Pending,
+            ready => {
+                this.came();
+                ready
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Guarded<S> {
+    fn timed<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(done) = write(Pin::new(&mut self.io), cx) {
+            self.write.running = None;
+            return Poll::Ready(done);
+        }
+        ready!(self.write.poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.timed(cx, |io, cx| io.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.timed(cx, |io, cx| io.poll_write_vectored(cx, pieces))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.timed(cx, |io, cx| io.poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.timed(cx, |io, cx| io.poll_shutdown(cx))
+    }
+}

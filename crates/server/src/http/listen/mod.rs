@@ -1,0 +1,176 @@
+//! Listeners: our own accept loop over TCP and unix sockets, with or without TLS, bounded in every way.
+//!
+//! Owns: connections, their limits and their end. Must not know: what is asked on them.
+
+mod connection;
+mod guarded;
+mod socket;
+pub mod tls;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::front::Front;
+use super::routes;
+use super::services::Services;
+use super::stop::Stop;
+use crate::config::Server;
+use crate::keeper::Keeper;
+use connection::Connection;
+pub use socket::{ListenError, Socket};
+use tls::TlsDoor;
+
+/// Bounds of all listeners together, and of each connection.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// One permit for each connection that may be open.
+    pub connections: Arc<Semaphore>,
+    /// From the first byte of a head to its last; also for a TLS handshake.
+    pub head: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// How long a shutdown waits for requests in flight.
+    pub grace: Duration,
+}
+
+impl From<&Server> for Limits {
+    fn from(server: &Server) -> Self {
+        Self {
+            connections: Arc::new(Semaphore::new(
+                server.max_connections.min(Semaphore::MAX_PERMITS),
+            )),
+            head: server.header_timeout,
+            idle: server.idle_timeout,
+            grace: server.shutdown_grace,
+        }
+    }
+}
+
+/// What is served on a listener.
+#[derive(Clone)]
+pub struct Site {
+    front: Arc<Front>,
+    /// With these, plain reads take the hot path.
+    hot: Option<Arc<Services>>,
+}
+
+impl Site {
+    /// The API: native and WeChat-compatible routes.
+    #[must_use]
+    pub fn api(services: &Arc<Services>) -> Self {
+        let front = Front {
+            router: routes::router(Arc::clone(services)),
+            keeper: services.keeper.clone(),
+            services: Some(Arc::clone(services)),
+        };
+        Self {
+            front: Arc::new(front),
+            hot: Some(Arc::clone(services)),
+        }
+    }
+
+    /// The API without the hot path: what answers are compared with.
+    #[cfg(test)]
+    pub(crate) fn api_by_hyper(services: &Arc<Services>) -> Self {
+        Self {
+            hot: None,
+            ..Self::api(services)
+        }
+    }
+
+    /// Other routes, without a hot path.
+    pub(crate) fn routed(router: axum::Router, keeper: Keeper) -> Self {
+        let front = Front {
+            router,
+            keeper,
+            services: None,
+        };
+        Self {
+            front: Arc::new(front),
+            hot: None,
+        }
+    }
+}
+
+/// Serves until told to stop; returns when all requests in flight are answered, or when they have had their time.
+pub async fn serve(
+    socket: Socket,
+    tls: Option<Arc<TlsDoor>>,
+    site: Site,
+    limits: Limits,
+    stop: Stop,
+) {
+    let limits = Arc::new(limits);
+    let mut connections = JoinSet::new();
+    let mut seed = first_seed();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.wait() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = accept(&socket, &limits) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                seed = seed.wrapping_add(1);
+                let connection = Connection {
+                    peer,
+                    seed,
+                    site: site.clone(),
+                    limits: Arc::clone(&limits),
+                    stop: stop.clone(),
+                };
+                let tls = tls.clone();
+                connections.spawn(async move {
+                    connection.run(stream, tls).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => refused(&socket, &error).await,
+        }
+    }
+    drop(socket);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, finished).await.is_err() {
+        tracing::warn!("some requests were cut off: they took longer than `server.shutdown_grace`");
+    }
+    connections.shutdown().await;
+}
+
+type Accepted = (
+    socket::Stream,
+    super::peer::Peer,
+    tokio::sync::OwnedSemaphorePermit,
+);
+
+async fn accept(socket: &Socket, limits: &Limits) -> io::Result<Accepted> {
+    let permit = Arc::clone(&limits.connections).acquire_owned().await;
+    let permit = permit.map_err(|_| io::Error::other("the listener is closed"))?;
+    let (stream, peer) = socket.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+/// A connection that broke before it was accepted is nobody's fault; anything else (too many open files, mostly) is
+/// told, and waited out.
+async fn refused(socket: &Socket, error: &io::Error) {
+    if matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    ) {
+        return;
+    }
+    tracing::warn!(listener = %socket, %error, "a connection could not be accepted at {socket}: {error}; is the limit of open files too low?");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// Request ids of two runs should differ too.
+fn first_seed() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness ids are merely easier to tell in advance.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}

@@ -1,0 +1,172 @@
+//! TLS for listeners: certificate and key from files, exchanged without dropping a request; client certificates where
+//! an authority for them is named.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Tls;
+use crate::http::stop::Stop;
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read, or is no PEM of this sort.
+    #[error("{what} in {path} cannot be read: {source}")]
+    File {
+        /// What is looked for.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: rustls_pki_types::pem::Error,
+    },
+    /// A file holds no certificate.
+    #[error("{0} holds no certificate; it must be PEM, the server's own certificate first")]
+    Empty(PathBuf),
+    /// The parts do not fit together.
+    #[error("certificate {cert} and key {key} cannot be used: {source}")]
+    Unusable {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why not.
+        source: rustls::Error,
+    },
+    /// The authority of client certificates cannot be used.
+    #[error("the authority of client certificates in {path} cannot be used: {reason}")]
+    ClientCa {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// The TLS of one listener, as it is now.
+pub struct TlsDoor {
+    now: ArcSwap<Loaded>,
+    stop: Stop,
+}
+
+struct Loaded {
+    acceptor: TlsAcceptor,
+    /// Told when connections made under these files must not go on.
+    season: Stop,
+    checks_clients: bool,
+}
+
+impl TlsDoor {
+    /// Reads the files; connections made with them end when `stop` is told.
+    ///
+    /// # Errors
+    /// [`TlsError`] says which file is wrong, and how.
+    pub fn open(files: &Tls, stop: &Stop) -> Result<Self, TlsError> {
+        Ok(Self {
+            now: ArcSwap::from_pointee(Loaded::new(files, stop)?),
+            stop: stop.clone(),
+        })
+    }
+
+    /// Reads the files anew. Where clients show certificates, connections made before finish what they are at and end:
+    /// their identity may have been withdrawn.
+    ///
+    /// # Errors
+    /// [`TlsError`] says what is wrong; what was loaded before stays.
+    pub fn reload(&self, files: &Tls) -> Result<(), TlsError> {
+        let loaded = Loaded::new(files, &self.stop)?;
+        let checks_clients = loaded.checks_clients;
+        let before = self.now.swap(Arc::new(loaded));
+        if before.checks_clients || checks_clients {
+            before.season.tell();
+        }
+        Ok(())
+    }
+
+    pub(super) fn now(&self) -> (TlsAcceptor, Stop) {
+        let now = self.now.load();
+        (now.acceptor.clone(), now.season.clone())
+    }
+}
+
+impl Loaded {
+    fn new(files: &Tls, stop: &Stop) -> Result<Self, TlsError> {
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(server_config(files)?)),
+            season: stop.child(),
+            checks_clients: files.client_ca.is_some(),
+        })
+    }
+}
+
+fn server_config(files: &Tls) -> Result<ServerConfig, TlsError> {
+    let unusable = |source| TlsError::Unusable {
+        cert: files.cert.clone(),
+        key: files.key.clone(),
+        source,
+    };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let chain = certificates(&files.cert)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::File {
+        what: "the private key",
+        path: files.key.clone(),
+        source,
+    })?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?;
+    let builder = match &files.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(authority) => builder.with_client_cert_verifier(
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots(authority)?), provider)
+                .build()
+                .map_err(|error| TlsError::ClientCa {
+                    path: authority.clone(),
+                    reason: error.to_string(),
+                })?,
+        ),
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if files.client_ca.is_some() {
+        // A resumed session would keep an identity whose certificate or authority has been withdrawn.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
+    }
+    Ok(config)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let unreadable = |source| TlsError::File {
+        what: "the certificate",
+        path: path.to_owned(),
+        source,
+    };
+    let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let chain: Vec<_> = found.collect::<Result<_, _>>().map_err(unreadable)?;
+    if chain.is_empty() {
+        return Err(TlsError::Empty(path.to_owned()));
+    }
+    Ok(chain)
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| TlsError::ClientCa {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(roots)
+}

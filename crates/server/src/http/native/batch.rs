@@ -1,0 +1,140 @@
+//! `POST /v1/read`: up to a thousand credentials in one trip, each with its own answer or problem.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use futures_util::future;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use wxtoken_core::credential::{Credential, CredentialKey};
+
+use super::super::callers::Caller;
+use super::super::door::{self, Admitted};
+use super::super::error::{ApiError, Problem};
+use super::super::services::Services;
+use super::super::{input, render};
+use super::credential::CredentialReply;
+use super::fresh_json;
+use crate::keeper::Absent;
+
+/// The most that is answered at once.
+const MOST: usize = 1000;
+
+/// What is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct BatchRequest<'a> {
+    /// At most 1,000.
+    #[serde(borrow)]
+    want: Vec<Want<'a>>,
+}
+
+/// One credential that is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Want<'a> {
+    /// An AppID.
+    #[serde(borrow)]
+    appid: std::borrow::Cow<'a, str>,
+    /// `access_token`, `jsapi_ticket` or `card_ticket`.
+    #[serde(borrow)]
+    kind: std::borrow::Cow<'a, str>,
+}
+
+/// The answers, in the order of what was wanted.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct BatchReply {
+    /// One for each that was wanted.
+    answers: Vec<BatchAnswer>,
+}
+
+/// A credential, or why there is none.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum BatchAnswer {
+    /// As from `GET /v1/apps/{appid}/{kind}`.
+    Found(CredentialReply),
+    /// What that would have answered instead, and for what.
+    Missing {
+        /// As it was asked for.
+        appid: String,
+        /// As it was asked for.
+        kind: String,
+        /// Why there is no answer.
+        problem: Problem,
+    },
+}
+
+/// Many credentials at once. Counts as one request.
+#[utoipa::path(post, path = "/v1/read", tag = "read", security(("caller_key" = [])),
+    request_body = BatchRequest,
+    responses(
+        (status = 200, body = BatchReply),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn read_many(
+    State(services): State<Arc<Services>>,
+    Admitted(request): Admitted,
+    body: Request<Body>,
+) -> Result<Response<Body>, ApiError> {
+    let body = input::body(body.into_body(), &services.limits).await?;
+    let expected = r#"{"want":[{"appid":"wx…","kind":"access_token"}]}"#;
+    let batch: BatchRequest<'_> = input::json(&body, expected)?;
+    if batch.want.len() > MOST {
+        return Err(ApiError::Malformed(format!(
+            "{} credentials were asked for; {MOST} are the most at once",
+            batch.want.len()
+        )));
+    }
+    let caller = request.caller();
+    let answers =
+        future::join_all(batch.want.iter().map(|want| one(&services, caller, want))).await;
+    Ok(fresh_json(rendered(&services, &batch, &answers)).map(Body::from))
+}
+
+type Found = (CredentialKey, Arc<Credential>);
+
+/// What is there at once; or, where the first value is on its way, after the wait that any reader has.
+async fn one(services: &Services, caller: &Caller, want: &Want<'_>) -> Result<Found, ApiError> {
+    let key = door::may_read(caller, &want.appid, &want.kind)?;
+    let keeper = &services.keeper;
+    let value = match keeper.peek(&key) {
+        Err(Absent::NoLive(_)) => keeper.get(&key, services.limits.first_token_wait).await,
+        known => known,
+    };
+    let value = value.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?;
+    Ok((key, value))
+}
+
+fn rendered(
+    services: &Services,
+    batch: &BatchRequest<'_>,
+    answers: &[Result<Found, ApiError>],
+) -> Vec<u8> {
+    let now = services.keeper.now();
+    let mut out = Vec::with_capacity(32 + answers.len() * 400);
+    out.extend_from_slice(b"{\"answers\":[");
+    for (at, (want, answer)) in batch.want.iter().zip(answers).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        match answer {
+            Ok((key, value)) => render::credential(&mut out, &key.app, value, now),
+            Err(error) => missing(&mut out, want, error),
+        }
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+fn missing(out: &mut Vec<u8>, want: &Want<'_>, error: &ApiError) {
+    let answer = BatchAnswer::Missing {
+        appid: want.appid.clone().into_owned(),
+        kind: want.kind.clone().into_owned(),
+        problem: error.problem(),
+    };
+    out.extend(serde_json::to_vec(&answer).unwrap_or_else(|_| b"null".to_vec()));
+}

@@ -1,0 +1,103 @@
+//! `POST /v1/apps/{appid}/{kind}/dead`: "this token is dead". The keeper decides what becomes of it (rule 8).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use http::{Request, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use wxtoken_core::refresh::verdict::Evidence;
+
+use super::super::door::MayRead;
+use super::super::error::{ApiError, Problem};
+use super::super::services::Services;
+use super::super::{input, number, render};
+use super::credential::CredentialReply;
+use super::fresh_json;
+use crate::config::Permission;
+use crate::keeper::Report;
+
+/// How long a reporter waits for the replacement before it is told `pending`.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// What is reported.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct DeadRequest {
+    /// The value that WeChat refused.
+    token: String,
+}
+
+/// What is known of the reported value, and what to use now.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeadReply {
+    /// `replaced`: there was a newer one already. `alive`: WeChat says it is alive. `refreshed`: it was dead, here is a
+    /// new one. `pending`: not known yet, or no new one yet; see `next_try`. `wrong_kind`: it is something else of
+    /// ours. `unknown`: it is nothing of ours.
+    #[schema(example = "refreshed")]
+    verdict: String,
+    /// The credential to use now; absent while there is no live one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    current: Option<CredentialReply>,
+    /// With `pending`: when something is next tried, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_try: Option<u64>,
+}
+
+/// Reports a token dead; a thousand clients at once cost one probe and one fetch.
+#[utoipa::path(post, path = "/v1/apps/{appid}/{kind}/dead", tag = "read", security(("caller_key" = [])),
+    params(
+        ("appid" = String, Path, description = "An AppID"),
+        ("kind" = String, Path, description = "access_token, jsapi_ticket or card_ticket"),
+    ),
+    request_body = DeadRequest,
+    responses(
+        (status = 200, body = DeadReply),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn report_dead(
+    State(services): State<Arc<Services>>,
+    MayRead { request, key }: MayRead,
+    body: Request<Body>,
+) -> Result<Response<Body>, ApiError> {
+    if !request.caller().may(Permission::Report) {
+        return Err(ApiError::NotAllowed(Permission::Report));
+    }
+    let body = input::body(body.into_body(), &services.limits).await?;
+    let DeadRequest { token } = input::json(&body, r#"{"token":"…"}"#)?;
+    if token.is_empty() {
+        return Err(ApiError::Malformed(
+            "`token` is empty: send the value that WeChat refused".to_owned(),
+        ));
+    }
+    let keeper = &services.keeper;
+    let asked = keeper.report_dead(key, &token, Evidence::Report, WAIT);
+    let report = tokio::select! {
+        report = asked => report?.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?,
+        () = services.stop.wait() => return Err(ApiError::Stopping),
+    };
+    Ok(fresh_json(rendered(&services, &key.app, &report)).map(Body::from))
+}
+
+fn rendered(services: &Services, app: &wxtoken_core::app::AppId, report: &Report) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(b"{\"verdict\":\"");
+    out.extend_from_slice(report.verdict.name().as_bytes());
+    out.push(b'"');
+    if let Some(current) = &report.current {
+        out.extend_from_slice(b",\"current\":");
+        render::credential(&mut out, app, current, services.keeper.now());
+    }
+    if let Some(next_try) = report.next_try {
+        out.extend_from_slice(b",\"next_try\":");
+        number::push(&mut out, next_try.unix_seconds());
+    }
+    out.push(b'}');
+    out
+}

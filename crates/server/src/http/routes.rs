@@ -1,0 +1,135 @@
+//! The one list of routes. The routers are built from it, and the OpenAPI document is held against it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+use http::Method;
+
+use super::compat::{self, ticket, token};
+use super::error::ApiError;
+use super::native::{apps, batch, credential, dead, health, stream};
+use super::openapi;
+use super::services::Services;
+
+/// A route of the API listeners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// One credential.
+    Credential,
+    /// Many at once.
+    Batch,
+    /// A token is reported dead.
+    Dead,
+    /// Changes as events.
+    Stream,
+    /// What a caller may see.
+    Apps,
+    /// The OpenAPI document.
+    OpenApi,
+    /// Alive.
+    Health,
+    /// Ready.
+    Ready,
+    /// WeChat's getAccessToken.
+    Token,
+    /// WeChat's getStableAccessToken.
+    StableToken,
+    /// WeChat's getticket.
+    Ticket,
+    /// The same by POST.
+    TicketByPost,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Self; 12] = [
+        Self::Credential,
+        Self::Batch,
+        Self::Dead,
+        Self::Stream,
+        Self::Apps,
+        Self::OpenApi,
+        Self::Health,
+        Self::Ready,
+        Self::Token,
+        Self::StableToken,
+        Self::Ticket,
+        Self::TicketByPost,
+    ];
+
+    /// Its method.
+    #[must_use]
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Batch | Self::Dead | Self::StableToken | Self::TicketByPost => Method::POST,
+            Self::Credential
+            | Self::Stream
+            | Self::Apps
+            | Self::OpenApi
+            | Self::Health
+            | Self::Ready
+            | Self::Token
+            | Self::Ticket => Method::GET,
+        }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Credential => "/v1/apps/{appid}/{kind}",
+            Self::Batch => "/v1/read",
+            Self::Dead => "/v1/apps/{appid}/{kind}/dead",
+            Self::Stream => "/v1/stream",
+            Self::Apps => "/v1/apps",
+            Self::OpenApi => "/v1/openapi.json",
+            Self::Health => "/healthz",
+            Self::Ready => "/readyz",
+            Self::Token => "/cgi-bin/token",
+            Self::StableToken => "/cgi-bin/stable_token",
+            Self::Ticket | Self::TicketByPost => "/cgi-bin/ticket/getticket",
+        }
+    }
+
+    /// Whether it speaks WeChat's language; those also stand behind `/k/{key}`.
+    #[must_use]
+    pub const fn is_compat(self) -> bool {
+        matches!(
+            self,
+            Self::Token | Self::StableToken | Self::Ticket | Self::TicketByPost
+        )
+    }
+
+    fn handler(self) -> MethodRouter<Arc<Services>> {
+        match self {
+            Self::Credential => get(credential::show),
+            Self::Batch => post(batch::read_many),
+            Self::Dead => post(dead::report_dead),
+            Self::Stream => get(stream::listen),
+            Self::Apps => get(apps::list),
+            Self::OpenApi => get(openapi::api_document),
+            Self::Health => get(health::alive),
+            Self::Ready => get(health::ready),
+            Self::Token => get(token::token).fallback(compat::wrong_method),
+            Self::StableToken => post(token::stable_token).fallback(compat::wrong_method),
+            Self::Ticket => get(ticket::ticket),
+            Self::TicketByPost => post(ticket::ticket_by_post),
+        }
+    }
+}
+
+/// The routes of the API listeners.
+pub(crate) fn router(services: Arc<Services>) -> Router {
+    let mut router = Router::new();
+    for route in Route::ALL {
+        router = router.route(route.path(), route.handler());
+        if route.is_compat() {
+            router = router.route(&format!("/k/{{key}}{}", route.path()), route.handler());
+        }
+    }
+    router
+        .fallback(async || ApiError::NoSuchPath)
+        .method_not_allowed_fallback(async || ApiError::WrongMethod)
+        .with_state(services)
+}

@@ -1,0 +1,83 @@
+//! What the handlers work with, built once and shared by every connection. No logic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wxtoken_core::app::AppId;
+
+use super::callers::Callers;
+use super::compat::memory::Memory;
+use super::counters::Counters;
+use super::stop::Stop;
+use crate::config::Server;
+use crate::keeper::Keeper;
+
+/// Whether a text is an app's AppSecret, now or before its last change; compares in constant time.
+pub type IsAppSecret = Arc<dyn Fn(&AppId, &str) -> bool + Send + Sync>;
+
+/// Whether the server is ready, or what it waits for, as a short name.
+pub type Readiness = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
+
+/// Limits of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestLimits {
+    /// How long a reader waits for a first token.
+    pub first_token_wait: Duration,
+    /// How long a client may take to send a body.
+    pub body_timeout: Duration,
+    /// The largest body that is read.
+    pub body_limit: usize,
+}
+
+impl From<&Server> for RequestLimits {
+    fn from(server: &Server) -> Self {
+        Self {
+            first_token_wait: server.first_token_wait,
+            body_timeout: server.body_timeout,
+            body_limit: server.body_limit,
+        }
+    }
+}
+
+/// What the API's handlers work with.
+pub struct Services {
+    /// Answers for every credential.
+    pub keeper: Keeper,
+    /// Who may ask.
+    pub callers: Callers,
+    /// Limits of a request.
+    pub limits: RequestLimits,
+    /// For callers with `accept_app_secret`.
+    pub is_app_secret: IsAppSecret,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// How many answers were given.
+    pub counters: Counters,
+    /// Told when the server stops.
+    pub stop: Stop,
+    pub(super) memory: Memory,
+}
+
+impl Services {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(
+        keeper: Keeper,
+        callers: Callers,
+        limits: RequestLimits,
+        is_app_secret: IsAppSecret,
+        readiness: Readiness,
+        stop: Stop,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            keeper,
+            callers,
+            limits,
+            is_app_secret,
+            readiness,
+            counters: Counters::default(),
+            stop,
+            memory: Memory::new(),
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! A small world for tests of this module: a shelf we fill ourselves, a clock moved by hand, a keeper whose loop is the test.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
+use wxtoken_core::clock::{Boot, Clock, Now, Wall};
+use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane, Token, ValueId};
+
+use super::callers::Callers;
+use super::listen::{Limits, Site, Socket, serve};
+use super::services::{RequestLimits, Services};
+use super::stop::Stop;
+use crate::config::{AppScope, Caller, KeyHash, Listen, Permission, Server};
+use crate::keeper::{Command, Keeper, Notice, Shelf};
+
+pub(crate) const APP: &str = "wx0123456789abcdef";
+pub(crate) const FOREIGN_APP: &str = "wx9999999999999999";
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
+/// Of a caller with every right and no limits, for whom all apps are there.
+pub(crate) const WIDE_KEY: &str = "ffffffffffffffffffffffffffffffff";
+pub(crate) const NOW: Now = Now {
+    wall: Wall(1_795_000_000_000),
+    boot: Boot(50_000_000),
+};
+
+/// A clock that stands until it is moved.
+pub(crate) struct HandClock(AtomicU64);
+
+impl HandClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0
+            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Clock for HandClock {
+    fn now(&self) -> Now {
+        let moved = self.0.load(Ordering::SeqCst);
+        Now {
+            wall: NOW.wall.plus(moved),
+            boot: NOW.boot.plus(moved),
+        }
+    }
+
+    async fn sleep_until(&self, _due: Boot) {
+        std::future::pending().await
+    }
+}
+
+/// The hash tests use instead of a keyed one.
+pub(crate) fn id_of(value: &str) -> ValueId {
+    let mut id = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in value.bytes() {
+        id = (id ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    }
+    ValueId(id)
+}
+
+pub(crate) fn credential_of(kind: Kind, token: &str, left: u64) -> Credential {
+    Credential {
+        kind,
+        lane: (kind == Kind::AccessToken).then_some(Lane::Stable),
+        token: Token::new(token).unwrap(),
+        id: id_of(token),
+        generation: Generation(NOW.wall.0),
+        sent: NOW.boot,
+        expires: NOW.boot.plus(left),
+    }
+}
+
+/// Everything a test touches.
+pub(crate) struct World {
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) stop: Stop,
+}
+
+pub(crate) fn caller(name: &str, key: &str, permissions: &[Permission]) -> Caller {
+    let mut caller = Caller::new(name, KeyHash::of(key));
+    for permission in permissions {
+        caller.allow = caller.allow.with(*permission);
+    }
+    caller
+}
+
+/// The callers of most tests: one that may read and report for one app, and one for all apps.
+pub(crate) fn usual_callers() -> Vec<Caller> {
+    let mut narrow = caller("narrow", KEY, &[Permission::Report]);
+    narrow.apps = AppScope::Some(Box::new([APP.parse().unwrap()]));
+    narrow.path_key = true;
+    vec![narrow, caller("wide", WIDE_KEY, &Permission::ALL)]
+}
+
+impl World {
+    /// An app with a live token and a jsapi ticket, and the usual callers.
+    pub(crate) fn new() -> Self {
+        Self::with_callers(&usual_callers())
+    }
+
+    pub(crate) fn with_callers(callers: &[Caller]) -> Self {
+        Self::with(callers, Server::default())
+    }
+
+    pub(crate) fn with(callers: &[Caller], mut server: Server) -> Self {
+        let clock = Arc::new(HandClock(AtomicU64::new(0)));
+        let shelf = Arc::new(Shelf::new(NOW));
+        shelf.place(
+            APP.parse().unwrap(),
+            &[Kind::AccessToken, Kind::JsapiTicket],
+        );
+        let (asked, commands) = mpsc::channel(64);
+        let notices = broadcast::Sender::new(8);
+        let keeper = Keeper::new(
+            Arc::clone(&shelf),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(id_of),
+            asked,
+            notices.clone(),
+        );
+        server.first_token_wait = Duration::from_millis(1);
+        let stop = Stop::new();
+        let services = Services::new(
+            keeper,
+            Callers::new(callers),
+            RequestLimits::from(&server),
+            Arc::new(|app, secret| app.as_str() == APP && secret == "the-real-appsecret"),
+            Arc::new(|| Ok(())),
+            stop.clone(),
+        );
+        let world = Self {
+            clock,
+            shelf,
+            services,
+            commands,
+            notices,
+            stop,
+        };
+        world.put(Kind::AccessToken, "TOKEN-1");
+        world.put(Kind::JsapiTicket, "TICKET-1");
+        world
+    }
+
+    pub(crate) fn put(&self, kind: Kind, token: &str) {
+        let value = credential_of(kind, token, 7_200_000);
+        self.shelf
+            .put(&APP.parse().unwrap(), kind, Some(Arc::new(value)));
+    }
+
+    pub(crate) fn take_down(&self, kind: Kind) {
+        self.shelf.put(&APP.parse().unwrap(), kind, None);
+    }
+
+    pub(crate) fn key(kind: Kind) -> CredentialKey {
+        CredentialKey {
+            app: APP.parse().unwrap(),
+            kind,
+        }
+    }
+
+    pub(crate) async fn serve(&self) -> Running {
+        self.serve_site(Site::api(&self.services), Server::default())
+            .await
+    }
+
+    pub(crate) async fn serve_site(&self, site: Site, server: Server) -> Running {
+        let place = Listen::Tcp("127.0.0.1:0".parse().unwrap());
+        let socket = Socket::bind(&place).await.unwrap();
+        let address = socket.address().unwrap();
+        let serving = serve(socket, None, site, Limits::from(&server), self.stop.clone());
+        Running {
+            address,
+            task: tokio::spawn(serving),
+        }
+    }
+}
+
+/// A server on a port of its own.
+pub(crate) struct Running {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Sends bytes on a connection of their own and reads until the server closes it.
+    pub(crate) async fn raw(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset after the answer is an end too.
+        let _ = stream.read_to_end(&mut answer).await;
+        answer
+    }
+
+    /// One request with `Connection: close`.
+    pub(crate) async fn ask(&self, line: &str, headers: &str, body: &str) -> Answer {
+        let length = if body.is_empty() {
+            String::new()
+        } else {
+            format!("Content-Length: {}\r\n", body.len())
+        };
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{length}{headers}\r\n{body}"
+        );
+        Answer::read(&self.raw(request.as_bytes()).await)
+    }
+
+    pub(crate) async fn get(&self, path: &str, key: &str) -> Answer {
+        self.ask(
+            &format!("GET {path}"),
+            &format!("Authorization: Bearer {key}\r\n"),
+            "",
+        )
+        .await
+    }
+
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &str) -> Answer {
+        self.ask(
+            &format!("POST {path}"),
+            &format!("Authorization: Bearer {key}\r\n"),
+            body,
+        )
+        .await
+    }
+}
+
+/// An answer taken apart.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Self {
+            status: status.unwrap_or(0),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The last part of a problem's type.
+    pub(crate) fn problem(&self) -> String {
+        let problem = self.json();
+        let name = problem["type"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("urn:wxtoken:problem:");
+        assert_eq!(problem["status"], self.status);
+        name.unwrap().to_owned()
+    }
+
+    pub(crate) fn errcode(&self) -> i64 {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.json()["errcode"].as_i64().unwrap()
+    }
+}
+
+pub(crate) fn one_at_a_time(mut caller: Caller) -> Caller {
+    caller.concurrency = NonZeroU32::new(1);
+    caller
+}

@@ -1,0 +1,6 @@
+//! The doors as clients see them: a listener on loopback, bytes in and bytes out.
+
+mod compat;
+mod listen;
+mod native;
+mod same_answers;
