@@ -72,6 +72,10 @@ impl MasterKey {
         Ok(Self(key))
     }
 
+    pub(crate) fn from_bytes(key: Zeroizing<[u8; LENGTH]>) -> Self {
+        Self(key)
+    }
+
     /// The key as base64, for the file it is kept in. The one door out.
     #[must_use]
     pub fn expose_base64(&self) -> Zeroizing<String> {

@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub(crate) mod contract;
 mod embedded;
+mod export;
 mod key_file;
 mod keys;
 mod memory;
@@ -15,6 +16,7 @@ mod sealed;
 mod wire;
 
 pub use embedded::{EmbeddedStore, OpenError};
+pub use export::{ExportError, ExportKey, Exported, Imported, export, import};
 pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;

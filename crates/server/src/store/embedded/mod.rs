@@ -79,13 +79,6 @@ impl EmbeddedStore {
     pub async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
         self.thread.change(Change::Forget(*app)).await
     }
-
-    /// Takes a record from elsewhere, unless a newer one is held: by generation.
-    pub(super) async fn merge(&self, app: &AppId, record: Record) -> Result<(), StoreError> {
-        self.thread
-            .change(Change::Merge(*app, Box::new(record)))
-            .await
-    }
 }
 
 impl std::fmt::Debug for EmbeddedStore {

@@ -23,8 +23,6 @@ use super::trouble::Trouble;
 #[derive(Debug)]
 pub(super) enum Change {
     Write(AppId, Box<Record>, Fence),
-    /// As a write, under this opening's own fence, and only if it is newer: what an import does.
-    Merge(AppId, Box<Record>),
     NoteLateMint(AppId, Wall),
     Forget(AppId),
 }
@@ -120,7 +118,6 @@ impl Writer {
     fn apply(&mut self, change: &Change) -> Result<Outcome, Trouble> {
         match change {
             Change::Write(app, record, fence) => self.write(app, record, *fence),
-            Change::Merge(app, record) => self.write(app, record, self.fence),
             Change::NoteLateMint(app, sent) => self.note(app, *sent).map(Ok),
             Change::Forget(app) => self.forget(app).map(Ok),
         }
