@@ -172,6 +172,10 @@ impl Sealer {
                 .is_some_and(|key| name == Some(key.name().as_slice()))
     }
 
+    pub(crate) fn store(&self) -> &StoreId {
+        &self.store
+    }
+
     pub(crate) fn keys(&self) -> &MasterKeys {
         &self.keys
     }

@@ -2,6 +2,9 @@
 //!
 //! Must not know: who takes the records.
 
+use std::collections::HashSet;
+
+use rusqlite::Connection;
 use wxtoken_core::app::AppId;
 use wxtoken_core::store::{Loaded, StoreError};
 
@@ -18,6 +21,8 @@ const BLIND: i64 = 100_000;
 const EXCHANGED: &str = "records were put back to an older state, exchanged or removed by something other than wxtoken; what is \
      there now is used. Was the database file edited, or restored in part?";
 
+const LOST: &str = "parts of the database file cannot be read; what could be saved is used";
+
 /// What a walk over all rows found.
 #[derive(Default)]
 struct Walk {
@@ -25,7 +30,9 @@ struct Walk {
     sum: u128,
     damaged: Vec<(i64, Option<AppId>, String)>,
     expired: Vec<Stored>,
-    last: i64,
+    names: u64,
+    seen: HashSet<AppId>,
+    twice: bool,
     stopped: bool,
 }
 
@@ -36,21 +43,15 @@ impl Writer {
         each: &mut dyn FnMut(Vec<Loaded>) -> bool,
     ) -> Result<(), StoreError> {
         let mut walk = Walk::default();
-        let broken = self.walk(&mut walk, each)?;
+        let broken = self
+            .walk(&mut walk, each)
+            .map_err(Trouble::into_store_error)?;
         if walk.stopped {
             return Ok(());
         }
-        if broken {
-            walk.chunk.push(Loaded::Damaged {
-                app: None,
-                reason: "parts of the database file cannot be read; what could be saved is used"
-                    .into(),
-            });
-        } else if walk.damaged.is_empty() && !self.ledger.fits(walk.sum) {
-            walk.chunk.push(Loaded::Damaged {
-                app: None,
-                reason: EXCHANGED.into(),
-            });
+        if !self.ledger.fits(walk.sum) && (broken || walk.damaged.is_empty()) {
+            let reason = if broken { LOST } else { EXCHANGED }.to_owned();
+            walk.chunk.push(Loaded::Damaged { app: None, reason });
             walk.expired.clear();
         }
         self.tidy(&mut walk, broken);
@@ -58,43 +59,25 @@ impl Writer {
         Ok(())
     }
 
-    /// Walks over all rows. True if the file is broken somewhere and rows had to be picked out one by one.
+    /// Walks over all rows. True if the file is broken somewhere.
     fn walk(
         &mut self,
         walk: &mut Walk,
         each: &mut dyn FnMut(Vec<Loaded>) -> bool,
-    ) -> Result<bool, StoreError> {
-        let unavailable = |error: rusqlite::Error| Trouble::from(error).into_store_error();
-        let mut shown = Vec::new();
-        let scanned = table::scan(&self.connection, 0, |found| {
-            self.take(found, walk, &mut shown, each)
-        });
-        let broken = match scanned {
-            Ok(()) => false,
-            Err(error) if is_corrupt(&error) => {
-                let far = table::last(&self.connection).unwrap_or(walk.last + BLIND);
-                for id in walk.last + 1..=far {
-                    if let Ok(Some(found)) = table::at(&self.connection, id)
-                        && !self.take(found, walk, &mut shown, each)
-                    {
-                        break;
-                    }
-                }
-                true
-            }
-            Err(error) => return Err(unavailable(error)),
-        };
-        for app in shown {
-            self.shown(&app);
+    ) -> Result<bool, Trouble> {
+        let mut take = |found| self.take(found, walk, each);
+        let broken = every_readable(&self.connection, &mut take)?;
+        if walk.stopped {
+            return Ok(false);
         }
-        Ok(broken)
+        self.all_shown();
+        Ok(broken || walk.twice || table::names(&self.connection).ok() != Some(walk.names))
     }
 
     fn take(
         &self,
         found: Found,
         walk: &mut Walk,
-        shown: &mut Vec<AppId>,
         each: &mut dyn FnMut(Vec<Loaded>) -> bool,
     ) -> bool {
         let (id, app, opened) = match found {
@@ -111,11 +94,16 @@ impl Writer {
             }
             Found::Odd { id, app } => (id, app, Err(ODD.to_owned())),
         };
-        walk.last = walk.last.max(id);
+        if let Some(app) = &app {
+            walk.names = walk.names.wrapping_add(table::name(id, app.as_str()));
+        }
         walk.chunk.push(match (opened, app) {
-            (Ok(record), Some(app)) => {
-                shown.push(app);
+            (Ok(record), Some(app)) if walk.seen.insert(app) => {
                 Loaded::Record(app, Box::new(record))
+            }
+            (Ok(_), Some(_)) => {
+                walk.twice = true; // a broken page may show a row a second time
+                return true;
             }
             (Ok(_), None) => return true,
             (Err(reason), app) => {
@@ -140,7 +128,6 @@ impl Writer {
 
     /// Sets aside, purges, and believes the rest from here on. Trouble is told, and the next start tries again.
     fn tidy(&mut self, walk: &mut Walk, broken: bool) {
-        let before = self.ledger.clone();
         let now = self.clock.now().wall;
         let done = self.transact(|writer| {
             for (id, app, reason) in &walk.damaged {
@@ -154,7 +141,6 @@ impl Writer {
             Ok(())
         });
         if let Err(trouble) = done {
-            self.ledger = before;
             tracing::warn!(
                 "damaged records could not be set aside: {}",
                 trouble.plain()
@@ -164,4 +150,32 @@ impl Writer {
             tracing::error!("the damaged database file could not be replaced: {reason}");
         }
     }
+}
+
+/// Hands every row that can be read to `each`, until that says stop. True if some could not be.
+///
+/// Where SQLite gives up on a broken page, the rows behind it are asked for one by one.
+pub(super) fn every_readable(
+    connection: &Connection,
+    each: &mut dyn FnMut(Found) -> bool,
+) -> Result<bool, Trouble> {
+    let (mut last, mut more) = (0, true);
+    let scanned = table::scan(connection, 0, |found| {
+        last = found.id().max(last);
+        more = each(found);
+        more
+    });
+    match scanned {
+        Ok(()) => return Ok(false),
+        Err(error) if is_corrupt(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let far = table::last(connection).unwrap_or(last + BLIND);
+    let mut ids = last + 1..=far;
+    while more && let Some(id) = ids.next() {
+        if let Ok(Some(found)) = table::at(connection, id) {
+            more = each(found);
+        }
+    }
+    Ok(true)
 }

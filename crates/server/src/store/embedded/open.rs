@@ -141,7 +141,13 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     let empty = ours == (0, 0) && table::is_bare(&connection).map_err(trouble)?;
     match ours {
         (0, 0) if empty => {} // new, or its making was cut short
-        (table::APPLICATION, table::SCHEMA) => {}
+        (table::APPLICATION, table::SCHEMA) if table::are_ours(&connection).map_err(trouble)? => {}
+        (table::APPLICATION, table::SCHEMA) => {
+            return Err(OpenError::Corrupt {
+                path: path.into(),
+                reason: "the definitions of its tables are damaged".into(),
+            });
+        }
         (table::APPLICATION, found) if found > table::SCHEMA => {
             return Err(OpenError::Newer {
                 path: path.into(),
@@ -183,10 +189,8 @@ fn found_store(connection: &Connection, keys: &MasterKeys, now: Wall) -> Result<
     aws_lc_rs::rand::fill(&mut id).map_err(|_| SealError::NoRandom)?;
     let sealer = Sealer::new(keys.clone(), id);
     let transaction = connection.unchecked_transaction()?;
-    let check = sealer.seal(KEY_CHECK.as_bytes(), b"", &now.0.to_be_bytes())?;
-    table::set_meta(&transaction, KEY_CHECK, &check)?;
+    write_identity(&transaction, &sealer, now.0)?;
     write_ledger(&transaction, &sealer, &Ledger::new()?)?;
-    table::set_meta(&transaction, STORE, &id)?;
     transaction.commit()?;
     Ok(())
 }
@@ -245,14 +249,15 @@ pub(super) fn write_ledger(
     Ok(table::set_meta(connection, LEDGER, &sealed)?)
 }
 
-/// The store's identity, for a new file that takes the place of this one.
-pub(super) fn copy_meta(from: &Connection, to: &Connection) -> rusqlite::Result<()> {
-    for name in [KEY_CHECK, STORE] {
-        if let Some(value) = table::meta(from, name)? {
-            table::set_meta(to, name, &value)?;
-        }
-    }
-    Ok(())
+/// Who the store is: its id, and its epoch sealed so that a wrong master key is noticed.
+pub(super) fn write_identity(
+    connection: &Connection,
+    sealer: &Sealer,
+    epoch: u64,
+) -> Result<(), Trouble> {
+    let check = sealer.seal(KEY_CHECK.as_bytes(), b"", &epoch.to_be_bytes())?;
+    table::set_meta(connection, KEY_CHECK, &check)?;
+    Ok(table::set_meta(connection, STORE, sealer.store())?)
 }
 
 /// After the first start with a new master key everything is sealed under it, and the previous one may go.
@@ -286,8 +291,7 @@ fn change_keys(opened: &mut Opened) -> Result<(), Trouble> {
         table::reseal(&transaction, id, &sealed)?;
     }
     write_ledger(&transaction, sealer, &ledger_then)?;
-    let check = sealer.seal(KEY_CHECK.as_bytes(), b"", &fence.epoch.to_be_bytes())?;
-    table::set_meta(&transaction, KEY_CHECK, &check)?;
+    write_identity(&transaction, sealer, fence.epoch)?;
     transaction.commit()?;
     *ledger = ledger_then;
     Ok(())
@@ -296,10 +300,7 @@ fn change_keys(opened: &mut Opened) -> Result<(), Trouble> {
 fn next_id(connection: &Connection, after: i64) -> rusqlite::Result<Option<i64>> {
     let mut next = None;
     table::scan(connection, after, |found| {
-        next = Some(match found {
-            Found::Stored(row) => row.id,
-            Found::Odd { id, .. } => id,
-        });
+        next = Some(found.id());
         false
     })?;
     Ok(next)

@@ -9,15 +9,37 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::open::{connect, copy_meta};
+use super::ledger::Ledger;
+use super::load::every_readable;
+use super::open::{connect, write_identity, write_ledger};
 use super::table::{self, Found};
+use super::trouble::{Trouble, is_corrupt};
 use super::writer::Writer;
 
-const BLIND: i64 = 100_000;
+/// Rebuilds in one process's life; a disk that damages more needs a person.
+const MOST: u8 = 3;
 
 impl Writer {
+    /// Does `work`; if the file turns out to be broken, replaces it and does the work again.
+    pub(super) fn mending<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Self) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        match work(self) {
+            Err(Trouble::Database(error)) if is_corrupt(&error) && self.rebuilt < MOST => {
+                if let Err(reason) = self.rebuild() {
+                    tracing::error!("the damaged database file could not be replaced: {reason}");
+                    return Err(error.into());
+                }
+                work(self)
+            }
+            other => other,
+        }
+    }
+
     /// Makes the new file beside the old one, then changes them over.
     pub(super) fn rebuild(&mut self) -> Result<(), String> {
+        self.rebuilt += 1;
         let fresh = beside(&self.path, ".rebuilt");
         remove_database(&fresh).map_err(|error| error.to_string())?;
         OpenOptions::new()
@@ -27,31 +49,36 @@ impl Writer {
             .open(&fresh)
             .map_err(|error| error.to_string())?;
         let target = connect(&fresh).map_err(|error| error.to_string())?;
-        self.copy_rows(&target).map_err(|error| error.to_string())?;
+        let ledger = self.copy_rows(&target).map_err(|trouble| trouble.plain())?;
         target.close().map_err(|(_, error)| error.to_string())?;
         self.change_over(&fresh)
             .map_err(|error| error.to_string())?;
         self.connection = connect(&self.path).map_err(|error| error.to_string())?;
+        self.ledger = ledger;
         Ok(())
     }
 
-    fn copy_rows(&mut self, target: &Connection) -> Result<(), super::trouble::Trouble> {
+    /// Everything that can be read and holds its seal, and the store's identity from memory.
+    fn copy_rows(&self, target: &Connection) -> Result<Ledger, Trouble> {
         let transaction = target.unchecked_transaction()?;
-        copy_meta(&self.connection, &transaction)?;
-        let mut sum = 0u128;
-        let far = table::last(&self.connection).unwrap_or(BLIND);
-        for id in 1..=far {
-            let Ok(Some(Found::Stored(row))) = table::at(&self.connection, id) else {
-                continue;
-            };
-            if self.unsealed_row(&row).is_ok() {
-                table::put(&transaction, &row.label, &row.sealed)?;
-                sum = sum.wrapping_add(self.ledger.mark(&row.label.app, None, &row.sealed));
+        write_identity(&transaction, &self.sealer, self.fence.epoch)?;
+        let (mut ledger, mut sum) = (self.ledger.clone(), 0u128);
+        let mut failed = Ok(());
+        let mut copy = |found| {
+            if let Found::Stored(row) = found
+                && self.unsealed_row(&row).is_ok()
+            {
+                failed = table::put(&transaction, &row.label, &row.sealed);
+                sum = sum.wrapping_add(ledger.mark(&row.label.app, None, &row.sealed));
             }
-        }
-        self.ledger.believe(sum);
-        super::open::write_ledger(&transaction, &self.sealer, &self.ledger)?;
-        Ok(transaction.commit()?)
+            failed.is_ok()
+        };
+        every_readable(&self.connection, &mut copy)?;
+        failed?;
+        ledger.believe(sum);
+        write_ledger(&transaction, &self.sealer, &ledger)?;
+        transaction.commit()?;
+        Ok(ledger)
     }
 
     fn change_over(&mut self, fresh: &Path) -> io::Result<()> {
@@ -60,7 +87,7 @@ impl Writer {
         // Closing writes its journal back as far as it can; what is lost by that is broken anyway.
         drop(old);
         let at = self.clock.now().wall.0;
-        let kept = beside(&self.path, &format!(".damaged-{at}"));
+        let kept = beside(&self.path, &format!(".damaged-{at}-{}", self.rebuilt));
         for journal in ["-wal", "-shm"] {
             let from = beside(&self.path, journal);
             if from.exists() {

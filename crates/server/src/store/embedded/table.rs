@@ -2,6 +2,8 @@
 //!
 //! Must not know: what is in a sealed row, threads, which write holds.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wxtoken_core::app::AppId;
@@ -55,6 +57,15 @@ pub(super) enum Found {
     },
 }
 
+impl Found {
+    pub(super) fn id(&self) -> i64 {
+        match self {
+            Self::Stored(row) => row.id,
+            Self::Odd { id, .. } => *id,
+        }
+    }
+}
+
 type Sql<T> = rusqlite::Result<T>;
 
 pub(super) fn create(connection: &Connection) -> Sql<()> {
@@ -68,6 +79,20 @@ pub(super) fn is_bare(connection: &Connection) -> Sql<bool> {
     connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
         row.get(0)
     })
+}
+
+/// Whether the tables are exactly those that [`create`] makes.
+pub(super) fn are_ours(connection: &Connection) -> Sql<bool> {
+    let fresh = Connection::open_in_memory()?;
+    create(&fresh)?;
+    Ok(definitions(connection)? == definitions(&fresh)?)
+}
+
+fn definitions(connection: &Connection) -> Sql<Vec<(String, String, Option<String>)>> {
+    connection
+        .prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY name")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect()
 }
 
 /// Whether the tables have never held anything.
@@ -146,6 +171,26 @@ pub(super) fn at(connection: &Connection, id: i64) -> Sql<Option<Found>> {
         .prepare_cached(&format!("SELECT {COLUMNS} FROM record WHERE id = ?1"))?
         .query_row([id], |row| Ok(found(row)))
         .optional()
+}
+
+/// The sum of [`name`] over the index of apps: if the rows give another, index and rows do not fit together.
+pub(super) fn names(connection: &Connection) -> Sql<u64> {
+    let mut statement = connection.prepare_cached("SELECT id, app FROM record ORDER BY app")?;
+    let mut rows = statement.query([])?;
+    let mut sum = 0u64;
+    while let Some(row) = rows.next()? {
+        if let (Some(id), ValueRef::Text(app)) = (integer(row, 0), row.get_ref(1)?) {
+            sum = sum.wrapping_add(name(id, &String::from_utf8_lossy(app)));
+        }
+    }
+    Ok(sum)
+}
+
+/// What one row adds to that sum. Against accidents, not against anyone.
+pub(super) fn name(id: i64, app: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (id, app).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The largest row number in use.

@@ -38,6 +38,8 @@ pub(super) struct Writer {
     pub(super) fence: Fence,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) path: std::path::PathBuf,
+    /// How often the file had to be replaced since it was opened.
+    pub(super) rebuilt: u8,
     /// Late mints that no writer has been shown yet.
     unseen: HashMap<AppId, Wall>,
     _lock: Lock,
@@ -53,6 +55,7 @@ impl Writer {
             path: opened.path,
             _lock: opened.lock,
             clock,
+            rebuilt: 0,
             unseen: HashMap::new(),
         }
     }
@@ -63,11 +66,12 @@ impl Writer {
 
     /// Carries out all changes in one transaction; when this returns they are durable, or none of them happened.
     pub(super) fn commit(&mut self, changes: &[Change]) -> Vec<Outcome> {
-        let before = (self.ledger.clone(), self.unseen.clone());
-        match self.transact(|writer| changes.iter().map(|change| writer.apply(change)).collect()) {
+        let unseen = self.unseen.clone();
+        let all = |writer: &mut Self| changes.iter().map(|change| writer.apply(change)).collect();
+        match self.mending(|writer| writer.transact(all)) {
             Ok(outcomes) => outcomes,
             Err(trouble) => {
-                (self.ledger, self.unseen) = before;
+                self.unseen = unseen;
                 let text = trouble.plain();
                 let refused = |_| Err(StoreError::Unavailable(text.clone()));
                 changes.iter().map(refused).collect()
@@ -77,40 +81,40 @@ impl Writer {
 
     /// The record held for an app, as a writer is shown it.
     pub(super) fn read(&mut self, app: &AppId) -> Result<Option<Box<Record>>, StoreError> {
-        let held = match table::find(&self.connection, app) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(Trouble::from(error).into_store_error()),
+        let found = self.mending(|writer| Ok(table::find(&writer.connection, app)?));
+        let Some(held) = found.map_err(Trouble::into_store_error)? else {
+            return Ok(None);
         };
         if let Ok((_, record)) = self.unsealed(&held) {
             self.unseen.remove(app);
             return Ok(Some(Box::new(record)));
         }
-        let ledger = self.ledger.clone();
         if let Err(trouble) = self.transact(|writer| writer.drop_damaged(held, app)) {
-            self.ledger = ledger;
             tracing::warn!(app.id = %app, "a damaged record could not be set aside: {}", trouble.plain());
         }
         Ok(None)
     }
 
-    /// Runs `work` in a transaction, the ledger with it.
+    /// Runs `work` in a transaction, the ledger with it: both are as before if it fails.
     pub(super) fn transact<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
-        let before = self.ledger.to_bytes();
+        let before = self.ledger.clone();
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let done = work(self).and_then(|value| {
-            if *self.ledger.to_bytes() != *before {
+            if *self.ledger.to_bytes() != *before.to_bytes() {
                 write_ledger(&self.connection, &self.sealer, &self.ledger)?;
             }
             self.connection.execute_batch("COMMIT")?;
             Ok(value)
         });
-        if done.is_err() && !self.connection.is_autocommit() {
-            // A failed roll-back leaves the transaction open: the next BEGIN would say so, and this is tried again there.
-            let _ = self.connection.execute_batch("ROLLBACK");
+        if done.is_err() {
+            self.ledger = before;
+            if !self.connection.is_autocommit() {
+                // Trouble here too is told by the next BEGIN, which then fails.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
         }
         done
     }
@@ -239,9 +243,9 @@ impl Writer {
         self.ledger.mark(&row.label.app, row.forgotten, &row.sealed)
     }
 
-    /// A writer has been shown the record of `app`, and with it any note.
-    pub(super) fn shown(&mut self, app: &AppId) {
-        self.unseen.remove(app);
+    /// Every record has been shown, and with it any note.
+    pub(super) fn all_shown(&mut self) {
+        self.unseen.clear();
     }
 
     /// Moves what is in the journal into the file. Trouble here costs nothing: the journal stays, and the next try may do.

@@ -101,10 +101,8 @@ async fn rows_exchanged_between_apps_are_set_aside() {
 async fn a_row_put_back_to_an_older_state_is_noticed_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 3).await;
-    tamper(
-        folder.path(),
-        "CREATE TABLE old AS SELECT * FROM record WHERE id = 2",
-    );
+    let old = folder.path().join("old.db");
+    fs::copy(EmbeddedStore::file_in(folder.path()), &old).unwrap();
     let newer = contract::generation(full_record(), 0, NOW * 2);
     {
         let store = open_in(folder.path());
@@ -113,7 +111,11 @@ async fn a_row_put_back_to_an_older_state_is_noticed_and_kept() {
     }
     tamper(
         folder.path(),
-        "DELETE FROM record WHERE id = 2; INSERT INTO record SELECT * FROM old; DROP TABLE old",
+        &format!(
+            "DELETE FROM record WHERE id = 2; ATTACH '{}' AS old;
+             INSERT INTO record SELECT * FROM old.record WHERE id = 2",
+            old.display()
+        ),
     );
     let (records, damaged) = load(&open_in(folder.path())).await;
     assert_eq!(records.len(), 3);

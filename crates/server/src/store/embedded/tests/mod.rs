@@ -11,6 +11,7 @@ use super::super::contract::{self, Subject, load, records::*, won};
 use super::super::keys::tests::key;
 use super::*;
 
+mod damage;
 mod file;
 
 /// A clock that stands still.
