@@ -1,5 +1,9 @@
 //! The embedded store against what happens to machines: killed processes, two processes, full and read-only disks.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -98,7 +102,8 @@ async fn write_until_killed(folder: PathBuf) {
             loop {
                 number += 1;
                 write(store, app(writer), number).await.unwrap();
-                writeln!(std::io::stdout(), "acknowledged {writer} {number}").unwrap();
+                let mut out = std::io::stdout();
+                writeln!(out, "acknowledged {writer} {number}").unwrap();
             }
         }
     });
@@ -290,7 +295,8 @@ async fn write_against_a_limit(folder: &Path) {
     drop(store);
     let held = held(&open(folder).unwrap()).await;
     assert_eq!(held[&app(0)], record(number + 1));
-    writeln!(std::io::stdout(), "refused, then went on").unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "refused, then went on").unwrap();
 }
 
 #[test]

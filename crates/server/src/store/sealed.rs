@@ -105,8 +105,18 @@ impl Sealer {
 
     /// Opens what [`Self::seal_record`] made, if the label is the same.
     pub(crate) fn open_record(&self, label: &Label, sealed: &[u8]) -> Result<Record, SealError> {
-        let plain = self.open(b"record", &label.bytes(), sealed)?;
-        let record = wire::decode(sealed[0], &plain)?;
+        self.open_record_in(&mut Zeroizing::default(), label, sealed)
+    }
+
+    /// As [`Self::open_record`], in room that can be used again for the next one. It is wiped when it is dropped.
+    pub(crate) fn open_record_in(
+        &self,
+        room: &mut Zeroizing<Vec<u8>>,
+        label: &Label,
+        sealed: &[u8],
+    ) -> Result<Record, SealError> {
+        self.open_in(room, b"record", &label.bytes(), sealed)?;
+        let record = wire::decode(sealed[0], room)?;
         // The label was authenticated with the content, but only the content is believed to be what was written.
         if Label::of(label.app, &record, label.fence) == *label {
             Ok(record)
@@ -144,6 +154,18 @@ impl Sealer {
         label: &[u8],
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let mut body = Zeroizing::default();
+        self.open_in(&mut body, family, label, sealed)?;
+        Ok(body)
+    }
+
+    fn open_in(
+        &self,
+        room: &mut Zeroizing<Vec<u8>>,
+        family: &[u8],
+        label: &[u8],
+        sealed: &[u8],
+    ) -> Result<(), SealError> {
         if sealed.len() < HEAD + TAG {
             return Err(SealError::Torn);
         }
@@ -151,14 +173,19 @@ impl Sealer {
         let key = self.opening_key(&head[1..=NAME + SALT])?;
         let nonce = Nonce::try_assume_unique_for_key(&head[1 + NAME + SALT..])
             .map_err(|_| SealError::Torn)?;
-        let mut body = Zeroizing::new(body.to_vec());
+        if room.capacity() < body.len() {
+            // Growing would leave a copy behind that nobody wipes.
+            *room = Zeroizing::new(Vec::with_capacity(body.len().next_power_of_two()));
+        }
+        room.clear();
+        room.extend_from_slice(body);
         let bound = self.bound(head[0], family, label);
         let length = key
-            .open_in_place(nonce, Aad::from(bound), &mut body)
+            .open_in_place(nonce, Aad::from(bound), room)
             .map_err(|_| SealError::Broken)?
             .len();
-        body.truncate(length);
-        Ok(body)
+        room.truncate(length);
+        Ok(())
     }
 
     /// Whether it is sealed under the previous master key, and so should be sealed anew.

@@ -4,9 +4,11 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use rusqlite::Connection;
 use wxtoken_core::app::AppId;
 use wxtoken_core::store::{Loaded, StoreError};
+use zeroize::Zeroizing;
 
 use super::table::{self, Found, Stored};
 use super::trouble::{Trouble, is_corrupt};
@@ -31,7 +33,8 @@ struct Walk {
     damaged: Vec<(i64, Option<AppId>, String)>,
     expired: Vec<Stored>,
     names: u64,
-    seen: HashSet<AppId>,
+    seen: HashSet<AppId, RandomState>,
+    room: Zeroizing<Vec<u8>>,
     twice: bool,
     stopped: bool,
 }
@@ -82,7 +85,10 @@ impl Writer {
     ) -> bool {
         let (id, app, opened) = match found {
             Found::Stored(row) => {
-                let opened = self.unsealed_row(&row).map_err(|error| error.to_string());
+                let opened = self
+                    .sealer
+                    .open_record_in(&mut walk.room, &row.label, &row.sealed)
+                    .map_err(|error| error.to_string());
                 if opened.is_ok() {
                     walk.sum = walk.sum.wrapping_add(self.mark(&row));
                 }

@@ -3,6 +3,7 @@
 //! Durable means fsynced before the future resolves; writers that come at the same time share one fsync.
 //! Only this folder names `rusqlite`. Must not know: when records change, what they mean.
 
+mod identity;
 mod ledger;
 mod load;
 mod lock;

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::identity::{write_identity, write_ledger};
 use super::ledger::Ledger;
 use super::load::every_readable;
-use super::open::{connect, write_identity, write_ledger};
+use super::open::connect;
 use super::table::{self, Found};
 use super::trouble::{Trouble, is_corrupt};
 use super::writer::Writer;

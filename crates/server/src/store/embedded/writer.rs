@@ -13,9 +13,10 @@ use wxtoken_core::store::{Fence, Record, StoreError};
 use super::super::keys::MasterKeys;
 use super::super::precedence::{NO_FENCE, is_stale, with_note};
 use super::super::sealed::{Label, SealError, Sealer};
+use super::identity::write_ledger;
 use super::ledger::Ledger;
 use super::lock::Lock;
-use super::open::{self, Opened, write_ledger};
+use super::open::{self, Opened};
 use super::table::{self, Found, Stored};
 use super::trouble::Trouble;
 

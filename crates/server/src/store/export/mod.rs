@@ -1,36 +1,20 @@
 //! The whole store as one sealed file: to back it up, or to move it.
 //!
-//! The file: a line that names it, version (1), sort of key (1), iterations (4), salt (16); then frames, each its length (4)
-//! and sealed bytes bound to their place; the last one says how many there were. So a file that was cut short, altered or
-//! put together from others is refused before anything is imported. Must not know: which store it comes from or goes to.
+//! The whole file is checked before anything is imported. Must not know: which store it comes from or goes to.
+
+mod frame;
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-use aws_lc_rs::{pbkdf2, rand};
 use wxtoken_core::app::AppId;
 use wxtoken_core::store::{Lease, Loaded, Record, RecordStore, StoreError};
-use zeroize::Zeroizing;
 
 use super::keys::{MasterKey, ValueHasher};
 use super::precedence::merged;
 use super::rekey::rekeyed;
-use super::sealed::{SealError, Sealer};
-use super::wire;
+use frame::{SHORTEST_PASSPHRASE, begin, end, read_head, read_record, write_record};
 
-const MAGIC: &[u8; 16] = b"wxtoken export\n\0";
-const VERSION: u8 = 1;
-const SALT: usize = 16;
-const HEAD: usize = 16 + 1 + 1 + 4 + SALT;
-/// PBKDF2-HMAC-SHA256, as OWASP advises.
-const ITERATIONS: u32 = 600_000;
-/// More than a file may ask for, so that it cannot keep us busy for hours.
-const MOST_ITERATIONS: u32 = 20_000_000;
-const SHORTEST_PASSPHRASE: usize = 12;
-/// No record is larger.
-const LARGEST_FRAME: u32 = 1 << 20;
-const FAMILY: &[u8] = b"export";
 /// How long a lease is asked for while one record is written.
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -117,14 +101,7 @@ pub async fn export(
     key: ExportKey<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<Exported, ExportError> {
-    let mut salt = [0; SALT];
-    rand::fill(&mut salt).map_err(|_| ExportError::NoRandom)?;
-    let iterations = match key {
-        ExportKey::Passphrase(_) => ITERATIONS,
-        ExportKey::Master(_) => 0,
-    };
-    let sealer = sealer(key, iterations, salt)?;
-    out.write_all(&head(key, iterations, salt))?;
+    let sealer = begin(out, key)?;
     let mut counts = Exported::default();
     let mut trouble = None;
     store
@@ -139,8 +116,7 @@ pub async fn export(
         .await
         .map_err(|source| ExportError::Store { done: 0, source })?;
     trouble.map_or(Ok(()), Err)?;
-    write_frame(out, &sealer, b"end", counts.records, &[])?;
-    out.flush()?;
+    end(out, &sealer, counts.records)?;
     Ok(counts)
 }
 
@@ -206,142 +182,6 @@ async fn take(
     };
     store.release(app, fence).await;
     result
-}
-
-fn head(key: ExportKey<'_>, iterations: u32, salt: [u8; SALT]) -> Vec<u8> {
-    let mut head = Vec::with_capacity(HEAD);
-    head.extend_from_slice(MAGIC);
-    head.extend_from_slice(&[VERSION, sort(key).0]);
-    head.extend_from_slice(&iterations.to_be_bytes());
-    head.extend_from_slice(&salt);
-    head
-}
-
-fn sort(key: ExportKey<'_>) -> (u8, &'static str) {
-    match key {
-        ExportKey::Passphrase(_) => (1, "a passphrase"),
-        ExportKey::Master(_) => (2, "a master key"),
-    }
-}
-
-fn read_head(file: &mut dyn Read, key: ExportKey<'_>) -> Result<Sealer, ExportError> {
-    let mut head = [0; HEAD];
-    file.read_exact(&mut head)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => ExportError::NotAnExport,
-            _ => ExportError::Io(error),
-        })?;
-    let rest = head.strip_prefix(MAGIC).ok_or(ExportError::NotAnExport)?;
-    let (&[version, found], rest) = rest.split_first_chunk().ok_or(ExportError::NotAnExport)?;
-    let (iterations, salt) = rest.split_first_chunk().ok_or(ExportError::NotAnExport)?;
-    let salt = salt.try_into().map_err(|_| ExportError::NotAnExport)?;
-    if version != VERSION {
-        return Err(ExportError::Newer(version));
-    }
-    if found != sort(key).0 {
-        let other = if found == 1 {
-            "a passphrase"
-        } else {
-            "a master key"
-        };
-        return Err(ExportError::OtherSort(other));
-    }
-    sealer(key, u32::from_be_bytes(*iterations), salt)
-}
-
-fn sealer(key: ExportKey<'_>, iterations: u32, salt: [u8; SALT]) -> Result<Sealer, ExportError> {
-    let key = match key {
-        ExportKey::Master(master) => master.derive_parts(&[b"export", &salt]),
-        ExportKey::Passphrase(text) => {
-            if text.chars().count() < SHORTEST_PASSPHRASE {
-                return Err(ExportError::WeakPassphrase);
-            }
-            let rounds = NonZeroU32::new(iterations)
-                .filter(|rounds| rounds.get() <= MOST_ITERATIONS)
-                .ok_or(ExportError::WrongKey)?;
-            let mut key = Zeroizing::new([0; 32]);
-            let sort = pbkdf2::PBKDF2_HMAC_SHA256;
-            pbkdf2::derive(sort, rounds, &salt, text.as_bytes(), key.as_mut_slice());
-            key
-        }
-    };
-    Ok(Sealer::new(MasterKey::from_bytes(key).into(), salt))
-}
-
-fn write_record(
-    out: &mut (dyn Write + Send),
-    sealer: &Sealer,
-    number: u64,
-    app: &AppId,
-    record: &Record,
-) -> Result<(), ExportError> {
-    let content = wire::encode(record).map_err(SealError::from);
-    let content = content.map_err(|_| ExportError::Damaged(number))?;
-    let name = app.as_str().as_bytes();
-    let mut plain = Zeroizing::new(Vec::with_capacity(2 + name.len() + content.len()));
-    plain.push(wire::VERSION);
-    plain.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    plain.extend_from_slice(name);
-    plain.extend_from_slice(&content);
-    write_frame(out, sealer, b"record", number, &plain)
-}
-
-fn write_frame(
-    out: &mut (dyn Write + Send),
-    sealer: &Sealer,
-    what: &[u8],
-    number: u64,
-    plain: &[u8],
-) -> Result<(), ExportError> {
-    let sealed = sealer
-        .seal(FAMILY, &label(what, number), plain)
-        .map_err(|_| ExportError::NoRandom)?;
-    let length = u32::try_from(sealed.len()).map_err(|_| ExportError::Damaged(number))?;
-    out.write_all(&length.to_be_bytes())?;
-    Ok(out.write_all(&sealed)?)
-}
-
-/// The next record; none at the true end of the file.
-fn read_record(
-    file: &mut dyn Read,
-    sealer: &Sealer,
-    number: u64,
-) -> Result<Option<(AppId, Record)>, ExportError> {
-    let damaged = || ExportError::Damaged(number);
-    let mut length = [0; 4];
-    file.read_exact(&mut length).map_err(|_| damaged())?;
-    let length = u32::from_be_bytes(length);
-    if length > LARGEST_FRAME {
-        return Err(damaged());
-    }
-    let mut sealed = Vec::new();
-    file.take(length.into()).read_to_end(&mut sealed)?;
-    let plain = match sealer.open(FAMILY, &label(b"record", number), &sealed) {
-        Ok(plain) => plain,
-        Err(SealError::OtherKey) if number == 0 => return Err(ExportError::WrongKey),
-        Err(_) => {
-            // Only the end itself may stand here, and nothing after it.
-            let end = sealer.open(FAMILY, &label(b"end", number), &sealed);
-            let nothing_more = file.read(&mut [0])? == 0;
-            return if end.is_ok() && nothing_more {
-                Ok(None)
-            } else {
-                Err(damaged())
-            };
-        }
-    };
-    let (&[version, length], rest) = plain.split_first_chunk().ok_or_else(damaged)?;
-    let (name, content) = rest.split_at_checked(length.into()).ok_or_else(damaged)?;
-    let app = std::str::from_utf8(name)
-        .ok()
-        .and_then(|name| name.parse().ok())
-        .ok_or_else(damaged)?;
-    let record = wire::decode(version, content).map_err(|_| damaged())?;
-    Ok(Some((app, record)))
-}
-
-fn label(what: &[u8], number: u64) -> Vec<u8> {
-    [what, &number.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
