@@ -3,13 +3,18 @@
 //! Must not know: who takes the records.
 
 use std::collections::HashSet;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{Builder, ScopedJoinHandle};
 
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 use wxtoken_core::app::AppId;
-use wxtoken_core::store::{Loaded, StoreError};
+use wxtoken_core::clock::Wall;
+use wxtoken_core::store::{Loaded, Record, StoreError};
 use zeroize::Zeroizing;
 
+use super::super::sealed::Sealer;
+use super::ledger::Ledger;
 use super::table::{self, Found, Stored};
 use super::trouble::{Trouble, is_corrupt};
 use super::writer::{ODD, Writer};
@@ -20,10 +25,15 @@ const KEPT: u64 = 24 * 3600 * 1000;
 const CHUNK: usize = 256;
 /// Row numbers tried one by one beyond the last that could be read, when the file does not say how far they go.
 const BLIND: i64 = 100_000;
+/// Portions of rows read ahead of unsealing.
+const PORTIONS: usize = 4;
 const EXCHANGED: &str = "records were put back to an older state, exchanged or removed by something other than wxtoken; what is \
      there now is used. Was the database file edited, or restored in part?";
 
 const LOST: &str = "parts of the database file cannot be read; what could be saved is used";
+
+/// Takes a portion; false to stop.
+type Each<'a> = dyn FnMut(Vec<Loaded>) -> bool + Send + 'a;
 
 /// What a walk over all rows found.
 #[derive(Default)]
@@ -41,10 +51,7 @@ struct Walk {
 
 impl Writer {
     /// Hands everything to `each` in portions, until that says stop.
-    pub(super) fn load(
-        &mut self,
-        each: &mut dyn FnMut(Vec<Loaded>) -> bool,
-    ) -> Result<(), StoreError> {
+    pub(super) fn load(&mut self, each: &mut Each<'_>) -> Result<(), StoreError> {
         let mut walk = Walk::default();
         let broken = self
             .walk(&mut walk, each)
@@ -62,74 +69,37 @@ impl Writer {
         Ok(())
     }
 
-    /// Walks over all rows. True if the file is broken somewhere.
-    fn walk(
-        &mut self,
-        walk: &mut Walk,
-        each: &mut dyn FnMut(Vec<Loaded>) -> bool,
-    ) -> Result<bool, Trouble> {
-        let mut take = |found| self.take(found, walk, each);
-        let broken = every_readable(&self.connection, &mut take)?;
+    /// Walks over all rows, reading here and unsealing beside it. True if the file is broken somewhere.
+    fn walk(&mut self, walk: &mut Walk, each: &mut Each<'_>) -> Result<bool, Trouble> {
+        let opener = Opener {
+            sealer: &self.sealer,
+            ledger: &self.ledger,
+            now: self.clock.now().wall,
+        };
+        let connection = &self.connection;
+        let read = std::thread::scope(|scope| {
+            let (portions, inbox) = sync_channel::<Vec<Found>>(PORTIONS);
+            let beside = Builder::new().name("store-unseal".into());
+            let unsealing = beside.spawn_scoped(scope, || {
+                let mut rows = inbox.into_iter().flatten();
+                while rows
+                    .next()
+                    .is_some_and(|found| walk.take(found, &opener, each))
+                {}
+            });
+            let read = read_portions(connection, &portions);
+            drop(portions);
+            match unsealing.map(ScopedJoinHandle::join) {
+                Ok(Ok(())) => read,
+                Ok(Err(_)) | Err(_) => Err(Trouble::NoThread),
+            }
+        });
+        let broken = read?;
         if walk.stopped {
             return Ok(false);
         }
         self.all_shown();
         Ok(broken || walk.twice || table::names(&self.connection).ok() != Some(walk.names))
-    }
-
-    fn take(
-        &self,
-        found: Found,
-        walk: &mut Walk,
-        each: &mut dyn FnMut(Vec<Loaded>) -> bool,
-    ) -> bool {
-        let (id, app, opened) = match found {
-            Found::Stored(row) => {
-                let opened = self
-                    .sealer
-                    .open_record_in(&mut walk.room, &row.label, &row.sealed)
-                    .map_err(|error| error.to_string());
-                if opened.is_ok() {
-                    walk.sum = walk.sum.wrapping_add(self.mark(&row));
-                }
-                let (id, app) = (row.id, Some(row.label.app));
-                if opened.is_ok() && self.is_expired(&row) {
-                    walk.expired.push(row);
-                }
-                (id, app, opened)
-            }
-            Found::Odd { id, app } => (id, app, Err(ODD.to_owned())),
-        };
-        if let Some(app) = &app {
-            walk.names = walk.names.wrapping_add(table::name(id, app.as_str()));
-        }
-        walk.chunk.push(match (opened, app) {
-            (Ok(record), Some(app)) if walk.seen.insert(app) => {
-                Loaded::Record(app, Box::new(record))
-            }
-            (Ok(_), Some(_)) => {
-                walk.twice = true; // a broken page may show a row a second time
-                return true;
-            }
-            (Ok(_), None) => return true,
-            (Err(reason), app) => {
-                walk.damaged.push((id, app, reason.clone()));
-                Loaded::Damaged { app, reason }
-            }
-        });
-        if walk.chunk.len() >= CHUNK {
-            walk.stopped = !each(std::mem::replace(
-                &mut walk.chunk,
-                Vec::with_capacity(CHUNK),
-            ));
-        }
-        !walk.stopped
-    }
-
-    fn is_expired(&self, row: &Stored) -> bool {
-        let now = self.clock.now().wall;
-        row.forgotten
-            .is_some_and(|at| at.cast_unsigned().saturating_add(KEPT) < now.0)
     }
 
     /// Sets aside, purges, and believes the rest from here on. Trouble is told, and the next start tries again.
@@ -156,6 +126,78 @@ impl Writer {
             tracing::error!("the damaged database file could not be replaced: {reason}");
         }
     }
+}
+
+/// What it takes to look into a row.
+struct Opener<'a> {
+    sealer: &'a Sealer,
+    ledger: &'a Ledger,
+    now: Wall,
+}
+
+impl Walk {
+    /// Looks into one row and notes what is to be said of it; false when nobody listens any more.
+    fn take(&mut self, found: Found, opener: &Opener<'_>, each: &mut Each<'_>) -> bool {
+        let (id, app) = (found.id(), found.app());
+        if let Some(app) = &app {
+            self.names = self.names.wrapping_add(table::name(id, app.as_str()));
+        }
+        let opened = match found {
+            Found::Stored(row) => self.open(row, opener),
+            Found::Odd { .. } => Err(ODD.to_owned()),
+        };
+        self.chunk.push(match (opened, app) {
+            (Ok(record), Some(app)) if self.seen.insert(app) => Loaded::Record(app, record),
+            (Ok(_), _) => {
+                self.twice = true; // a broken page may show a row a second time
+                return true;
+            }
+            (Err(reason), app) => {
+                self.damaged.push((id, app, reason.clone()));
+                Loaded::Damaged { app, reason }
+            }
+        });
+        if self.chunk.len() >= CHUNK {
+            let full = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
+            self.stopped = !each(full);
+        }
+        !self.stopped
+    }
+
+    fn open(&mut self, row: Stored, opener: &Opener<'_>) -> Result<Box<Record>, String> {
+        let record = opener
+            .sealer
+            .open_record_in(&mut self.room, &row.label, &row.sealed)
+            .map_err(|error| error.to_string())?;
+        let mark = opener
+            .ledger
+            .mark(&row.label.app, row.forgotten, &row.sealed);
+        self.sum = self.sum.wrapping_add(mark);
+        let since = row.forgotten.map(i64::cast_unsigned);
+        if since.is_some_and(|at| at.saturating_add(KEPT) < opener.now.0) {
+            self.expired.push(row);
+        }
+        Ok(Box::new(record))
+    }
+}
+
+/// Reads every row in portions, for as long as they are taken. True if some could not be read.
+fn read_portions(
+    connection: &Connection,
+    portions: &SyncSender<Vec<Found>>,
+) -> Result<bool, Trouble> {
+    let mut portion = Vec::with_capacity(CHUNK);
+    let broken = every_readable(connection, &mut |found| {
+        portion.push(found);
+        if portion.len() < CHUNK {
+            return true;
+        }
+        let full = std::mem::replace(&mut portion, Vec::with_capacity(CHUNK));
+        portions.send(full).is_ok()
+    })?;
+    // If nobody takes it, nobody wants to know.
+    let _ = portions.send(portion);
+    Ok(broken)
 }
 
 /// Hands every row that can be read to `each`, until that says stop. True if some could not be.

@@ -64,6 +64,14 @@ impl Found {
             Self::Odd { id, .. } => *id,
         }
     }
+
+    /// Whose it says it is.
+    pub(super) fn app(&self) -> Option<AppId> {
+        match self {
+            Self::Stored(row) => Some(row.label.app),
+            Self::Odd { app, .. } => *app,
+        }
+    }
 }
 
 type Sql<T> = rusqlite::Result<T>;

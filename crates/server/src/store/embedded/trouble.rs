@@ -79,6 +79,8 @@ pub(super) enum Trouble {
     Database(#[from] rusqlite::Error),
     #[error(transparent)]
     Seal(#[from] SealError),
+    #[error("the system gives no thread to read with; look at its limits of memory and processes")]
+    NoThread,
 }
 
 impl Trouble {
@@ -86,7 +88,7 @@ impl Trouble {
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Database(error) => plain(error),
-            Self::Seal(error) => error.to_string(),
+            Self::Seal(_) | Self::NoThread => self.to_string(),
         }
     }
 
@@ -99,6 +101,7 @@ impl Trouble {
         let corrupt = match &self {
             Self::Database(error) => is_corrupt(error),
             Self::Seal(_) => true,
+            Self::NoThread => false,
         };
         let (path, reason) = (path.to_owned(), self.plain());
         if corrupt {
