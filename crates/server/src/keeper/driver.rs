@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Clock};
+use wxtoken_core::clock::Boot;
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::{Machine, step};
 

@@ -83,7 +83,7 @@ pub(super) struct Kept {
 
 pub(super) type Write = Pin<Box<dyn Future<Output = (u32, Event)> + Send>>;
 
-/// Starts the loop's other end; see [`Driver::run`].
+/// Starts the loop's other end; see [`super::Driver::run`].
 #[derive(Clone)]
 pub struct Control(pub(super) mpsc::UnboundedSender<Input>);
 

@@ -168,8 +168,10 @@ fn client(
     let directory = move |app: &AppId| {
         let config = apps.load();
         let app = config.app(app)?;
+        // An address of its own that cannot be used must not send its secret to the common one.
+        let base_url = app.base_url().map(Base::try_from).transpose().ok()?;
         Some(AppUpstream {
-            base_url: app.base_url().and_then(|url| Base::try_from(url).ok()),
+            base_url,
             secret: app.secret.clone(),
             previous_secret: app.previous_secret().cloned(),
         })

@@ -1,9 +1,16 @@
 //! Builds every part from the configuration and hands them round. No logic of its own: what is decided is decided elsewhere.
 
 mod backbone;
+mod census;
+mod doors;
+mod running;
 
 pub use backbone::{Backbone, Footing};
+pub use doors::Doors;
+pub use running::{Reloaded, Running};
 
+use crate::http::listen::ListenError;
+use crate::http::listen::tls::TlsError;
 use crate::store::{KeyFileError, OpenError};
 use crate::wechat::{BuildError, NoBase};
 use wxtoken_core::store::StoreError;
@@ -36,6 +43,12 @@ pub enum StartError {
     /// The client to WeChat cannot be made.
     #[error(transparent)]
     Client(#[from] BuildError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A certificate or key is unusable.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The process is going down while it starts.
     #[error("interrupted while starting")]
     Interrupted,

@@ -1,0 +1,188 @@
+//! The listeners of one server: bound first, opened when there is something to hand out, changed by a reload.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+use wxtoken_core::app::AppId;
+
+use super::StartError;
+use crate::config::{App, Config, Listen, Tls};
+use crate::http::callers::Callers;
+use crate::http::counters::{Outcome, Surface};
+use crate::http::listen::tls::TlsDoor;
+use crate::http::listen::{Limits, Site, Socket, serve};
+use crate::http::services::{IsAppSecret, Readiness, RequestLimits, Services};
+use crate::http::stop::Stop;
+use crate::keeper::Keeper;
+use crate::telemetry::Metrics;
+
+/// Listeners of one kind, bound, and what TLS they speak.
+struct Side {
+    sockets: Vec<Socket>,
+    tls: Option<Arc<TlsDoor>>,
+    places: Vec<String>,
+}
+
+impl Side {
+    async fn bind(listen: &[Listen], tls: Option<&Tls>, stop: &Stop) -> Result<Self, StartError> {
+        let mut sockets = Vec::new();
+        for place in listen {
+            sockets.push(Socket::bind(place).await?);
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let named =
+            sockets
+                .iter()
+                .zip(listen)
+                .map(|(socket, place)| match (socket.address(), place) {
+                    (Some(address), _) => format!("{scheme}://{address}"),
+                    (None, Listen::Unix { path, .. }) => format!("unix:{}", path.display()),
+                    (None, Listen::Tcp(address)) => format!("{scheme}://{address}"),
+                });
+        let places = named.collect();
+        let tls = tls
+            .map(|files| TlsDoor::open(files, stop))
+            .transpose()?
+            .map(Arc::new);
+        Ok(Self {
+            sockets,
+            tls,
+            places,
+        })
+    }
+
+    fn open(
+        self,
+        site: &Site,
+        limits: &Limits,
+        stop: &Stop,
+        open: &mut JoinSet<()>,
+    ) -> Option<Arc<TlsDoor>> {
+        for socket in self.sockets {
+            open.spawn(serve(
+                socket,
+                self.tls.clone(),
+                site.clone(),
+                limits.clone(),
+                stop.clone(),
+            ));
+        }
+        self.tls
+    }
+}
+
+/// Sockets that are bound but not served yet.
+pub(super) struct Bound {
+    api: Side,
+}
+
+/// The listeners at work.
+pub struct Doors {
+    /// Where the API is reached: URLs, and `unix:` with a path.
+    pub api: Vec<String>,
+    services: Arc<Services>,
+    api_tls: Option<Arc<TlsDoor>>,
+    open: JoinSet<()>,
+}
+
+impl Bound {
+    /// Binds every address, so that one that is taken is told before anything else is done.
+    pub(super) async fn bind(config: &Config, stop: &Stop) -> Result<Self, StartError> {
+        let api = Side::bind(&config.server.listen, config.server.tls.as_ref(), stop).await?;
+        Ok(Self { api })
+    }
+
+    /// Opens the doors.
+    pub(super) fn open(
+        self,
+        config: &Arc<ArcSwap<Config>>,
+        keeper: &Keeper,
+        metrics: &Metrics,
+        ready: Arc<AtomicBool>,
+        stop: &Stop,
+    ) -> Doors {
+        let now = config.load_full();
+        let readiness: Readiness = Arc::new(move || {
+            ready
+                .load(Ordering::Acquire)
+                .then_some(())
+                .ok_or("the first round of fetches is under way")
+        });
+        let services = Services::new(
+            keeper.clone(),
+            Callers::new(&now.callers),
+            RequestLimits::from(&now.server),
+            is_app_secret(config),
+            readiness,
+            stop.clone(),
+        );
+        count_reads(metrics, &services);
+        let limits = Limits::from(&now.server);
+        let mut open = JoinSet::new();
+        let api = self.api.places.clone();
+        let api_tls = self
+            .api
+            .open(&Site::api(&services), &limits, stop, &mut open);
+        Doors {
+            api,
+            services,
+            api_tls,
+            open,
+        }
+    }
+}
+
+/// The counters of the read path are added up when the metrics page is asked for.
+fn count_reads(metrics: &Metrics, services: &Arc<Services>) {
+    let services = Arc::clone(services);
+    metrics.count_reads(move |tell| {
+        for surface in Surface::ALL {
+            for outcome in Outcome::ALL {
+                tell(
+                    surface.name(),
+                    outcome.name(),
+                    services.counters.total(surface, outcome),
+                );
+            }
+        }
+    });
+}
+
+/// For callers that still send the AppSecret itself: compared in constant time, with the one in force and the one before.
+fn is_app_secret(config: &Arc<ArcSwap<Config>>) -> IsAppSecret {
+    let config = Arc::clone(config);
+    Arc::new(move |app: &AppId, given: &str| {
+        let config = config.load();
+        let same = |secret: &crate::config::Secret| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(
+                secret.expose().as_bytes(),
+                given.as_bytes(),
+            )
+            .is_ok()
+        };
+        let known = |app: &App| same(&app.secret) || app.previous_secret().is_some_and(same);
+        config.app(app).is_some_and(known)
+    })
+}
+
+impl Doors {
+    /// Callers and certificates change; connections stay.
+    pub(super) fn reload(&self, new: &Config, troubles: &mut Vec<String>) {
+        self.services.callers.replace(&new.callers);
+        let sides = [(&self.api_tls, &new.server.tls)];
+        for (door, files) in sides {
+            if let (Some(door), Some(files)) = (door, files)
+                && let Err(error) = door.reload(files)
+            {
+                troubles.push(format!("{error}; the certificate in force stays"));
+            }
+        }
+    }
+
+    /// Returns when every listener has finished.
+    pub(super) async fn closed(&mut self) {
+        while self.open.join_next().await.is_some() {}
+    }
+}

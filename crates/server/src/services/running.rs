@@ -1,0 +1,168 @@
+//! The whole server at work: started, reloaded, stopped.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+use wxtoken_core::clock::Clock;
+use wxtoken_core::source::CredentialSource;
+
+use super::StartError;
+use super::backbone::{Backbone, Footing};
+use super::census;
+use super::doors::{Bound, Doors};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::http::stop::Stop;
+use crate::keeper::{Keeper, Notice};
+use crate::sink::Upkeep;
+use crate::telemetry::{MeteredSource, Metrics};
+
+/// Ready at the latest this long after the start: one app's trouble makes no server unready.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The server at work.
+pub struct Running {
+    config: Arc<ArcSwap<Config>>,
+    backbone: Backbone,
+    doors: Doors,
+    sinks: Upkeep,
+    stop: Stop,
+    tasks: JoinSet<()>,
+}
+
+/// What a reload did, for the log and for people.
+#[derive(Debug, Default)]
+pub struct Reloaded {
+    /// Sections that changed but count only after a restart.
+    pub needs_restart: Vec<&'static str>,
+    /// What could not be taken over; the old stays.
+    pub troubles: Vec<String>,
+}
+
+impl Running {
+    /// Starts everything. When this returns, the listeners are open and what the store holds is handed out.
+    ///
+    /// # Errors
+    /// [`StartError`] says what stands in the way, and the cure.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, Arc::new(SystemClock)).await
+    }
+
+    /// The same with another clock, for tests.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let stop = Stop::new();
+        // Sockets first: a port that is taken should not cost a start of everything else.
+        let bound = Bound::bind(&config, &stop).await?;
+        let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
+        let (sinks, worker) = Upkeep::new(&config, Arc::clone(&metrics));
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let counted = Arc::clone(&metrics);
+        let footing = Footing {
+            clock: Arc::clone(&clock),
+            copies: Arc::new(sinks.clone()),
+            seed: seed(),
+            wrap: Box::new(move |client| {
+                Arc::new(MeteredSource::new(client, counted)) as Arc<dyn CredentialSource>
+            }),
+        };
+        let backbone = Backbone::start(&config, footing).await?;
+        let keeper = backbone.keeper().clone();
+        let ready = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(worker.run(keeper.clone(), Arc::clone(&clock)));
+        tasks.spawn(count_alarms(keeper.clone(), Arc::clone(&metrics)));
+        tasks.spawn(become_ready(backbone.first_round(), Arc::clone(&ready)));
+        census::take(&metrics, &keeper);
+        let doors = bound.open(&config, &keeper, &metrics, ready, &stop);
+        Ok(Self {
+            config,
+            backbone,
+            doors,
+            sinks,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// Answers for every credential.
+    #[must_use]
+    pub fn keeper(&self) -> &Keeper {
+        self.backbone.keeper()
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// Takes a new configuration over: apps, callers, sinks and certificates change without a dropped request.
+    pub async fn reload(&self, new: Config) -> Reloaded {
+        let old = self.config.load_full();
+        let changes = old.diff(&new);
+        let mut reloaded = Reloaded {
+            needs_restart: changes.needs_restart,
+            ..Reloaded::default()
+        };
+        self.config.store(Arc::new(new));
+        let new = self.config.load_full();
+        self.doors.reload(&new, &mut reloaded.troubles);
+        self.sinks.configure(&new);
+        self.backbone.reload(&old, &new).await;
+        reloaded
+    }
+
+    /// Stops in good order: nothing new is taken, requests in flight are answered, calls under way end and are saved.
+    pub async fn stop(mut self) {
+        self.stop.tell();
+        self.doors.closed().await;
+        self.backbone.stop().await;
+        drop(self.sinks);
+        self.tasks.shutdown().await;
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+/// Where this process's chance starts from. Without randomness waits are merely easier to tell in advance.
+fn seed() -> u64 {
+    let mut bytes = [0; 8];
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
+async fn become_ready(mut first_round: tokio::sync::watch::Receiver<bool>, ready: Arc<AtomicBool>) {
+    let _ = tokio::time::timeout(READY_WITHIN, first_round.wait_for(|over| *over)).await;
+    ready.store(true, Ordering::Release);
+}
+
+async fn count_alarms(keeper: Keeper, metrics: Arc<Metrics>) {
+    let mut notices = keeper.subscribe();
+    drop(keeper);
+    loop {
+        match notices.recv().await {
+            Ok(Notice::Trouble { name, .. }) => metrics.alarm(name),
+            Ok(Notice::Credential(..) | Notice::Gone(_) | Notice::Cleared { .. }) => {}
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
