@@ -3,6 +3,7 @@
 //! Owns: listeners, who may ask, routes, answers and their status codes, the hot path of plain reads.
 //! Must not know: WeChat's answers to us, stores, when anything is refreshed.
 
+pub mod admin;
 pub mod callers;
 pub mod counters;
 pub mod error;

@@ -2,10 +2,8 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
@@ -17,6 +15,7 @@ use super::callers::Callers;
 use super::listen::{Limits, Site, Socket, serve};
 use super::services::{RequestLimits, Services};
 use super::stop::Stop;
+use crate::clock::ManualClock;
 use crate::config::{AppScope, Caller, KeyHash, Listen, Permission, Server};
 use crate::keeper::{Command, Keeper, Notice, Shelf};
 
@@ -29,31 +28,6 @@ pub(crate) const NOW: Now = Now {
     wall: Wall(1_795_000_000_000),
     boot: Boot(50_000_000),
 };
-
-/// A clock that stands until it is moved.
-pub(crate) struct HandClock(AtomicU64);
-
-impl HandClock {
-    pub(crate) fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl Clock for HandClock {
-    fn now(&self) -> Now {
-        let moved = self.0.load(Ordering::SeqCst);
-        Now {
-            wall: NOW.wall.plus(moved),
-            boot: NOW.boot.plus(moved),
-        }
-    }
-
-    async fn sleep_until(&self, _due: Boot) {
-        std::future::pending().await
-    }
-}
 
 /// The hash tests use instead of a keyed one.
 pub(crate) fn id_of(value: &str) -> ValueId {
@@ -78,7 +52,7 @@ pub(crate) fn credential_of(kind: Kind, token: &str, left: u64) -> Credential {
 
 /// Everything a test touches.
 pub(crate) struct World {
-    pub(crate) clock: Arc<HandClock>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) services: Arc<Services>,
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -113,7 +87,7 @@ impl World {
     }
 
     pub(crate) fn with(callers: &[Caller], mut server: Server) -> Self {
-        let clock = Arc::new(HandClock(AtomicU64::new(0)));
+        let clock = Arc::new(ManualClock::new(NOW));
         let shelf = Arc::new(Shelf::new(NOW));
         shelf.place(
             APP.parse().unwrap(),

@@ -4,6 +4,8 @@
 //! Must not know: any rule of its own. What is not at hand is answered by the very functions behind the routes.
 
 mod answer;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod oracle;
 pub mod parse;
 
 use std::future::poll_fn;

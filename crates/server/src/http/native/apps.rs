@@ -22,6 +22,9 @@ use crate::keeper::{Absent, Keeper};
 /// The most apps on one page.
 const PAGE: usize = 1000;
 
+/// The state of what can be read.
+const LIVE: &str = "live";
+
 /// One page.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AppsReply {
@@ -93,7 +96,11 @@ fn page(keeper: &Keeper, caller: &Caller, after: Option<AppId>) -> AppsReply {
     let mut apps: Vec<(AppId, Vec<Kind>)> = Vec::new();
     keeper.shelf().each(|app, kinds| {
         if caller.sees(app) && after.is_none_or(|after| *app > after) {
-            apps.push((*app, kinds.to_vec()));
+            let readable = kinds
+                .iter()
+                .copied()
+                .filter(|kind| caller.lacks_to_read(*kind).is_none());
+            apps.push((*app, readable.collect()));
         }
     });
     apps.sort_unstable_by_key(|(app, _)| *app);
@@ -103,28 +110,40 @@ fn page(keeper: &Keeper, caller: &Caller, after: Option<AppId>) -> AppsReply {
         next: apps.last().filter(|_| more).map(|(app, _)| app.to_string()),
         apps: apps
             .iter()
-            .map(|(app, kinds)| app_state(keeper, caller, app, kinds))
+            .map(|(app, kinds)| app_state(keeper, app, kinds))
             .collect(),
     }
 }
 
-fn app_state(keeper: &Keeper, caller: &Caller, app: &AppId, kinds: &[Kind]) -> AppState {
-    let readable = kinds
-        .iter()
-        .filter(|kind| caller.lacks_to_read(**kind).is_none());
+/// How an app's credentials stand, of the kinds given.
+pub(crate) fn app_state(keeper: &Keeper, app: &AppId, kinds: &[Kind]) -> AppState {
     AppState {
         appid: app.to_string(),
-        credentials: readable
+        credentials: kinds
+            .iter()
             .filter_map(|kind| state(keeper, app, *kind))
             .collect(),
     }
 }
 
+impl AppState {
+    pub(crate) fn appid(&self) -> &str {
+        &self.appid
+    }
+
+    /// Whether there is a live value of every kind.
+    pub(crate) fn is_live(&self) -> bool {
+        self.credentials
+            .iter()
+            .all(|credential| credential.state == LIVE)
+    }
+}
+
 /// How a credential stands; none if it has gone meanwhile.
-pub(crate) fn state(keeper: &Keeper, app: &AppId, kind: Kind) -> Option<CredentialState> {
+fn state(keeper: &Keeper, app: &AppId, kind: Kind) -> Option<CredentialState> {
     let mut state = CredentialState {
         kind: kind.name(),
-        state: "live",
+        state: LIVE,
         lane: None,
         generation: None,
         expires_at: None,

@@ -1,6 +1,8 @@
 //! The doors as clients see them: a listener on loopback, bytes in and bytes out.
 
+mod admin;
 mod compat;
 mod listen;
 mod native;
 mod same_answers;
+mod tls;

@@ -1,0 +1,66 @@
+//! The admin listener: metrics, health by name, the state of every app, refreshes by hand.
+//!
+//! Always needs its key; answers only under a loopback name unless it has TLS; never to pages of other sites.
+//! Must not know: how anything is refreshed, what the numbers on the metrics page mean.
+
+pub mod routes;
+
+pub(super) mod apps;
+pub(super) mod health;
+pub(super) mod refresh;
+pub(super) mod status;
+
+mod guard;
+
+use std::sync::Arc;
+
+use wxtoken_core::app::AppId;
+
+use super::listen::Site;
+use super::services::Services;
+use crate::config::{Admin, KeyHash};
+
+/// Writes the metrics page.
+pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What people call an app.
+pub type AppName = Arc<dyn Fn(&AppId) -> Option<String> + Send + Sync>;
+
+/// What the admin handlers work with.
+pub struct AdminServices {
+    services: Arc<Services>,
+    key: Option<KeyHash>,
+    open_metrics: bool,
+    has_tls: bool,
+    metrics: MetricsPage,
+    name: AppName,
+}
+
+impl AdminServices {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(
+        admin: &Admin,
+        services: Arc<Services>,
+        metrics: MetricsPage,
+        name: AppName,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            services,
+            key: admin.key,
+            open_metrics: admin.open_metrics,
+            has_tls: admin.tls.is_some(),
+            metrics,
+            name,
+        })
+    }
+}
+
+/// What is served on an admin listener.
+#[must_use]
+pub fn site(admin: &Arc<AdminServices>) -> Site {
+    Site::routed(
+        routes::router(Arc::clone(admin)),
+        admin.services.keeper.clone(),
+    )
+}
