@@ -68,6 +68,58 @@ async fn cache_control_never_outlives_the_value() {
     assert_eq!(server.get(TOKEN, KEY).await.problem(), "no-live-token");
 }
 
+/// Who asks for what, and what comes of it.
+const REFUSALS: [(&str, &str, u16, &str); 13] = [
+    ("nobody's", TOKEN, 401, "bad-key"),
+    ("blind-key", TOKEN, 403, "not-allowed"),
+    ("elsewhere-key", TOKEN, 403, "wrong-address"),
+    (
+        KEY,
+        "/v1/apps/wx9999999999999999/access_token",
+        403,
+        "foreign-app",
+    ),
+    (
+        WIDE_KEY,
+        "/v1/apps/wx9999999999999999/access_token",
+        404,
+        "unknown-app",
+    ),
+    (
+        WIDE_KEY,
+        "/v1/apps/wx0123456789abcdef/card_ticket",
+        404,
+        "unknown-kind",
+    ),
+    (
+        WIDE_KEY,
+        "/v1/apps/wx0123456789abcdef/secret",
+        404,
+        "unknown-kind",
+    ),
+    (
+        WIDE_KEY,
+        "/v1/apps/wx%00%ff/access_token",
+        404,
+        "unknown-app",
+    ),
+    (
+        WIDE_KEY,
+        "/v1/apps/..%2f..%2fetc/access_token",
+        404,
+        "unknown-app",
+    ),
+    (WIDE_KEY, "/v1/nothing", 404, "no-such-path"),
+    (WIDE_KEY, "/", 404, "no-such-path"),
+    (WIDE_KEY, "/v1/apps?after=%20", 400, "malformed"),
+    (
+        WIDE_KEY,
+        "/v1/apps/wx0123456789abcdef/access_token?wait=soon",
+        400,
+        "malformed",
+    ),
+];
+
 #[tokio::test]
 async fn every_refusal_has_its_status_and_its_type() {
     let mut callers = usual_callers();
@@ -77,56 +129,7 @@ async fn every_refusal_has_its_status_and_its_type() {
     callers[3].from = Box::new(["192.0.2.0/24".parse().unwrap()]);
     let world = World::with_callers(&callers);
     let server = world.serve().await;
-    for (key, path, status, problem) in [
-        ("nobody's", TOKEN, 401, "bad-key"),
-        ("blind-key", TOKEN, 403, "not-allowed"),
-        ("elsewhere-key", TOKEN, 403, "wrong-address"),
-        (
-            KEY,
-            "/v1/apps/wx9999999999999999/access_token",
-            403,
-            "foreign-app",
-        ),
-        (
-            WIDE_KEY,
-            "/v1/apps/wx9999999999999999/access_token",
-            404,
-            "unknown-app",
-        ),
-        (
-            WIDE_KEY,
-            "/v1/apps/wx0123456789abcdef/card_ticket",
-            404,
-            "unknown-kind",
-        ),
-        (
-            WIDE_KEY,
-            "/v1/apps/wx0123456789abcdef/secret",
-            404,
-            "unknown-kind",
-        ),
-        (
-            WIDE_KEY,
-            "/v1/apps/wx%00%ff/access_token",
-            404,
-            "unknown-app",
-        ),
-        (
-            WIDE_KEY,
-            "/v1/apps/..%2f..%2fetc/access_token",
-            404,
-            "unknown-app",
-        ),
-        (WIDE_KEY, "/v1/nothing", 404, "no-such-path"),
-        (WIDE_KEY, "/", 404, "no-such-path"),
-        (WIDE_KEY, "/v1/apps?after=%20", 400, "malformed"),
-        (
-            WIDE_KEY,
-            "/v1/apps/wx0123456789abcdef/access_token?wait=soon",
-            400,
-            "malformed",
-        ),
-    ] {
+    for (key, path, status, problem) in REFUSALS {
         let answer = server.get(path, key).await;
         assert_eq!(
             (answer.status, answer.problem().as_str()),
@@ -185,22 +188,11 @@ async fn no_live_value_says_why_and_when_to_ask_again() {
 #[tokio::test]
 async fn a_reader_waits_for_a_first_token() {
     let world = World::new();
-    let mut server_limits = Server::default();
-    server_limits.first_token_wait = Duration::from_secs(30);
-    let world = World {
-        services: World::with(&usual_callers(), server_limits).services,
-        ..world
-    };
-    let key = World::key(Kind::AccessToken);
-    world.services.keeper.shelf().put(&key.app, key.kind, None);
-    let services = Arc::clone(&world.services);
+    world.take_down(Kind::AccessToken);
+    let (services, key) = (Arc::clone(&world.services), World::key(Kind::AccessToken));
     let put = async {
         tokio::task::yield_now().await;
-        let value = credential_of(Kind::AccessToken, "FIRST", 7_200_000);
-        services
-            .keeper
-            .shelf()
-            .put(&key.app, key.kind, Some(Arc::new(value)));
+        world.put(Kind::AccessToken, "FIRST");
     };
     let wait = Duration::from_secs(30);
     let read = crate::http::native::credential::read(&services, &key, b"", wait);
@@ -328,9 +320,11 @@ async fn a_batch_answers_each_in_turn_and_each_problem_by_itself() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_or_too_slow_is_refused() {
-    let mut limits = Server::default();
-    limits.body_limit = 1000;
-    limits.body_timeout = Duration::from_millis(50);
+    let limits = Server {
+        body_limit: 1000,
+        body_timeout: Duration::from_millis(50),
+        ..Server::default()
+    };
     let world = World::with(&usual_callers(), limits);
     let server = world.serve().await;
     let large = server.post("/v1/read", KEY, &"x".repeat(1001)).await;
