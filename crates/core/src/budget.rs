@@ -4,6 +4,7 @@
 //! Must not know: what the calls are for.
 
 use crate::clock::Wall;
+use crate::credential::Lane;
 
 /// Milliseconds of one counting slot; slots are aligned to midnight in Beijing.
 const SLOT: u64 = 6 * 3600 * 1000;
@@ -36,6 +37,15 @@ impl BudgetKind {
         Self::Probe,
         Self::Forced,
     ];
+
+    /// What a lane's fetches count against.
+    #[must_use]
+    pub const fn of(lane: Lane) -> Self {
+        match lane {
+            Lane::Classic => Self::Classic,
+            Lane::Stable => Self::Stable,
+        }
+    }
 
     /// The name used in configuration, metrics and tables.
     #[must_use]
@@ -124,20 +134,46 @@ impl Count {
         now
     }
 
-    /// The last call turned out not to have been made.
+    /// A call counted at this time turned out not to have been made.
     #[must_use]
-    pub fn minus_one(mut self) -> Self {
-        self.slots[0] = self.slots[0].saturating_sub(1);
+    pub fn minus_one(mut self, counted: Wall) -> Self {
+        let ago = self.newest.saturating_sub(slot(counted));
+        let slot = usize::try_from(ago)
+            .ok()
+            .and_then(|ago| self.slots.get_mut(ago));
+        if let Some(calls) = slot {
+            *calls = calls.saturating_sub(1);
+        }
         self
+    }
+
+    /// One count on top of the other: for calls that were counted apart.
+    #[must_use]
+    pub fn added(self, other: Self) -> Self {
+        self.joined(other, u16::saturating_add)
+    }
+
+    /// The count as of `at`, when its newest slot lies beyond: a clock was ahead when it was written. Nothing is freed
+    /// early, and nothing is kept for longer than a day from now.
+    #[must_use]
+    pub fn not_beyond(self, at: Wall) -> Self {
+        Self {
+            newest: self.newest.min(slot(at)),
+            ..self
+        }
     }
 
     /// The larger of two counts, slot by slot.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
+        self.joined(other, u16::max)
+    }
+
+    fn joined(self, other: Self, join: fn(u16, u16) -> u16) -> Self {
         let newest = self.newest.max(other.newest);
         let (mut a, b) = (self.moved_to(newest), other.moved_to(newest));
         for (mine, theirs) in a.slots.iter_mut().zip(b.slots) {
-            *mine = (*mine).max(theirs);
+            *mine = join(*mine, theirs);
         }
         a
     }
@@ -170,10 +206,28 @@ impl Budgets {
         *count = count.plus_one(at);
     }
 
-    /// Takes one call back that was certainly not made.
-    pub fn refund(&mut self, kind: BudgetKind) {
+    /// Takes one call back that was counted at this time and certainly not made.
+    pub fn refund(&mut self, kind: BudgetKind, counted: Wall) {
         let count = &mut self.counts[kind as usize];
-        *count = count.minus_one();
+        *count = count.minus_one(counted);
+    }
+
+    /// As of `at`, where a clock that was ahead has counted beyond it.
+    #[must_use]
+    pub fn not_beyond(mut self, at: Wall) -> Self {
+        self.counts = self.counts.map(|count| count.not_beyond(at));
+        self.last_forced = self.last_forced.min(at);
+        self
+    }
+
+    /// One set of counts on top of another: for calls that were counted apart.
+    #[must_use]
+    pub fn added(mut self, other: &Self) -> Self {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine = mine.added(theirs);
+        }
+        self.last_forced = self.last_forced.max(other.last_forced);
+        self
     }
 
     /// Calls of a kind over at least the last 24 hours.
@@ -240,6 +294,27 @@ mod tests {
         assert_eq!(count.today(midnight), 1);
         assert_eq!(count.used(midnight), 2);
         assert_eq!(count.today(midnight.plus(23 * HOUR)), 1);
+    }
+
+    #[test]
+    fn a_call_taken_back_is_taken_from_the_slot_it_was_counted_in() {
+        let (before, after) = (T0, T0.plus(6 * HOUR));
+        let count = Count::default().plus_one(before).plus_one(after);
+        let count = count.minus_one(before);
+        assert_eq!(count.used(after), 1);
+        assert_eq!(
+            count.used(after.plus(24 * HOUR)),
+            1,
+            "the later one is still counted"
+        );
+    }
+
+    #[test]
+    fn counts_written_by_a_clock_that_was_years_ahead_are_free_again_within_thirty_hours() {
+        let ahead = T0.plus(10 * 365 * 24 * HOUR);
+        let count = Count::default().plus_one(ahead).not_beyond(T0);
+        assert_eq!(count.used(T0), 1);
+        assert_eq!(count.used(T0.plus(30 * HOUR)), 0);
     }
 
     #[test]

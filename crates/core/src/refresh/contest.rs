@@ -47,7 +47,12 @@ impl Machine {
         };
         let reach = self.rules.timing.call_timeout + STRAGGLE;
         let doubted = state.doubt > Boot::default() && state.doubt.plus(reach) >= fetched;
-        doubted || state.settle || self.late_mint.is_some()
+        let held = state.held.as_ref().map(|held| held.order);
+        let minted_late = self
+            .late_mint
+            .zip(held)
+            .is_some_and(|(at, held)| at.plus(reach) >= held);
+        doubted || minted_late || state.intent.is_some()
     }
 
     /// Why the classic lane may not be fetched at all now, and until when.

@@ -15,6 +15,9 @@ use crate::retry::Jitter;
 use crate::source::{Answer, Failure, Passing, Reply, Trouble};
 use crate::store::Fence;
 
+/// access_token expired (getAccessToken's guide): the value reached its own end, nobody replaced it.
+const RAN_OUT: i64 = 42001;
+
 impl Machine {
     pub(super) fn empty(rules: Arc<Rules>, own: Option<Fence>, seed: u64, now: Now) -> Self {
         Self {
@@ -25,6 +28,7 @@ impl Machine {
             handed: Default::default(),
             known: Vec::new(),
             budgets: Budgets::default(),
+            uncounted: None,
             steady: now
                 .wall
                 .0
@@ -56,7 +60,7 @@ impl Machine {
             Event::Failed(call, failure) => self.call_failed(call, failure, now, effects),
             Event::Saved(save) => self.saved(save, effects),
             Event::SaveFailed(save) => self.save_failed(save, now, effects),
-            Event::Stale(record) => self.stale(record.as_deref(), now),
+            Event::Stale(record) => self.stale(record.as_deref(), now, effects),
             Event::LeaseWon {
                 fence,
                 until,
@@ -70,6 +74,7 @@ impl Machine {
             Event::LeaseTaken { free_at } => {
                 let not_before = free_at.max(now.boot.plus(50)).plus(self.jitter.below(200));
                 self.lease = LeaseState::None { not_before };
+                self.publish_rather_than_nothing(now, effects);
             }
             Event::LeaseUnavailable => {
                 let not_before = now.boot.plus(1000 + self.jitter.below(1000));
@@ -79,9 +84,11 @@ impl Machine {
             Event::Reported { kind, id, evidence } => {
                 self.reported(kind, id, evidence, now, effects)
             }
-            Event::Nudged { kind, force } => self.nudged(kind, force),
-            Event::Adopt { token, id } => self.adopting = Some((token, id)),
-            Event::RulesChanged(rules) => self.rules_changed(rules, now),
+            Event::Nudged { kind, force } => self.nudged(kind, force, now),
+            Event::Adopt { token, id } => {
+                self.adopting = self.in_use(Lane::Classic).then_some((token, id));
+            }
+            Event::RulesChanged(rules) => self.rules_changed(rules),
             Event::Stopping => self.stopping = true,
         }
     }
@@ -99,15 +106,17 @@ impl Machine {
         let sent = job.sent.unwrap_or(now.boot);
         match (job.task, answer.reply) {
             (Task::Classic | Task::Stable | Task::Forced, Reply::Minted(minted)) => {
-                self.token_minted(job.task, sent, minted, now, effects);
+                self.token_minted(&job, sent, minted, now, effects);
             }
             (Task::Ticket(ticket), Reply::Minted(minted)) => {
-                self.ticket_seen(ticket, sent, minted, now);
+                self.ticket_seen(ticket, sent, minted, now, effects);
             }
             (Task::Probe(lane), Reply::Alive) => {
                 self.found_alive(lane, job.about, sent, now, effects)
             }
-            (Task::Probe(lane), Reply::Dead(_)) => self.found_dead(lane, job.about, now, effects),
+            (Task::Probe(lane), Reply::Dead(code)) => {
+                self.found_dead(lane, job.about, code == RAN_OUT, now, effects);
+            }
             (_, _) => {
                 let trouble = Trouble::Passing(Passing::Nonsense);
                 self.failed(
@@ -130,7 +139,7 @@ impl Machine {
         };
         self.compare_clocks(failure.upstream_time, now, effects);
         if !failure.sent {
-            self.refund(job.task);
+            self.refund(&job, now);
         }
         self.failed(&job, failure, now, effects);
     }
@@ -142,17 +151,26 @@ impl Machine {
             }
             Task::Ticket(ticket) => self.ticket_failed(ticket, job.about, failure, now, effects),
             Task::Probe(lane) => match failure.trouble {
-                Trouble::TokenBad(_) => self.found_dead(lane, job.about, now, effects),
+                Trouble::TokenBad(code) => {
+                    self.found_dead(lane, job.about, code == RAN_OUT, now, effects);
+                }
                 trouble => self.probe_failed(lane, trouble, now),
             },
         }
     }
 
     /// Takes a counted call back that surely never left.
-    pub(super) fn refund(&mut self, task: Task) {
-        self.budgets.refund(task.budget());
-        if task == Task::Forced {
-            self.budgets.refund(BudgetKind::Stable);
+    pub(super) fn refund(&mut self, job: &Job, now: Now) {
+        let counted = self.steady_wall(Now {
+            boot: job.begun,
+            ..now
+        });
+        let apart = self.uncounted.as_deref_mut().filter(|_| job.apart);
+        for budgets in [Some(&mut self.budgets), apart].into_iter().flatten() {
+            budgets.refund(job.task.budget(), counted);
+            if job.task == Task::Forced {
+                budgets.refund(BudgetKind::Stable, counted);
+            }
         }
     }
 
@@ -168,17 +186,32 @@ impl Machine {
             self.over(AlarmName::ClockOff, effects);
             return;
         }
-        self.raise(Alarm::ClockOff { ahead }, effects);
-        for state in self.lanes.iter_mut().flatten() {
-            if let Some(held) = state
-                .held
-                .as_mut()
-                .filter(|held| held.restored && held.live(now))
-            {
-                held.restored = false;
-                state.health.suspected.get_or_insert(now.boot);
-            }
+        if self.is_raised(AlarmName::ClockOff) {
+            return;
         }
+        self.raise(Alarm::ClockOff { ahead }, effects);
+        for lane in Lane::ALL {
+            self.doubt_restored(lane, now);
+        }
+    }
+
+    /// What is known of this value rests on a clock that is wrong: a probe tells whether it lives, and of a stable one
+    /// normal mode tells how long.
+    pub(super) fn doubt_restored(&mut self, lane: Lane, now: Now) {
+        let Some(state) = self.lanes[lane.index()].as_deref_mut() else {
+            return;
+        };
+        let Some(held) = state.held.as_mut().filter(|held| held.restored) else {
+            return;
+        };
+        if held.live(now) {
+            state.health.suspected.get_or_insert(now.boot);
+        }
+        if lane == Lane::Stable {
+            held.due = now.boot;
+        }
+        // Its end was misjudged, perhaps: an early death accuses nobody.
+        state.doubt = state.doubt.max(held.sent).max(Boot(1));
     }
 
     /// Rule 8: a report is evidence, never proof.
@@ -191,18 +224,18 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(ticket) = Ticket::of(kind) {
-            self.ticket_reported(ticket, id, evidence, effects);
+            self.ticket_reported(ticket, id, evidence);
         } else if let Some(lane) = self.lane_holding(id) {
             self.suspect(lane, evidence, now, effects);
         }
     }
 
-    fn nudged(&mut self, kind: Kind, force: bool) {
+    fn nudged(&mut self, kind: Kind, force: bool, now: Now) {
         if let Some(ticket) = Ticket::of(kind) {
             let state = self.tickets[ticket as usize].get_or_insert_default();
             state.retry.nudge();
             state.refused_with = None;
-            state.due = Boot::default();
+            state.due = now.boot;
             return;
         }
         let lane = if force { Lane::Stable } else { self.primary() };
@@ -210,21 +243,18 @@ impl Machine {
             let state = self.lane_mut(lane);
             state.retry.nudge();
             state.last = None; // whoever waits wants to hear of this fetch, not of an earlier one
-            state.nudge = Some(if force { Nudge::Force } else { Nudge::Fetch });
+            if state.nudge != Some(Nudge::Force) {
+                state.nudge = Some(if force { Nudge::Force } else { Nudge::Fetch });
+            }
         }
     }
 
-    fn rules_changed(&mut self, rules: Arc<Rules>, now: Now) {
+    fn rules_changed(&mut self, rules: Arc<Rules>) {
+        let other_lanes = self.rules.lanes != rules.lanes;
         self.rules = rules;
-        if let Some(contest) = self.contest.as_mut() {
+        if let Some(contest) = self.contest.as_mut().filter(|_| other_lanes) {
             contest.yielded = false;
             contest.leave_until = Wall::default();
-        }
-        for lane in Lane::ALL {
-            if !self.in_use(lane) && self.lane(lane).is_some() {
-                self.displace(lane, now);
-                self.lanes[lane.index()] = None;
-            }
         }
         for state in self.lanes.iter_mut().flatten() {
             state.retry.nudge();
@@ -244,21 +274,26 @@ impl Machine {
     pub(super) fn force_allowed_at(&self, now: Now) -> Boot {
         let last = self.budgets.last_forced;
         let passed = self.steady_wall(now).since(last);
-        now.boot.plus(FORCE_GAP.saturating_sub(passed))
+        let gap_ends = self
+            .lane(Lane::Stable)
+            .map_or_else(Boot::default, |state| state.force_gap_ends);
+        gap_ends.max(now.boot.plus(FORCE_GAP.saturating_sub(passed)))
+    }
+
+    pub(super) const fn is_raised(&self, name: AlarmName) -> bool {
+        self.raised & (1 << name as u16) != 0
     }
 
     pub(super) fn raise(&mut self, alarm: Alarm, effects: &mut Vec<Effect>) {
-        let bit = 1 << alarm.name() as u16;
-        if self.raised & bit == 0 {
-            self.raised |= bit;
+        if !self.is_raised(alarm.name()) {
+            self.raised |= 1 << alarm.name() as u16;
             effects.push(Effect::Alarm(alarm));
         }
     }
 
     pub(super) fn over(&mut self, name: AlarmName, effects: &mut Vec<Effect>) {
-        let bit = 1 << name as u16;
-        if self.raised & bit != 0 {
-            self.raised &= !bit;
+        if self.is_raised(name) {
+            self.raised &= !(1 << name as u16);
             effects.push(Effect::Alarm(Alarm::Over(name)));
         }
     }

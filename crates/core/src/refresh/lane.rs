@@ -12,6 +12,9 @@ pub(super) struct Held {
     pub(super) id: ValueId,
     /// When the request that first brought it was sent: expiry counts from here (rule 5).
     pub(super) sent: Boot,
+    /// Its place among the lane's values, as stored: the wall time of its request, or later, so that it always grows
+    /// however the clocks of replicas differ.
+    pub(super) order: Wall,
     pub(super) expires: Boot,
     /// What `expires_in` said when it was first met, milliseconds.
     pub(super) lifetime: u64,
@@ -100,10 +103,18 @@ pub(super) struct LaneState {
     pub(super) health: Health,
     /// The note of a call that may have minted and whose answer was never saved.
     pub(super) intent: Option<Intent>,
+    /// The last note of ours that is settled, though the store may still hold it.
+    pub(super) closed: Option<Intent>,
     /// Somebody else's open intent ends then: not fetched before.
     pub(super) wait_until: Boot,
-    /// Two mints may have overlapped: one fetch must settle which value lives.
-    pub(super) settle: bool,
+    /// The same by the other's clock: what we fetch afterwards is newer than that.
+    pub(super) others_end: Wall,
+    /// What was minted last is not saved yet.
+    pub(super) unsaved: bool,
+    /// The 30 s between forced refreshes have passed then, however clocks were set meanwhile.
+    pub(super) force_gap_ends: Boot,
+    /// WeChat has said that no more forced refreshes are to be had before this.
+    pub(super) force_after: Boot,
     /// The youngest call of ours that may have minted without our learning what.
     pub(super) doubt: Boot,
     /// The lane's value was called dead, and normal mode answered with the same value.
@@ -131,10 +142,17 @@ impl LaneState {
             .map(|held| held.expires.since(now.boot))
     }
 
+    /// The note is settled: the call is known to have minted, or not to have.
+    pub(super) fn close_intent(&mut self) {
+        if let Some(intent) = self.intent.take() {
+            self.closed = Some(intent);
+        }
+    }
+
     /// Shortens the held value's life: a call that may have minted ends it within the overlap (rule 3).
     pub(super) fn may_have_been_replaced(&mut self, sent: Boot, overlap: u64) {
-        self.doubt = self.doubt.max(sent);
-        if let Some(held) = self.held.as_mut().filter(|held| held.sent < sent) {
+        self.doubt = self.doubt.max(sent).max(Boot(1));
+        if let Some(held) = self.held.as_mut() {
             held.expires = held.expires.min(sent.plus(overlap));
             held.due = held.due.min(sent);
         }

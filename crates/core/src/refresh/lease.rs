@@ -5,6 +5,7 @@ use super::event::{CallId, Effect, SaveId};
 use super::lane::Outcome;
 use super::machine::{LeaseState, Machine};
 use crate::clock::Now;
+use crate::credential::{Kind, Lane};
 use crate::source::Ask;
 use crate::store::Record;
 
@@ -41,8 +42,9 @@ impl Machine {
         let Some(job) = self.jobs.iter().find(|job| job.call == call) else {
             return;
         };
-        let task = job.task;
-        let late = task.mints() && job.begun.plus(timeout) < now.boot;
+        let (task, begun) = (job.task, job.begun);
+        self.over(AlarmName::StoreRefuses, effects);
+        let late = task.mints() && begun.plus(timeout) < now.boot;
         let ask = self.ask(task, now);
         let Some(ask) = ask.filter(|_| in_time && !late) else {
             self.abandon(call, now);
@@ -52,8 +54,11 @@ impl Machine {
     }
 
     pub(super) fn leaves(&mut self, call: CallId, ask: Ask, now: Now, effects: &mut Vec<Effect>) {
-        if let Some(job) = self.jobs.iter_mut().find(|job| job.call == call) {
-            job.sent = Some(now.boot);
+        let at = self.jobs.iter().position(|job| job.call == call);
+        if let Some(at) = at {
+            let about = self.about(self.jobs[at].task, now);
+            let job = &mut self.jobs[at];
+            (job.sent, job.about) = (Some(now.boot), about);
             effects.push(Effect::Ask(call, ask, self.rules.timing.call_timeout));
         }
     }
@@ -63,13 +68,14 @@ impl Machine {
         let Some(job) = self.take_job(call) else {
             return;
         };
-        self.refund(job.task);
+        self.refund(&job, now);
         if let Some(lane) = job.task.fetches() {
             let wait = 100 + self.jitter.below(400);
             let state = self.lane_mut(lane);
             state.retry.not_before = state.retry.not_before.max(now.boot.plus(wait));
             if job.task.mints() {
-                state.intent = None;
+                state.close_intent();
+                self.saving.dirty = true;
             }
         }
     }
@@ -92,7 +98,6 @@ impl Machine {
             return;
         }
         self.abandon(call, now);
-        self.saving.dirty = true;
         let wait = 1000 + self.jitter.below(4000);
         if let Some(lane) = task.fetches() {
             let state = self.lane_mut(lane);
@@ -107,6 +112,12 @@ impl Machine {
         if self.saving.in_flight == Some(save) {
             self.saving.in_flight = None;
             self.saving.failures = 0;
+        }
+        if !self.saving.dirty {
+            for state in self.lanes.iter_mut().flatten() {
+                state.unsaved = false;
+            }
+            self.uncounted = None;
         }
         self.release_staged(save, effects);
         self.over(AlarmName::Unsaved, effects);
@@ -127,7 +138,7 @@ impl Machine {
     }
 
     /// Somebody else wrote under a newer fence.
-    pub(super) fn stale(&mut self, record: Option<&Record>, now: Now) {
+    pub(super) fn stale(&mut self, record: Option<&Record>, now: Now, effects: &mut Vec<Effect>) {
         self.lease = LeaseState::None {
             not_before: now.boot,
         };
@@ -145,29 +156,48 @@ impl Machine {
         if let Some(record) = record {
             self.learn(record, now);
         }
+        for lane in Lane::ALL {
+            if self.lane(lane).is_some_and(|state| state.unsaved) {
+                self.lane_mut(lane).unsaved = false;
+                self.minted_without_lease(lane, now, effects);
+            }
+        }
+    }
+
+    /// Somebody else has the lease, so what is chosen can't be saved; while nothing is out, it goes out all the same.
+    pub(super) fn publish_rather_than_nothing(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let waiting = Kind::ALL.into_iter().any(|kind| {
+            let handed = &self.handed[kind.index()];
+            handed.staged.is_some() && self.current(kind, now).is_none()
+        });
+        if waiting {
+            let next = SaveId(self.saving.last.0.wrapping_add(1));
+            self.save_failed(next, now, effects);
+        }
     }
 
     /// Saves what is not saved.
     pub(super) fn save(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if !self.saving.dirty
-            || self.saving.in_flight.is_some()
-            || now.boot < self.saving.not_before
-        {
+        if !self.saving.dirty || self.saving.in_flight.is_some() {
+            return;
+        }
+        let next = SaveId(self.saving.last.0.wrapping_add(1));
+        if now.boot < self.saving.not_before {
+            // The last try failed and the next is not due: what came since does not wait for it.
+            self.release_staged(next, effects);
             return;
         }
         let Some(fence) = self.fence(now) else {
             if matches!(self.lease, LeaseState::Away { .. }) {
-                let next = SaveId(self.saving.last.0.wrapping_add(1));
                 self.save_failed(next, now, effects);
             }
             self.leased(now, effects);
             return;
         };
-        let save = SaveId(self.saving.last.0.wrapping_add(1));
-        self.saving.last = save;
-        self.saving.in_flight = Some(save);
+        self.saving.last = next;
+        self.saving.in_flight = Some(next);
         self.saving.dirty = false;
-        effects.push(Effect::Save(save, Box::new(self.record(now)), fence));
+        effects.push(Effect::Save(next, Box::new(self.record(now)), fence));
     }
 
     /// Gives a lease back that nothing needs.

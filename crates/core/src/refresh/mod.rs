@@ -12,6 +12,7 @@ mod durable;
 pub mod event;
 mod hear;
 mod lane;
+mod learn;
 mod lease;
 mod machine;
 pub mod mutant;
@@ -22,11 +23,14 @@ pub mod rules;
 mod ticket;
 mod tickets;
 mod tokens;
+mod trouble;
 pub mod verdict;
+mod view;
 mod wants;
 
 pub use lane::Outcome;
-pub use machine::{LaneView, Machine, Standing};
+pub use machine::Machine;
+pub use view::{LaneView, Standing};
 
 use crate::clock::Now;
 use event::{Effect, Event};

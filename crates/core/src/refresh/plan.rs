@@ -2,7 +2,7 @@
 
 use super::alarm::{Alarm, AlarmName};
 use super::event::{CallId, Effect};
-use super::lane::{LaneState, Outcome};
+use super::lane::Outcome;
 use super::machine::{Job, LeaseState, Machine, Task};
 use super::mutant::planted;
 use super::wants::Want;
@@ -14,6 +14,7 @@ use crate::store::Intent;
 
 impl Machine {
     pub(super) fn plan(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.drop_unused_lanes(now);
         self.choose(now, effects);
         self.settle_alarms(now, effects);
         if !self.stopping {
@@ -39,14 +40,13 @@ impl Machine {
         let leased = self.leased(now, effects);
         // The one stated exception to rule 1: stable in normal mode gives every replica the same value.
         let without = !task.mints() && matches!(self.lease, LeaseState::Away { .. });
-        if (!leased && !without) || !self.within_budget(task, urgent, now, effects) {
+        if (!leased && !without) || !self.within_budget(task, urgent, leased, now, effects) {
             return;
         }
-        let about = self.about(task, now);
         let Some(ask) = self.ask(task, now) else {
             return;
         };
-        self.count(task, now);
+        self.count(task, !leased, now);
         let call = CallId(self.calls.0.wrapping_add(1));
         self.calls = call;
         self.jobs.push(Job {
@@ -54,7 +54,9 @@ impl Machine {
             task,
             begun: now.boot,
             sent: None,
-            about,
+            about: None,
+            over: self.newest(task),
+            apart: !leased,
         });
         match self.fence(now) {
             Some(fence) if leased => {
@@ -72,7 +74,8 @@ impl Machine {
         if planted!(self.rules, NoIntent) {
             return;
         }
-        let sent = now.wall;
+        // Always after the value it is to replace, however clocks were set.
+        let sent = now.wall.max(self.newest(task).plus(1));
         let deadline = sent.plus(2 * self.rules.timing.call_timeout);
         self.lane_mut(lane).intent = Some(Intent {
             fence,
@@ -81,12 +84,26 @@ impl Machine {
         });
     }
 
-    fn count(&mut self, task: Task, now: Now) {
+    /// Where the newest value stands that a fetch is to replace.
+    fn newest(&self, task: Task) -> crate::clock::Wall {
+        let state = task.fetches().and_then(|lane| self.lane(lane));
+        state
+            .and_then(|state| state.held.as_ref())
+            .map_or_else(Default::default, |held| held.order)
+    }
+
+    fn count(&mut self, task: Task, apart: bool, now: Now) {
         let at = self.steady_wall(now);
         self.budgets.spend(task.budget(), at);
         if task == Task::Forced {
             self.budgets.spend(BudgetKind::Stable, at);
             self.budgets.last_forced = at;
+        }
+        if apart {
+            self.uncounted
+                .get_or_insert_default()
+                .spend(task.budget(), at);
+            self.saving.dirty = true;
         }
     }
 
@@ -95,12 +112,19 @@ impl Machine {
         &mut self,
         task: Task,
         urgent: bool,
+        alone: bool,
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let fits = |kind: BudgetKind| {
             let spent = self.spent(kind, now);
-            spent.used < if urgent { spent.limit } else { spent.limit / 2 }
+            // Without a lease others may be counting apart as well: a quarter each, at most.
+            let limit = match (urgent, alone) {
+                (_, false) => spent.limit / 4,
+                (true, true) => spent.limit,
+                (false, true) => spent.limit / 2,
+            };
+            spent.used < limit
         };
         let within = match task {
             Task::Forced => fits(BudgetKind::Forced) && fits(BudgetKind::Stable),
@@ -136,7 +160,7 @@ impl Machine {
     }
 
     /// Which value a call asks about, or is made with.
-    fn about(&self, task: Task, now: Now) -> Option<crate::credential::ValueId> {
+    pub(super) fn about(&self, task: Task, now: Now) -> Option<crate::credential::ValueId> {
         match task {
             Task::Classic | Task::Stable | Task::Forced => None,
             Task::Ticket(_) => self.best_token(now).map(|token| token.id),
@@ -197,11 +221,16 @@ impl Machine {
         } else {
             self.over(AlarmName::NeedsTakeOver, effects);
         }
-        let over_budget = |state: &LaneState| matches!(state.last, Some((Outcome::OverBudget, _)));
-        if !self.lanes.iter().flatten().any(|state| over_budget(state)) {
+        let roomy = |kind: BudgetKind| {
+            let spent = self.spent(kind, now);
+            spent.used < spent.limit / 4
+        };
+        if self.is_raised(AlarmName::OverBudget) && BudgetKind::ALL.into_iter().all(roomy) {
             self.over(AlarmName::OverBudget, effects);
         }
-        if !self.yielded() {
+        if self.yielded() {
+            self.raise(Alarm::GaveWay, effects);
+        } else {
             self.over(AlarmName::GaveWay, effects);
         }
     }
@@ -215,6 +244,7 @@ impl Machine {
                 .as_ref()
                 .map(|value| value.expires)
         });
+        let replaced = self.known.iter().map(|known| known.ends);
         let save = (self.saving.dirty && self.saving.in_flight.is_none())
             .then_some(self.saving.not_before);
         let blocked = self.saving.dirty || self.wants(now).any(|want| want.when <= now.boot);
@@ -226,6 +256,7 @@ impl Machine {
         };
         wants
             .chain(ends)
+            .chain(replaced)
             .chain(save)
             .chain(lease)
             .filter(|at| *at > now.boot)

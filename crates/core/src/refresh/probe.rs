@@ -7,6 +7,7 @@ use super::machine::{Machine, Task};
 use super::mutant::planted;
 use super::rules::{HEARSAY_GAP, YOUNG};
 use super::verdict::Evidence;
+use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now};
 use crate::credential::{Kind, Lane, ValueId};
 use crate::retry;
@@ -30,6 +31,7 @@ impl Machine {
             self.bury(lane, now);
             return;
         }
+        let probing = self.busy(Task::Probe(lane));
         if evidence == Evidence::Sink && planted!(self.rules, SinkPutBackUnprobed) {
             effects.push(Effect::PutBack(Kind::AccessToken));
             return;
@@ -46,7 +48,12 @@ impl Machine {
             health.hearsay_after = now.boot.plus(HEARSAY_GAP);
         }
         health.put_back |= evidence == Evidence::Sink;
-        health.suspected.get_or_insert(now.boot);
+        if probing {
+            // The probe under way may have been answered before this: it proves nothing against it.
+            health.suspected = Some(now.boot);
+        } else {
+            health.suspected.get_or_insert(now.boot);
+        }
     }
 
     /// Values whose holders report nothing are probed regularly: classic ones, and those with sinks.
@@ -54,20 +61,23 @@ impl Machine {
         lane == Lane::Classic || (self.rules.watched && lane == self.primary())
     }
 
-    fn probe_interval(&mut self) -> u64 {
+    fn probe_interval(&mut self, now: Now) -> u64 {
         let lanes = Lane::ALL
             .into_iter()
             .filter(|lane| self.in_use(*lane) && self.probed_regularly(*lane));
         let lanes = u64::try_from(lanes.count()).unwrap_or(1).max(1);
-        // Half a day's probes are kept for reported deaths: the regular ones stay within the other half.
-        let half = u64::from(self.rules.limits.of(Task::Probe(Lane::Classic).budget())) / 2;
+        // Half a day's probes are kept for reported deaths: the regular ones stay within the other half, and where
+        // replicas share it they slow down together.
+        let spent = self.spent(BudgetKind::Probe, now);
+        let half = u64::from(spent.limit) / 2;
         let least = 30 * 3_600_000 * lanes / half.max(1);
-        let every = self.rules.timing.probe_every.max(least);
+        let crowded = u64::from(spent.used) > half - half / 8;
+        let every = self.rules.timing.probe_every.max(least) * if crowded { 4 } else { 1 };
         every - self.jitter.below(every / 10 + 1)
     }
 
     pub(super) fn first_probe(&mut self, now: Now) -> Boot {
-        now.boot.plus(self.probe_interval())
+        now.boot.plus(self.probe_interval(now))
     }
 
     pub(super) fn found_alive(
@@ -78,24 +88,30 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let probe_due = now.boot.plus(self.probe_interval());
+        let probe_due = self.first_probe(now);
         let gap = PROBE_GAP.max(self.spent(Task::Probe(lane).budget(), now).spacing());
         self.adopt_if_alive(lane, about, sent, now);
         let state = self.lane_mut(lane);
         let Some(held) = state.held.as_mut().filter(|held| Some(held.id) == about) else {
             return;
         };
-        held.restored = false;
         let id = held.id;
-        let put_back = state.health.put_back;
+        let rose = std::mem::take(&mut held.dead);
+        // What was said after the probe left is not answered by it.
+        let suspected = state.health.suspected.filter(|since| *since > sent);
+        let put_back = state.health.put_back && suspected.is_none();
         state.early_deaths = 0;
+        state.stuck = false;
         state.health = super::lane::Health {
             last_alive: sent,
             probe_due,
+            suspected,
+            put_back: state.health.put_back && suspected.is_some(),
             not_before: now.boot.plus(gap),
             hearsay_after: state.health.hearsay_after,
             ..Default::default()
         };
+        self.saving.dirty |= rose;
         if put_back {
             effects.push(Effect::PutBack(Kind::AccessToken));
         }
@@ -111,25 +127,31 @@ impl Machine {
         let expires = sent.plus(ADOPTED_FOR);
         let timing = self.rules.timing;
         let due = super::due::due(lane, expires, u64::MAX, &timing, &mut self.jitter);
+        let order = self.next_order(lane, sent, now);
         self.displace(lane, now);
         self.contest_mut().classic_ours = true;
         self.saving.dirty = true;
-        self.lane_mut(lane).held = Some(Held {
+        let state = self.lane_mut(lane);
+        state.held = Some(Held {
             token,
             id,
             sent,
+            order,
             expires,
             lifetime: ADOPTED_FOR,
             due,
             dead: false,
             restored: false,
         });
+        // Nobody knows its age: should it end early, that accuses no one.
+        state.doubt = state.doubt.max(sent).max(Boot(1));
     }
 
     pub(super) fn found_dead(
         &mut self,
         lane: Lane,
         about: Option<ValueId>,
+        ran_out: bool,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
@@ -141,14 +163,15 @@ impl Machine {
             effects.push(Effect::Alarm(super::alarm::Alarm::AdoptionRefused));
             return;
         }
+        let again = self.first_probe(now);
         let state = self.lane_mut(lane);
-        let Some(held) = state
-            .held
-            .as_ref()
-            .filter(|held| Some(held.id) == about && !held.dead)
-        else {
+        let Some(held) = state.held.as_ref().filter(|held| Some(held.id) == about) else {
             return;
         };
+        if held.dead {
+            state.health.probe_due = again;
+            return;
+        }
         let young = now.boot.since(held.sent) < YOUNG;
         if young && !state.health.second_look {
             state.health.second_look = true;
@@ -158,14 +181,16 @@ impl Machine {
         }
         let (fetched, last_alive) = (held.sent, state.health.last_alive);
         let early = held.expires.since(now.boot) > 5_000;
-        if lane == Lane::Classic && early {
+        if lane == Lane::Classic && early && !ran_out {
             self.killed(fetched, last_alive, now, effects);
         }
         self.bury(lane, now);
+        self.saving.dirty = true;
     }
 
     /// The value is dead: it is not handed out again, and its successor is fetched.
     pub(super) fn bury(&mut self, lane: Lane, now: Now) {
+        let spacing = self.spent(BudgetKind::of(lane), now).spacing();
         let state = self.lane_mut(lane);
         let Some(held) = state.held.as_mut() else {
             return;
@@ -177,15 +202,14 @@ impl Machine {
         };
         state.stuck = false;
         if state.early_deaths > 0 {
-            let wait = 1000_u64 << state.early_deaths.min(6);
+            let wait = spacing.max(1000_u64 << state.early_deaths.min(6));
             state.retry.not_before = state.retry.not_before.max(now.boot.plus(wait));
         }
-        self.saving.dirty = true;
     }
 
     pub(super) fn probe_failed(&mut self, lane: Lane, trouble: Trouble, now: Now) {
         let spent = self.spent(Task::Probe(lane).budget(), now);
-        let regular = self.probe_interval();
+        let regular = self.probe_interval(now);
         let mut jitter = self.jitter;
         let state = self.lane_mut(lane);
         let left = state.left(now);

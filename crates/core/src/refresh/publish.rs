@@ -16,7 +16,9 @@ impl Machine {
     /// The value that should be handed out for a kind, without a generation yet.
     fn candidate(&self, kind: Kind, now: Now) -> Option<Credential> {
         if let Some(ticket) = Ticket::of(kind) {
-            let held = self.tickets[ticket as usize].as_ref()?.held.as_ref()?;
+            let kept = self.rules.wants(ticket);
+            let state = self.tickets[ticket as usize].as_ref().filter(|_| kept)?;
+            let held = state.held.as_ref()?;
             return (now.boot < held.expires).then(|| Credential {
                 kind,
                 lane: None,
@@ -165,6 +167,21 @@ impl Machine {
         self.known.push(value);
     }
 
+    /// A lane that is no longer configured serves until its successor does.
+    pub(super) fn drop_unused_lanes(&mut self, now: Now) {
+        let primary_lives = self
+            .lane(self.primary())
+            .is_some_and(|state| state.live(now));
+        for lane in Lane::ALL {
+            let unused = !self.in_use(lane) && (primary_lives || !self.lane_lives(lane, now));
+            if unused && self.lanes[lane.index()].is_some() {
+                self.displace(lane, now);
+                self.lanes[lane.index()] = None;
+                self.saving.dirty = true;
+            }
+        }
+    }
+
     /// The lane's value makes room for another: it ends by itself, or within what the lane grants.
     pub(super) fn displace(&mut self, lane: Lane, now: Now) {
         let Some(held) = self.lane_mut(lane).held.take() else {
@@ -173,7 +190,7 @@ impl Machine {
         let ends = if held.dead {
             now.boot
         } else {
-            ends_after_replacement(lane, held.expires, now)
+            ends_after_replacement(held.expires, now)
         };
         self.remember(
             Known {
@@ -186,11 +203,9 @@ impl Machine {
     }
 }
 
-/// A replaced classic token lives on for at most five minutes; a stable one to its own end, which is no later.
-fn ends_after_replacement(lane: Lane, expires: Boot, now: Now) -> Boot {
-    match lane {
-        Lane::Classic | Lane::Stable => expires.min(now.boot.plus(super::rules::OVERLAP)),
-    }
+/// A replaced token lives on for at most five minutes, and never beyond its own end.
+fn ends_after_replacement(expires: Boot, now: Now) -> Boot {
+    expires.min(now.boot.plus(super::rules::OVERLAP))
 }
 
 /// After a restart: what was handed out and still lives is handed out again, under its generation, without a save.

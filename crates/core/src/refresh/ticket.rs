@@ -2,7 +2,7 @@
 //!
 //! Must not know: calls, saves, budgets.
 
-use crate::clock::{Boot, Now};
+use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Token, ValueId};
 
 use super::lane::Retry;
@@ -14,8 +14,12 @@ pub(super) struct HeldTicket {
     pub(super) token: Token,
     pub(super) id: ValueId,
     pub(super) first_seen: Boot,
-    /// The last time its predecessor was still the answer: it was born after that. None while no change has been seen.
-    pub(super) born_after: Option<Boot>,
+    /// Its place among the tickets, as stored: always grows, however clocks differ.
+    pub(super) order: Wall,
+    /// It was born after its predecessor was last the answer, so it ends no earlier. None while no change has been seen.
+    pub(super) first_end: Option<Boot>,
+    /// It was born before it was first seen, so it ends no later, if it ends on time.
+    pub(super) last_end: Boot,
     /// The last time it was the answer.
     pub(super) last_seen: Boot,
     /// What `expires_in` always says.
@@ -33,6 +37,8 @@ pub(super) struct TicketState {
     /// A caller calls it dead: ask again, but at most once a minute.
     pub(super) reported: bool,
     pub(super) report_after: Boot,
+    /// A sink's entry was changed: put back if this ticket is still the answer.
+    pub(super) put_back: bool,
     /// The access token it was refused with: asked again with another one, or when this one proves alive.
     pub(super) refused_with: Option<ValueId>,
 }
@@ -44,13 +50,11 @@ impl TicketState {
             .is_some_and(|held| now.boot < held.expires)
     }
 
-    /// Takes an answer; says whether the ticket changed.
+    /// Takes an answer to a question sent at `sent`, which was `wall`; says whether the ticket changed.
     pub(super) fn seen(
         &mut self,
-        token: Token,
-        id: ValueId,
-        sent: Boot,
-        lifetime: u64,
+        (token, id, lifetime): (Token, ValueId, u64),
+        (sent, wall): (Boot, Wall),
         trusted: bool,
         jitter: &mut Jitter,
     ) -> bool {
@@ -62,20 +66,22 @@ impl TicketState {
                 token,
                 id,
                 first_seen: sent,
-                born_after: before.map(|held| held.last_seen),
+                order: wall.max(before.as_ref().map_or(wall, |held| held.order.plus(1))),
+                first_end: before.map(|held| held.last_seen.plus(lifetime)),
+                last_end: sent.plus(lifetime),
                 last_seen: sent,
                 lifetime,
                 expires: sent.plus(lifetime),
             },
         };
         held.last_seen = held.last_seen.max(sent);
-        if held.last_seen >= held.first_seen.plus(held.lifetime) {
-            held.born_after = None; // it outlived what its birth was thought to be
+        if held.last_seen >= held.last_end {
+            held.first_end = None; // it outlived what its birth was thought to be
         }
         held.expires = held.expires.max(held.last_seen.plus(held.lifetime / 6));
         if trusted {
             held.expires = sent.plus(lifetime);
-            held.born_after = Some(sent);
+            held.first_end = Some(sent.plus(lifetime));
         }
         self.due = next_ask(&held, sent, jitter);
         self.held = Some(held);
@@ -90,13 +96,9 @@ impl TicketState {
 /// around its end in steps that halve the uncertainty.
 fn next_ask(held: &HeldTicket, now: Boot, jitter: &mut Jitter) -> Boot {
     let step = held.lifetime / 12;
-    let Some(born_after) = held.born_after else {
+    let Some(first_end) = held.first_end else {
         return now.plus(step - jitter.below(step / 10));
     };
-    let (first_end, last_end) = (
-        born_after.plus(held.lifetime),
-        held.first_seen.plus(held.lifetime),
-    );
     let half_life = held.lifetime / 2;
     if now.plus(half_life) < first_end {
         return now.plus(half_life - jitter.below(step / 10));
@@ -104,7 +106,7 @@ fn next_ask(held: &HeldTicket, now: Boot, jitter: &mut Jitter) -> Boot {
     if now < first_end {
         return first_end;
     }
-    let fine = (last_end.since(first_end) / 4).max(held.lifetime / 240);
+    let fine = (held.last_end.since(first_end) / 4).max(held.lifetime / 240);
     now.plus(fine)
 }
 
@@ -123,7 +125,8 @@ mod tests {
 
     fn see(state: &mut TicketState, name: &str, at: u64) -> bool {
         let (token, id) = token(name);
-        state.seen(token, id, Boot(at), LIFETIME, false, &mut Jitter(1))
+        let when = (Boot(at), Wall(at));
+        state.seen((token, id, LIFETIME), when, false, &mut Jitter(1))
     }
 
     #[test]
@@ -160,8 +163,8 @@ mod tests {
         assert!(see(&mut state, "c", 7_350_000));
         let held = state.held.as_ref().unwrap();
         assert_eq!(
-            held.born_after,
-            Some(Boot(7_200_000)),
+            held.first_end,
+            Some(Boot(14_400_000)),
             "doubt has shrunk to 150 s"
         );
     }

@@ -11,20 +11,28 @@ use crate::retry;
 use crate::source::{Failure, Minted, Trouble};
 
 impl Machine {
-    pub(super) fn ticket_seen(&mut self, ticket: Ticket, sent: Boot, minted: Minted, now: Now) {
+    pub(super) fn ticket_seen(
+        &mut self,
+        ticket: Ticket,
+        sent: Boot,
+        minted: Minted,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
         let trusted = planted!(self.rules, TicketExpiryTrusted);
         let mut jitter = self.jitter;
         let state = self.tickets[ticket as usize].get_or_insert_default();
         let before = state.held.as_ref().map(|held| held.id);
         let lifetime = millis(minted.expires_in);
         let changed = state.seen(
-            minted.token,
-            minted.id,
-            sent,
-            lifetime,
+            (minted.token, minted.id, lifetime),
+            (sent, now.wall_at(sent)),
             trusted,
             &mut jitter,
         );
+        if std::mem::take(&mut state.put_back) && !changed {
+            effects.push(Effect::PutBack(ticket.kind()));
+        }
         state.report_after = now.boot.plus(TICKET_REPORT_GAP);
         self.jitter = jitter;
         if changed {
@@ -98,13 +106,7 @@ impl Machine {
     }
 
     /// One question a minute: differs → refreshed, same → alive.
-    pub(super) fn ticket_reported(
-        &mut self,
-        ticket: Ticket,
-        id: ValueId,
-        evidence: Evidence,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn ticket_reported(&mut self, ticket: Ticket, id: ValueId, evidence: Evidence) {
         let Some(state) = self.tickets[ticket as usize].as_deref_mut() else {
             return;
         };
@@ -112,8 +114,6 @@ impl Machine {
             return;
         }
         state.reported = true;
-        if evidence == Evidence::Sink {
-            effects.push(Effect::PutBack(ticket.kind()));
-        }
+        state.put_back |= evidence == Evidence::Sink;
     }
 }

@@ -3,14 +3,14 @@
 use super::alarm::Alarm;
 use super::due;
 use super::event::Effect;
-use super::lane::{Health, Held, Outcome};
+use super::lane::{Health, Held, Nudge, Outcome};
 use super::machine::{Job, Machine, Task};
 use super::mutant::planted;
-use super::rules::{FORCE_GAP, OVERLAP};
-use crate::clock::{Boot, Now};
+use super::rules::{FORCE_GAP, OVERLAP, STRAGGLE};
+use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Kind, Lane};
 use crate::retry;
-use crate::source::{Failure, Minted, Passing, Trouble};
+use crate::source::Minted;
 
 /// A value that died younger than this died early.
 const EARLY: u64 = 600_000;
@@ -18,24 +18,31 @@ const EARLY: u64 = 600_000;
 impl Machine {
     pub(super) fn token_minted(
         &mut self,
-        task: Task,
+        job: &Job,
         sent: Boot,
         minted: Minted,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
+        let task = job.task;
         let Some(lane) = task.fetches() else { return };
         self.saving.dirty = true;
+        let without_lease = task.mints() && self.fence(now).is_none();
         let state = self.lane_mut(lane);
         state.retry.clear();
-        state.nudge = None;
-        if task.mints() {
-            state.intent = None;
-            state.settle = false;
+        if task == Task::Forced || state.nudge == Some(Nudge::Fetch) {
+            state.nudge = None;
         }
-        let newer = state.held.as_ref().is_some_and(|held| held.sent > sent);
+        if task.mints() || state.intent.is_some_and(|note| note.deadline < now.wall) {
+            state.close_intent();
+        }
+        // A value that came from elsewhere while a mint was under way was fetched after that had ended.
+        let newer = state
+            .held
+            .as_ref()
+            .is_some_and(|held| held.sent > sent || (task.mints() && held.order > job.over));
         let same = state.held.as_ref().is_some_and(|held| held.id == minted.id);
-        if lane == Lane::Classic {
+        if task == Task::Classic {
             self.contest_mut().classic_ours = true;
         }
         if same {
@@ -44,6 +51,25 @@ impl Machine {
             self.late_answer(lane, &minted, now);
         } else {
             self.new_value(task, lane, sent, minted, now, effects);
+        }
+        if without_lease {
+            self.minted_without_lease(lane, now, effects);
+        }
+    }
+
+    /// Somebody else may have minted as well: all are told, and one fetch settles it.
+    pub(super) fn minted_without_lease(&mut self, lane: Lane, now: Now, effects: &mut Vec<Effect>) {
+        match lane {
+            Lane::Classic => {
+                self.late_mint = self.late_mint.max(Some(now.wall));
+                effects.push(Effect::PostLateMint(now.wall));
+            }
+            // Normal mode tells at once which value lives.
+            Lane::Stable => {
+                if let Some(held) = self.lane_mut(lane).held.as_mut() {
+                    held.due = now.boot;
+                }
+            }
         }
     }
 
@@ -81,29 +107,35 @@ impl Machine {
         let Some(held) = state.held.as_mut() else {
             return;
         };
-        held.expires = held.expires.max(expires);
+        held.expires = if held.restored {
+            expires // what we knew rests on a clock; this does not
+        } else {
+            held.expires.max(expires)
+        };
         held.restored = false;
         held.due = due::due_again(lane, held.expires, now.boot, &timing, &mut jitter);
-        if held.dead && task == Task::Forced {
-            held.dead = false;
-            state.stuck = false;
-            state.health = Health {
-                suspected: Some(now.boot),
-                not_before: now.boot.plus(FORCE_GAP),
-                probe_due: now.boot.plus(timing.probe_every),
-                ..state.health
-            };
-            effects.push(Effect::Alarm(Alarm::ForceChangedNothing));
-        } else if held.dead {
-            let again = state.stuck || other_lives;
+        if let Some(note) = state.intent {
+            // A force may still be under way: ask again when it has surely ended.
+            let ended = now
+                .boot
+                .plus(note.deadline.since(now.wall).min(OVERLAP) + 1);
+            held.due = held.due.min(ended);
+        }
+        let forced = task == Task::Forced;
+        if held.dead {
+            let again = state.stuck || other_lives || forced;
             state.stuck = true;
+            state.health.probe_due = now.boot.plus(timing.probe_every.max(FORCE_GAP));
             if again {
-                state.retry.failures = state.retry.failures.saturating_add(1);
                 let wait = retry::after_trouble(8, None, spent, &mut jitter);
-                state.retry.not_before = now.boot.plus(wait);
+                let least = if forced { FORCE_GAP } else { 0 };
+                state.retry.not_before = now.boot.plus(wait.max(least));
             }
         }
         self.jitter = jitter;
+        if forced {
+            effects.push(Effect::Alarm(Alarm::ForceChangedNothing));
+        }
     }
 
     fn new_value(
@@ -122,15 +154,16 @@ impl Machine {
             .lane(lane)
             .and_then(|state| state.held.as_ref())
             .is_some_and(|held| held.dead && now.boot.since(held.sent) < EARLY);
+        let order = self.next_order(lane, sent, now);
         self.displace(lane, now);
         let due = self.due_for(lane, expires, lifetime, now);
         let probe_due = self.first_probe(now);
-        let without_lease = task.mints() && self.fence(now).is_none();
         let state = self.lane_mut(lane);
         state.held = Some(Held {
             token: minted.token,
             id: minted.id,
             sent,
+            order,
             expires,
             lifetime,
             due,
@@ -143,23 +176,29 @@ impl Machine {
             ..Health::default()
         };
         state.stuck = false;
+        state.unsaved = task.mints();
         state.early_deaths = if died_early {
             state.early_deaths.saturating_add(1)
         } else {
             0
         };
         state.last = Some((Outcome::New, now.boot));
-        if without_lease {
-            state.settle = true;
-            let sent = now.wall_at(sent);
-            self.late_mint = Some(sent);
-            effects.push(Effect::PostLateMint(sent));
-        } else if task == Task::Classic {
-            self.late_mint = None;
-        }
         if self.lane(lane).is_some_and(|state| state.early_deaths >= 3) {
             self.raise(Alarm::NothingLives, effects);
         }
+    }
+
+    /// Where the lane's next value stands: after all that is known, however the clocks of replicas differ.
+    pub(super) fn next_order(&self, lane: Lane, sent: Boot, now: Now) -> Wall {
+        let state = self.lane(lane);
+        let held = state.and_then(|state| state.held.as_ref());
+        let after = [
+            held.map(|held| held.order),
+            state.map(|state| state.others_end),
+            self.late_mint.map(|at| at.plus(STRAGGLE)),
+        ];
+        let after = after.into_iter().flatten().max().unwrap_or_default();
+        now.wall_at(sent).max(after.plus(1))
     }
 
     /// Normal mode gave another value though ours should live on: someone forced it.
@@ -199,88 +238,5 @@ impl Machine {
             }
             (Lane::Classic | Lane::Stable, _) => due,
         }
-    }
-
-    pub(super) fn token_not_minted(
-        &mut self,
-        job: &Job,
-        failure: Failure,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(lane) = job.task.fetches() else {
-            return;
-        };
-        let sent = job.sent.unwrap_or(now.boot);
-        let spent = self.spent(job.task.budget(), now);
-        let wall = self.steady_wall(now);
-        let mut jitter = self.jitter;
-        let state = self.lane_mut(lane);
-        let (left, retry) = (state.left(now), &mut state.retry);
-        retry.failures = retry.failures.saturating_add(1);
-        let wait = retry::after(
-            failure.trouble,
-            retry.failures,
-            left,
-            spent,
-            wall,
-            &mut jitter,
-        );
-        retry.not_before = now.boot.plus(wait);
-        let since = retry.trouble.map_or(now.wall, |(_, since)| since);
-        retry.trouble = Some((failure.trouble, since));
-        state.nudge = None;
-        state.last = Some((Outcome::Failed(failure.trouble), now.boot));
-        if job.task.mints() {
-            if failure.sent && may_have_minted(failure.trouble) {
-                state.may_have_been_replaced(sent, OVERLAP);
-                self.saving.dirty = true;
-            } else {
-                state.intent = None;
-            }
-        }
-        self.jitter = jitter;
-        self.tell_trouble(Kind::AccessToken, Some(lane), failure.trouble, effects);
-    }
-
-    pub(super) fn tell_trouble(
-        &mut self,
-        kind: Kind,
-        lane: Option<Lane>,
-        trouble: Trouble,
-        effects: &mut Vec<Effect>,
-    ) {
-        match trouble {
-            Trouble::Refused(errcode) => self.raise(
-                Alarm::Refused {
-                    kind,
-                    lane,
-                    errcode,
-                },
-                effects,
-            ),
-            Trouble::QuotaUsedUp => self.raise(Alarm::QuotaUsedUp { kind, lane }, effects),
-            Trouble::Passing(_) | Trouble::TokenBad(_) => {
-                self.raise(
-                    Alarm::Trouble {
-                        kind,
-                        lane,
-                        trouble,
-                    },
-                    effects,
-                );
-            }
-        }
-    }
-}
-
-/// WeChat's own refusals and "busy" say that nothing was minted; anything else leaves it open (rule 3).
-const fn may_have_minted(trouble: Trouble) -> bool {
-    match trouble {
-        Trouble::Passing(Passing::Busy | Passing::TooFast | Passing::Unreachable)
-        | Trouble::Refused(_)
-        | Trouble::QuotaUsedUp
-        | Trouble::TokenBad(_) => false,
-        Trouble::Passing(Passing::Cut | Passing::Status(_) | Passing::Nonsense) => true,
     }
 }

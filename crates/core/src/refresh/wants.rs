@@ -38,10 +38,11 @@ impl Machine {
         let state = self.lane(lane).unwrap_or(&untouched);
         let urgent = !state.live(now);
         let nudged = state.nudge.is_some();
+        let settle = lane == Lane::Classic && self.unsettled();
         let due = state
             .held
             .as_ref()
-            .filter(|_| !urgent && !state.settle && !nudged);
+            .filter(|_| !urgent && !settle && !nudged);
         let mut when = due.map_or(now.boot, |held| held.due).max(state.wait_until);
         if !nudged {
             when = when.max(state.retry.not_before);
@@ -76,13 +77,21 @@ impl Machine {
             urgent,
         };
         let operator = state.nudge == Some(Nudge::Force);
+        // Rule 2, again. An operator's wish waits until what is out is saved.
+        if self.unsaved() && !urgent && operator {
+            let due = state.held.as_ref().map_or(when, |held| held.due);
+            return Want {
+                when: due.max(state.retry.not_before),
+                ..normal
+            };
+        }
         let other_lives = self
             .lane(Lane::Classic)
             .is_some_and(|other| other.live(now));
         let by_machine = state.dead() && state.stuck && !other_lives;
         let used = self.spent(BudgetKind::Forced, now).used;
-        let within = operator || used < FORCED_BY_MACHINE;
-        if (!operator && !by_machine) || !within || (self.unsaved() && !urgent) {
+        let within = now.boot >= state.force_after && used < FORCED_BY_MACHINE;
+        if !(operator || by_machine && within) {
             return normal;
         }
         Want {
@@ -107,8 +116,18 @@ impl Machine {
                 urgent: true,
             });
         }
-        let state = self.lane(lane).filter(|state| state.live(now))?;
+        // A dead value that normal mode still answers is looked at again: nothing else may bring it back.
+        let state = self
+            .lane(lane)
+            .filter(|state| state.live(now) || (state.stuck && state.dead()))?;
         let health = &state.health;
+        if state.dead() {
+            return Some(Want {
+                task,
+                when: health.probe_due.max(health.not_before),
+                urgent: true,
+            });
+        }
         if let Some(since) = health.suspected {
             return Some(Want {
                 task,

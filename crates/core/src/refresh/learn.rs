@@ -1,0 +1,243 @@
+//! Rule 3: what a record means after a restart or from another replica.
+//!
+//! Boot times mean nothing to others, so records carry wall times; and wall clocks step, and differ.
+
+use super::alarm::AlarmName;
+use super::lane::Held;
+use super::machine::{Handed, Known, LeaseState, Machine};
+use super::mutant::planted;
+use super::rules::{CLOCK_TOLERANCE, FORCE_GAP, LEAVE_ALONE, OVERLAP, STRAGGLE};
+use super::ticket::HeldTicket;
+use super::{due, publish};
+use crate::clock::{Boot, Now, Wall};
+use crate::credential::{Lane, Ticket};
+use crate::store::{Fence, Intent, Record, StoredTicket, StoredToken};
+
+/// What `expires_in` of a ticket always says, in milliseconds.
+const TICKET_LIFETIME: u64 = 7_200_000;
+
+impl Machine {
+    /// Takes over what a record says where it is newer than what is held: at a restart that is everything.
+    pub(super) fn learn(&mut self, record: &Record, now: Now) {
+        // Replicas' clocks differ a little; our own, after a restart, should not.
+        let tolerance = match self.lease {
+            LeaseState::Own(_) => 0,
+            LeaseState::None { .. }
+            | LeaseState::Asking
+            | LeaseState::Held { .. }
+            | LeaseState::Away { .. } => CLOCK_TOLERANCE,
+        };
+        let clock_off =
+            now.wall.plus(tolerance) < record.saved_at || self.is_raised(AlarmName::ClockOff);
+        // It is surely no earlier than when the record was written, whatever our clock says.
+        let as_of = Now {
+            wall: now.wall.max(record.saved_at),
+            ..now
+        };
+        for lane in Lane::ALL {
+            let taken = record.lanes[lane.index()]
+                .as_ref()
+                .is_some_and(|stored| self.learn_token(lane, stored, as_of));
+            if let Some(intent) = record.intents[lane.index()] {
+                self.learn_intent(lane, intent, as_of);
+            }
+            if taken && clock_off {
+                self.doubt_restored(lane, now);
+            }
+        }
+        for ticket in Ticket::ALL {
+            if let Some(stored) = &record.tickets[ticket as usize] {
+                self.learn_ticket(ticket, stored, as_of);
+            }
+        }
+        self.learn_generations(record);
+        self.learn_counts(record, now);
+        self.learn_contest(record, self.steady_wall(now));
+        for remembered in &record.remembered {
+            let ends = as_of.boot_at(remembered.ends);
+            if self.lane_holding(remembered.id).is_some() {
+                continue;
+            }
+            self.remember(
+                Known {
+                    id: remembered.id,
+                    kind: remembered.kind,
+                    ends,
+                },
+                now,
+            );
+        }
+        self.late_mint = self.late_mint.max(record.late_mint);
+    }
+
+    fn learn_generations(&mut self, record: &Record) {
+        for (handed, theirs) in self.handed.iter_mut().zip(record.handed_out) {
+            if theirs.generation > handed.generation {
+                *handed = Handed {
+                    generation: theirs.generation,
+                    id: theirs.id,
+                    lane: theirs.lane,
+                    current: handed.current.take(),
+                    staged: None,
+                };
+            }
+        }
+    }
+
+    fn learn_counts(&mut self, record: &Record, now: Now) {
+        let forced = record.budgets.last_forced;
+        if forced > self.budgets.last_forced {
+            // Made by another clock, or by ours before a restart: it may have been just now.
+            self.lane_mut(Lane::Stable).force_gap_ends = now.boot.plus(FORCE_GAP);
+        }
+        let mut counted = record.budgets.not_beyond(self.steady_wall(now));
+        if let Some(uncounted) = &self.uncounted {
+            counted = counted.added(uncounted);
+        }
+        self.budgets = self.budgets.merged(&counted);
+    }
+
+    fn learn_contest(&mut self, record: &Record, at: Wall) {
+        if record.contest == crate::store::Contest::default() {
+            return;
+        }
+        let contest = self.contest_mut();
+        if record.contest.kills[2] > contest.kills[2] {
+            contest.kills = record.contest.kills.map(|kill| kill.min(at));
+        }
+        let leave_until = record.contest.leave_until.min(at.plus(LEAVE_ALONE));
+        contest.leave_until = contest.leave_until.max(leave_until);
+        contest.yielded |= record.contest.yielded;
+        contest.classic_ours |= record.contest.classic_ours;
+    }
+
+    /// Says whether it was taken over.
+    fn learn_token(&mut self, lane: Lane, stored: &StoredToken, now: Now) -> bool {
+        let sent = now.boot_at(stored.sent).min(now.boot);
+        let mine = self.lane(lane).and_then(|state| state.held.as_ref());
+        let same = mine.is_some_and(|held| held.id == stored.id);
+        if same {
+            if stored.dead && mine.is_some_and(|held| !held.dead) {
+                self.bury(lane, now);
+            }
+            return false;
+        }
+        if mine.is_some_and(|held| held.order >= stored.sent) {
+            return false;
+        }
+        let left = stored.expires.since(now.wall).min(stored.lifetime);
+        let expires = now.boot.plus(left);
+        let mut due = due::due(
+            lane,
+            expires,
+            stored.lifetime,
+            &self.rules.timing,
+            &mut self.jitter,
+        );
+        if planted!(self.rules, FetchAtRestart) {
+            due = now.boot;
+        }
+        let held = Held {
+            token: stored.token.clone(),
+            id: stored.id,
+            sent,
+            order: stored.sent,
+            expires,
+            lifetime: stored.lifetime,
+            due,
+            dead: stored.dead,
+            restored: true,
+        };
+        self.displace(lane, now);
+        let probe_due = self.first_probe(now);
+        let state = self.lane_mut(lane);
+        state.held = Some(held);
+        state.stuck = false;
+        state.unsaved = false;
+        state.retry.clear();
+        state.health = super::lane::Health {
+            probe_due,
+            ..Default::default()
+        };
+        true
+    }
+
+    /// An intent of another holder, or of our own life before a restart: the call may have minted (rule 3).
+    fn learn_intent(&mut self, lane: Lane, intent: Intent, now: Now) {
+        let own_store = matches!(self.lease, LeaseState::Own(_));
+        let state = self.lane_mut(lane);
+        let known = state.closed == Some(intent)
+            || state.intent.is_some_and(|mine| mine.sent >= intent.sent);
+        if known {
+            return;
+        }
+        let sent = now.boot_at(intent.sent).min(now.boot);
+        state.doubt = state.doubt.max(sent).max(Boot(1));
+        let fetched = state.held.as_ref().map(|held| held.order);
+        if fetched.is_some_and(|order| order >= intent.sent) {
+            return;
+        }
+        state.intent = Some(intent);
+        state.may_have_been_replaced(sent, OVERLAP);
+        if !own_store {
+            state.others_end = state.others_end.max(intent.deadline);
+            let grace = now
+                .boot
+                .plus(intent.deadline.since(intent.sent).saturating_add(STRAGGLE));
+            state.wait_until = now
+                .boot_at(intent.deadline)
+                .min(grace)
+                .max(state.wait_until);
+        }
+    }
+
+    fn learn_ticket(&mut self, ticket: Ticket, stored: &StoredTicket, now: Now) {
+        let first_seen = now.boot_at(stored.first_seen).min(now.boot);
+        let state = self.tickets[ticket as usize].get_or_insert_default();
+        let mine = state.held.as_ref();
+        if mine.is_some_and(|held| held.id == stored.id || held.order >= stored.first_seen) {
+            return;
+        }
+        let replaced = mine.map(|held| held.id);
+        let left = stored.expires.since(now.wall).min(TICKET_LIFETIME);
+        let lifetime = stored
+            .expires
+            .since(stored.first_seen)
+            .clamp(1, TICKET_LIFETIME);
+        state.held = Some(HeldTicket {
+            token: stored.token.clone(),
+            id: stored.id,
+            first_seen,
+            order: stored.first_seen,
+            first_end: stored.born_after.map(|at| now.boot_at(at.plus(lifetime))),
+            last_end: now.boot_at(stored.first_seen.plus(lifetime)),
+            last_seen: first_seen,
+            lifetime,
+            expires: now.boot.plus(left),
+        });
+        state.due = now.boot; // its age is uncertain: ask soon
+        state.retry.clear();
+        if let Some(id) = replaced {
+            let ends = now.boot.plus(OVERLAP);
+            let kind = ticket.kind();
+            self.remember(Known { id, kind, ends }, now);
+        }
+    }
+
+    /// A machine for an app, from its record if there is one. `own` is the fence of a store that is ours alone.
+    #[must_use]
+    pub fn restore(
+        rules: std::sync::Arc<super::rules::Rules>,
+        record: Option<&Record>,
+        own: Option<Fence>,
+        seed: u64,
+        now: Now,
+    ) -> Self {
+        let mut machine = Self::empty(rules, own, seed, now);
+        if let Some(record) = record {
+            machine.learn(record, now);
+            publish::resume(&mut machine, now);
+        }
+        machine
+    }
+}

@@ -1,0 +1,186 @@
+//! Rule 1: one fetch in flight per credential, in the process and in the cluster.
+
+use crate::bench::{Bench, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
+use wxtoken_core::clock::Boot;
+use wxtoken_core::credential::{Kind, Lane};
+use wxtoken_core::refresh::event::Event;
+use wxtoken_core::refresh::verdict::Evidence;
+use wxtoken_core::source::{Ask, Passing, Trouble};
+
+#[test]
+fn rule_1_a_lane_is_asked_once_however_often_it_is_wanted() {
+    let mut bench = Bench::new(classic());
+    for _ in 0..20 {
+        bench.nudge(false);
+        bench.hear(Event::Due);
+        bench.pass(100);
+    }
+    assert_eq!(bench.words(), ["classic"]);
+}
+
+#[test]
+fn rule_1_a_force_waits_for_the_normal_call_under_way_and_is_not_forgotten() {
+    let mut bench = Bench::new(stable());
+    bench.nudge(true);
+    assert_eq!(bench.words(), ["stable"], "one stable call at most");
+    bench.answer("a", 7200);
+    assert_eq!(bench.words(), ["forced"]);
+}
+
+#[test]
+fn rule_1_both_lanes_may_be_asked_at_the_same_time() {
+    let bench = Bench::new(both(Lane::Stable));
+    assert_eq!(bench.words(), ["stable", "classic"]);
+}
+
+#[test]
+fn rule_1_a_ticket_is_asked_for_once() {
+    let mut bench = Bench::with_token(with_jsapi(stable()), "a");
+    assert_eq!(bench.words(), ["jsapi with a"]);
+    bench.hear(Event::Nudged {
+        kind: Kind::JsapiTicket,
+        force: false,
+    });
+    assert_eq!(bench.words(), ["jsapi with a"]);
+}
+
+#[test]
+fn rule_1_three_hundred_reports_cost_one_probe_and_one_fetch() {
+    let mut bench = Bench::with_token(classic(), "a");
+    bench.pass(MINUTE / 2);
+    for _ in 0..300 {
+        bench.reported("a");
+    }
+    assert_eq!(bench.words(), ["probe a"]);
+    bench.dead();
+    for _ in 0..300 {
+        bench.reported("a");
+    }
+    assert_eq!(bench.words(), ["classic"]);
+    bench.answer("b", 7200);
+    for _ in 0..300 {
+        bench.reported("a");
+    }
+    bench.quiet(30 * SECOND);
+    assert_eq!(bench.current().as_deref(), Some("b"));
+}
+
+#[test]
+fn rule_1_without_the_lease_nothing_is_asked() {
+    let mut bench = Bench::leased(stable());
+    assert_eq!(bench.lease_asked, 1);
+    assert!(bench.words().is_empty());
+    bench.hear(Event::LeaseTaken {
+        free_at: Boot(bench.now.boot.0 + 5 * SECOND),
+    });
+    bench.pass(4 * SECOND);
+    assert_eq!(bench.lease_asked, 1);
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.lease_asked, 2);
+    bench.lease_won(1);
+    assert_eq!(bench.words(), ["stable"]);
+}
+
+#[test]
+fn rule_1_a_lease_that_nothing_needs_is_given_back() {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(1);
+    assert_eq!(bench.released, 0);
+    bench.answer("a", 7200);
+    assert_eq!(bench.current().as_deref(), Some("a"));
+    assert_eq!(bench.released, 1);
+}
+
+#[test]
+fn rule_1_a_call_whose_lease_would_end_before_it_does_not_leave() {
+    let mut bench = Bench::leased(classic());
+    bench.disk = crate::bench::Disk::Slow;
+    bench.lease_won(1);
+    bench.pass(25 * SECOND);
+    bench.writes_land();
+    assert!(
+        bench.words().is_empty(),
+        "ten seconds would not fit in five"
+    );
+    bench.pass(SECOND);
+    assert_eq!(bench.lease_asked, 2, "but it is tried again");
+}
+
+#[test]
+fn rule_1_with_the_store_away_stable_is_asked_in_normal_mode_and_classic_is_not() {
+    let mut bench = Bench::leased(both(Lane::Stable));
+    bench.hear(Event::LeaseUnavailable);
+    assert_eq!(bench.words(), ["stable"]);
+    bench.answer("a", 7200);
+    assert_eq!(bench.current().as_deref(), Some("a"));
+    for _ in 0..20 {
+        bench.pass(5 * SECOND);
+        bench.hear(Event::LeaseUnavailable);
+    }
+    assert!(
+        !bench
+            .asked
+            .iter()
+            .any(|asked| matches!(asked.ask, Ask::Classic))
+    );
+}
+
+#[test]
+fn rule_1_what_was_minted_without_a_lease_is_posted_and_settled_by_one_fetch() {
+    let mut bench = Bench::leased(classic());
+    bench.lease_won(1);
+    assert_eq!(bench.words(), ["classic"]);
+    bench.pass(40 * SECOND); // the process was stopped meanwhile
+    bench.answer("a", 7200);
+    assert_eq!(bench.late_mints.len(), 1);
+    bench.lease_won(2);
+    assert_eq!(bench.words(), ["classic"], "the settling fetch");
+    bench.answer("b", 7200);
+    assert_eq!(bench.current().as_deref(), Some("b"));
+    bench.pass(MINUTE / 2);
+    bench.hear(Event::Due);
+    assert!(
+        !bench.words().contains(&"classic".to_owned()),
+        "one settles it"
+    );
+}
+
+#[test]
+fn rule_1_a_successor_waits_for_the_deadline_of_an_open_note() {
+    let mut bench = Bench::leased(classic());
+    bench.lease_won(1);
+    assert_eq!(bench.words(), ["classic"]);
+    let open = bench.stored.clone();
+    let mut next = Bench::leased(classic());
+    next.stored = open;
+    next.pass(SECOND);
+    next.lease_won(2);
+    assert!(
+        next.words().is_empty(),
+        "the other call may still be under way"
+    );
+    assert_eq!(next.next_ask_leased(MINUTE), "classic");
+    assert!(next.now.boot.since(bench.now.boot) >= 20 * SECOND);
+}
+
+#[test]
+fn rule_1_an_answer_to_a_question_that_was_given_up_changes_nothing() {
+    let mut bench = Bench::with_token(classic(), "a");
+    bench.report(Kind::AccessToken, "nonsense", Evidence::Report);
+    let call = wxtoken_core::refresh::event::CallId(999);
+    bench.hear(Event::Failed(
+        call,
+        wxtoken_core::source::Failure {
+            trouble: Trouble::Passing(Passing::Cut),
+            sent: true,
+            upstream_time: None,
+        },
+    ));
+    assert_eq!(bench.current().as_deref(), Some("a"));
+    assert_eq!(
+        bench
+            .machine
+            .standing(Kind::AccessToken, id("nonsense"), bench.now),
+        wxtoken_core::refresh::Standing::Unknown
+    );
+}

@@ -1,0 +1,57 @@
+//! Rule 12: handing over.
+
+use crate::bench::{Bench, FULL, HOUR, MINUTE, classic, id, stable};
+use wxtoken_core::credential::Kind;
+use wxtoken_core::refresh::Standing;
+
+fn standing(bench: &Bench, value: &str) -> Standing {
+    bench
+        .machine
+        .standing(Kind::AccessToken, id(value), bench.now)
+}
+
+#[test]
+fn rule_12_a_replaced_value_stays_known_until_long_after_it_surely_died() {
+    let mut bench = Bench::with_token(classic(), "a");
+    bench.answer_next("b");
+    assert_eq!(standing(&bench, "a"), Standing::Known);
+    bench.asked.clear();
+    bench.pass(HOUR);
+    bench.restart();
+    assert_eq!(
+        standing(&bench, "a"),
+        Standing::Known,
+        "over a restart, too"
+    );
+    let ends = bench.stored.as_ref().unwrap().remembered[0].ends;
+    assert!(ends <= bench.stored.as_ref().unwrap().saved_at.plus(5 * MINUTE));
+}
+
+#[test]
+fn rule_12_it_is_remembered_by_hash_only() {
+    let mut bench = Bench::with_token(classic(), "a-secret-value");
+    bench.answer_next("b");
+    let stored = bench.stored.unwrap();
+    assert_eq!(stored.remembered.len(), 1);
+    assert_eq!(stored.remembered[0].id, id("a-secret-value"));
+}
+
+#[test]
+fn rule_12_not_more_than_a_few_are_remembered() {
+    let mut bench = Bench::with_token(stable(), "v0");
+    for round in 1..40 {
+        bench.answer_next(&format!("v{round}"));
+    }
+    assert!(bench.stored.unwrap().remembered.len() <= 8);
+}
+
+#[test]
+fn rule_12_a_change_is_published_in_the_step_in_which_it_became_durable() {
+    let mut bench = Bench::with_token(stable(), "a");
+    let before = bench.now.boot;
+    bench.nudge(false);
+    bench.answer("b", FULL);
+    assert_eq!(bench.now.boot, before);
+    let last = bench.published.last().cloned();
+    assert_eq!(last, Some((Kind::AccessToken, Some("b".to_owned()))));
+}
