@@ -9,6 +9,7 @@ use wxtoken_core::app::AppId;
 
 use super::StartError;
 use crate::config::{App, Config, Listen, Tls};
+use crate::http::admin::{self, AdminServices};
 use crate::http::callers::Callers;
 use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
@@ -76,14 +77,18 @@ impl Side {
 /// Sockets that are bound but not served yet.
 pub(super) struct Bound {
     api: Side,
+    admin: Side,
 }
 
 /// The listeners at work.
 pub struct Doors {
     /// Where the API is reached: URLs, and `unix:` with a path.
     pub api: Vec<String>,
+    /// Where the admin's pages are reached.
+    pub admin: Vec<String>,
     services: Arc<Services>,
     api_tls: Option<Arc<TlsDoor>>,
+    admin_tls: Option<Arc<TlsDoor>>,
     open: JoinSet<()>,
 }
 
@@ -91,7 +96,8 @@ impl Bound {
     /// Binds every address, so that one that is taken is told before anything else is done.
     pub(super) async fn bind(config: &Config, stop: &Stop) -> Result<Self, StartError> {
         let api = Side::bind(&config.server.listen, config.server.tls.as_ref(), stop).await?;
-        Ok(Self { api })
+        let admin = Side::bind(&config.admin.listen, config.admin.tls.as_ref(), stop).await?;
+        Ok(Self { api, admin })
     }
 
     /// Opens the doors.
@@ -99,7 +105,7 @@ impl Bound {
         self,
         config: &Arc<ArcSwap<Config>>,
         keeper: &Keeper,
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
         ready: Arc<AtomicBool>,
         stop: &Stop,
     ) -> Doors {
@@ -121,17 +127,35 @@ impl Bound {
         count_reads(metrics, &services);
         let limits = Limits::from(&now.server);
         let mut open = JoinSet::new();
-        let api = self.api.places.clone();
+        let admin_services = admin_services(config, metrics, &services);
+        let (api, admin) = (self.api.places.clone(), self.admin.places.clone());
         let api_tls = self
             .api
             .open(&Site::api(&services), &limits, stop, &mut open);
+        let admin_tls = self
+            .admin
+            .open(&admin::site(&admin_services), &limits, stop, &mut open);
         Doors {
             api,
+            admin,
             services,
             api_tls,
+            admin_tls,
             open,
         }
     }
+}
+
+fn admin_services(
+    config: &Arc<ArcSwap<Config>>,
+    metrics: &Arc<Metrics>,
+    services: &Arc<Services>,
+) -> Arc<AdminServices> {
+    let (metrics, apps) = (Arc::clone(metrics), Arc::clone(config));
+    let page = Arc::new(move || metrics.render());
+    let name =
+        Arc::new(move |app: &AppId| apps.load().app(app)?.name.as_deref().map(str::to_owned));
+    AdminServices::new(&config.load().admin, Arc::clone(services), page, name)
 }
 
 /// The counters of the read path are added up when the metrics page is asked for.
@@ -171,7 +195,10 @@ impl Doors {
     /// Callers and certificates change; connections stay.
     pub(super) fn reload(&self, new: &Config, troubles: &mut Vec<String>) {
         self.services.callers.replace(&new.callers);
-        let sides = [(&self.api_tls, &new.server.tls)];
+        let sides = [
+            (&self.api_tls, &new.server.tls),
+            (&self.admin_tls, &new.admin.tls),
+        ];
         for (door, files) in sides {
             if let (Some(door), Some(files)) = (door, files)
                 && let Err(error) = door.reload(files)

@@ -118,6 +118,9 @@ impl Running {
             needs_restart: changes.needs_restart,
             ..Reloaded::default()
         };
+        if changes.admin_access {
+            reloaded.needs_restart.push("admin");
+        }
         self.config.store(Arc::new(new));
         let new = self.config.load_full();
         self.doors.reload(&new, &mut reloaded.troubles);
