@@ -94,6 +94,7 @@ fn text_of(code: i64) -> &'static str {
         40003 => "invalid openid",
         40004 => "invalid media type",
         40007 => "invalid media_id",
+        40008 => "invalid message type",
         40013 => "invalid appid",
         40014 => "invalid access_token",
         40029 => "invalid code",

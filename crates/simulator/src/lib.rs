@@ -38,6 +38,7 @@ mod errcode;
 mod faults;
 mod http;
 mod log;
+mod people;
 mod rules;
 mod token;
 mod upstream;
@@ -55,4 +56,4 @@ pub use rules::{
 };
 pub use token::fingerprint;
 pub use upstream::{Options, StartError, Upstream};
-pub use world::{BadWhitelist, CallWait, UnknownApp, WhitelistError, World};
+pub use world::{BadWhitelist, CallWait, UnknownApp, UserCode, WhitelistError, World};

@@ -100,6 +100,13 @@ impl Minter {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// Text of any other made-up value (codes, open ids, media ids): `bytes` of it before encoding.
+    pub(crate) fn text(&self, bytes: usize, of: u64) -> String {
+        let mut raw = vec![0; bytes];
+        fill(&mut raw, mix(self.seed ^ mix(of)));
+        URL_SAFE_NO_PAD.encode(raw)
+    }
+
     fn nonce(&self, sealed: &Sealed) -> u64 {
         let who = u64::from(sealed.app) << 32 | u64::from(sealed.serial);
         let when = sealed.issued.unix_ms().cast_unsigned() ^ u64::from(sealed.stable) << 63;

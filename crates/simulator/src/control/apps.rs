@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ControlError, state::LANES};
-use crate::{Account, AppSpec, IpStanding, Lane, World, fingerprint, generated_app, http::Ask};
+use crate::{
+    Account, AppSpec, IpStanding, Lane, UserCode, World, fingerprint, generated_app, http::Ask,
+};
 
 /// How many apps `GET /_sim/apps` lists when nothing is said.
 const LIST: usize = 100;
@@ -112,6 +114,19 @@ pub(super) fn change(world: &World, appid: &str, body: &[u8]) -> Result<Value, C
         .secret(appid)
         .map(|_| json!({"appid": appid, "changed": true}))
         .ok_or_else(|| crate::UnknownApp(appid.to_owned()).into())
+}
+
+/// `{"user": "alice", "for": "web" | "web-base" | "login" | "phone"}`: a one-time code, and the user's open id.
+pub(super) fn user_code(world: &World, appid: &str, body: &[u8]) -> Result<Value, ControlError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Act {
+        user: String,
+        r#for: UserCode,
+    }
+    let act: Act = serde_json::from_slice(body)?;
+    let code = world.user_code(appid, &act.user, act.r#for)?;
+    Ok(json!({"code": code, "openid": world.openid(appid, &act.user)?}))
 }
 
 /// `kill`, `void`, `expire`, `foreign`: with `{"lane": "classic" | "stable" | "both" | "jsapi_ticket" | "card_ticket"}`.

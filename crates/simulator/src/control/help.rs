@@ -16,6 +16,7 @@ Everything outside /_sim/ answers as api.weixin.qq.com would. Below /_sim/ you s
   POST   /_sim/apps/APPID/foreign  another program fetched once                  其他程序取了一次
   POST   /_sim/apps/APPID/expire   its time is over: 42001                       立即过期
   POST   /_sim/apps/APPID/void     dead, and nothing in its place: 40001         立即作废
+  POST   /_sim/apps/APPID/code     a user gives a one-time code                  用户产生一次性 code
   GET    /_sim/faults              those set and all that are known              已设置的与全部故障
   POST   /_sim/faults              set one                                       设置故障
   DELETE /_sim/faults[/ID]         clear one or all                              清除故障
@@ -31,6 +32,7 @@ Everything outside /_sim/ answers as api.weixin.qq.com would. Below /_sim/ you s
   curl localhost:7202/_sim/apps -d '{\"generate\":1000}'
   curl -X PUT localhost:7202/_sim/apps/wx0123456789abcdef -d '{\"whitelist\":[\"10.0.0.0/8\"],\"secret_frozen\":false}'
   curl localhost:7202/_sim/apps/wx0123456789abcdef/kill -d '{\"lane\":\"both\"}'
+  curl localhost:7202/_sim/apps/wx0123456789abcdef/code -d '{\"user\":\"alice\",\"for\":\"login\"}'
   curl localhost:7202/_sim/faults -d '{\"name\":\"delay\",\"ms\":500,\"path\":\"/cgi-bin/token\",\"count\":3}'
   curl -X DELETE localhost:7202/_sim/faults
   curl localhost:7202/_sim/clock -d '{\"advance_s\":7000}'

@@ -76,6 +76,7 @@ fn carry_out(world: &World, ask: &Ask<'_>) -> Result<Value, ControlError> {
         ("POST", ["apps"]) => apps::add(world, ask.body),
         ("GET", ["apps", appid]) => apps::show(world, appid, ask),
         ("PUT", ["apps", appid]) => apps::change(world, appid, ask.body),
+        ("POST", ["apps", appid, "code"]) => apps::user_code(world, appid, ask.body),
         ("POST", ["apps", appid, deed]) => apps::meddle(world, appid, deed, ask),
         ("GET", ["faults"]) => Ok(json!({"set": world.faults(), "known": fault_catalog()})),
         ("POST", ["faults"]) => set_fault(world, ask.body),

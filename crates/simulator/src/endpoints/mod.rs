@@ -4,9 +4,16 @@
 
 mod addresses;
 mod generic;
+mod login;
+mod media;
+mod messages;
+mod pages;
 mod quota;
+mod sns;
 mod ticket;
 mod token;
+mod users;
+mod wxacode;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -105,6 +112,13 @@ impl Route {
 
 static ROUTES: LazyLock<HashMap<&'static str, &'static Route>> = LazyLock::new(|| {
     let features = [
+        login::ROUTES,
+        media::ROUTES,
+        messages::ROUTES,
+        pages::ROUTES,
+        sns::ROUTES,
+        users::ROUTES,
+        wxacode::ROUTES,
         token::ROUTES,
         ticket::ROUTES,
         addresses::ROUTES,

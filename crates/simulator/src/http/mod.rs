@@ -13,7 +13,8 @@ mod sending;
 mod serve;
 mod socket;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, attachment};
 pub(crate) use ask::Ask;
 pub(crate) use connection::serve_connection;
 pub(crate) use decide::Asked;
+pub(crate) use params::encode;

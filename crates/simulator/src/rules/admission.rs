@@ -46,7 +46,8 @@ impl AppState {
         {
             return Err(Refusal::of(40002));
         }
-        if ask.path.1 != "/sns/jscode2session" || rules.readings.whitelist_on_login {
+        let login = ask.path.1 == "/sns/jscode2session" && rules.readings.whitelist_on_login;
+        if login || !ask.path.1.starts_with("/sns/") {
             self.check_address(ask.from, rules)?;
             self.ip.check()?;
         }

@@ -9,6 +9,8 @@ mod app;
 mod day;
 mod hands;
 mod line;
+#[cfg(test)]
+mod properties;
 mod quota;
 mod readings;
 mod seconds;

@@ -1,16 +1,18 @@
 //! The hand inside the simulated WeChat.
 //!
 //! Owns: [`World`] and what it shares with the connections. `looking` only reads, `meddling` changes what WeChat
-//! knows, `breaking` sets faults, `waiting` waits for calls.
+//! knows, `users` lets people act, `breaking` sets faults, `waiting` waits for calls.
 
 mod breaking;
 mod looking;
 mod meddling;
+mod media;
 mod paths;
+mod users;
 mod waiting;
 
 use std::sync::{
-    Arc, PoisonError, RwLock,
+    Arc, Mutex, MutexGuard, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -19,12 +21,15 @@ use crate::{
     clock::SimClock,
     faults::FaultTable,
     log::CallLog,
+    people::People,
     rules::{Lane, Rules},
     token::Minter,
     upstream::Gate,
 };
 pub use meddling::WhitelistError;
+pub(crate) use media::{Media, MediaStore};
 pub(crate) use paths::Paths;
+pub use users::UserCode;
 pub use waiting::CallWait;
 
 /// A handle on a running simulator: cheap to clone, safe to share. The same things can be done over HTTP, below
@@ -62,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) paths: Paths,
     pub(crate) gate: Gate,
     pub(crate) faults: FaultTable,
+    people: Mutex<People>,
+    media: Mutex<MediaStore>,
     rules: RwLock<Arc<Rules>>,
     salt: AtomicU64,
     minted: [AtomicU64; 4],
@@ -83,6 +90,8 @@ impl Shared {
             paths: Paths::default(),
             gate,
             faults: FaultTable::default(),
+            people: Mutex::new(People::new(Minter::new(seed))),
+            media: Mutex::default(),
             rules: RwLock::new(Arc::new(rules)),
             salt: AtomicU64::new(seed),
             minted: [const { AtomicU64::new(0) }; 4],
@@ -95,6 +104,14 @@ impl Shared {
 
     pub(crate) fn set_rules(&self, rules: Rules) {
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    pub(crate) fn people(&self) -> MutexGuard<'_, People> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn media(&self) -> MutexGuard<'_, MediaStore> {
+        self.media.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A number that differs at every call and repeats with the seed.

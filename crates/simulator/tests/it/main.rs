@@ -8,4 +8,5 @@
 mod client;
 mod control;
 mod faults;
+mod features;
 mod tokens;
