@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
-use crate::{check, completions, explain, get, refresh, simulate, status};
+use crate::{check, completions, explain, export, get, import, refresh, simulate, status};
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
 ///
@@ -49,6 +49,10 @@ enum Command {
     Refresh(refresh::Arguments),
     /// Say what an errcode of WeChat means, why it happens and what to do
     Explain(explain::Arguments),
+    /// Write the whole store into one sealed file, to move it or back it up
+    Export(export::Arguments),
+    /// Take the records of an export into the store, where they are newer
+    Import(import::Arguments),
     /// Print a script that completes these commands in your shell
     #[command(hide = true)]
     Completions(completions::Arguments),
@@ -58,7 +62,9 @@ enum Command {
 type Epilogue = fn(Lang) -> &'static str;
 
 /// What follows the options in each subcommand's `--help`.
-const EPILOGUES: [(&str, Epilogue); 6] = [
+const EPILOGUES: [(&str, Epilogue); 8] = [
+    ("export", export::epilogue),
+    ("import", import::epilogue),
     ("explain", explain::epilogue),
     ("simulate", simulate::epilogue),
     ("check", check::epilogue),
@@ -94,6 +100,8 @@ pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
         Command::Status(arguments) => status::run(&arguments, lang),
         Command::Refresh(arguments) => refresh::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, lang),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, lang),
     }
 }

@@ -7,6 +7,7 @@ use wxtoken_server::config::quantity::Span;
 use wxtoken_simulator::{Call, CallMatch, Options, Rules, Upstream, generated_app};
 
 use crate::failure::Failure;
+use crate::fault::Wanted;
 use crate::lang::Lang;
 use crate::{ending, term, threads, when};
 
@@ -20,15 +21,19 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken simulate                                  # 127.0.0.1:7202,两个应用
   wxtoken simulate --listen 127.0.0.1:0 --json      # 任意空闲端口,地址以 JSON 给出,便于测试脚本
   wxtoken simulate --apps 1000 --lifetime 60s       # 一千个应用,令牌只活一分钟,其他时间按比例缩短
+  wxtoken simulate --fault busy,count=3             # 前三次调用回答 -1
 
-把被测程序的 https://api.weixin.qq.com 换成打印出的地址即可。AppID 和 AppSecret 每次运行都相同,是假的。",
+把被测程序的 https://api.weixin.qq.com 换成打印出的地址即可。AppID 和 AppSecret 每次运行都相同,是假的。
+运行中也可以用 HTTP 控制(杀死令牌、设置故障、查看日志):curl 地址/_sim/",
         "Examples:
   wxtoken simulate                                  # 127.0.0.1:7202, two apps
   wxtoken simulate --listen 127.0.0.1:0 --json      # any free port; its address as JSON, for a test script
-  wxtoken simulate --apps 1000 --lifetime 60s       # a thousand apps whose tokens live a minute; the rest in proportion
+  wxtoken simulate --apps 1000 --lifetime 60s       # tokens live a minute, all else in proportion
+  wxtoken simulate --fault busy,count=3             # the first three calls are answered -1
 
-Have the program under test call the printed address instead of https://api.weixin.qq.com. AppIDs and AppSecrets are
-the same in every run, and made up.",
+Have the program under test call the printed address instead of https://api.weixin.qq.com. AppIDs
+and AppSecrets are the same in every run, and made up. While it runs it is steered over HTTP (kill a
+token, set a fault, see what was asked): curl ADDRESS/_sim/",
     )
 }
 
@@ -44,6 +49,9 @@ pub(crate) struct Arguments {
     /// How long a token lives; all other times shrink with it
     #[arg(long, value_name = "SPAN", default_value = "2h")]
     lifetime: Span,
+    /// Break something, as in delay,ms=500,path=/cgi-bin/token,count=3; may be repeated; `--fault help` lists all
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<Wanted>,
     /// Print address and apps as JSON, in one line
     #[arg(long)]
     json: bool,
@@ -65,6 +73,14 @@ async fn simulate(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         ..Options::default()
     })
     .await?;
+    for wanted in &arguments.faults {
+        let Wanted {
+            fault,
+            scope,
+            times,
+        } = wanted.clone();
+        upstream.world().set_fault(scope, fault, times);
+    }
     if arguments.json {
         term::result(for_scripts(&upstream, arguments.apps))?;
     } else {
@@ -142,6 +158,10 @@ fn for_people(upstream: &Upstream, apps: usize, lang: Lang) -> String {
     lines.push(format!(
         "  curl '{url}/cgi-bin/token?grant_type=client_credential&appid={}&secret={}'",
         first.appid, first.secret
+    ));
+    lines.push(format!(
+        "  curl {url}/_sim/        # {}",
+        lang.pick("用 HTTP 控制它", "steer it over HTTP")
     ));
     lines.push(String::new());
     lines.push(

@@ -12,6 +12,7 @@ use wxtoken_core::source::{Ask, Failure, Passing, Reply, Trouble};
 use wxtoken_server::config::{App, Config};
 use wxtoken_server::wechat::{AppUpstream, Base, Notes, Options, SecretUsed, Told, WeChat};
 
+use super::books::Books;
 use super::finding::{AppState, OfApp};
 use crate::failure::Failure as Ended;
 
@@ -21,7 +22,11 @@ const WITHIN: Duration = Duration::from_secs(10);
 const AT_A_TIME: usize = 8;
 
 /// What WeChat says of each of these apps, in their order.
-pub(super) async fn look(config: &Config, apps: &[&App]) -> Result<Vec<OfApp>, Ended> {
+pub(super) async fn look(
+    config: &Config,
+    apps: &[&App],
+    books: &Books,
+) -> Result<Vec<OfApp>, Ended> {
     let wechat = Arc::new(client(config)?);
     let mut asked: Vec<(usize, Vec<AppState>)> = Vec::new();
     let mut asking = JoinSet::new();
@@ -29,8 +34,14 @@ pub(super) async fn look(config: &Config, apps: &[&App]) -> Result<Vec<OfApp>, E
         if asking.len() == AT_A_TIME {
             asked.extend(asking.join_next().await.transpose()?);
         }
-        let (wechat, appid, kind) = (Arc::clone(&wechat), app.appid, app.app_type);
-        asking.spawn(async move { (at, ask(&wechat, appid, kind).await) });
+        if app.app_type == AppType::Website {
+            asked.push((at, vec![AppState::NoToken]));
+        } else if let Err(state) = books.spend(app).await {
+            asked.push((at, vec![state]));
+        } else {
+            let (wechat, appid) = (Arc::clone(&wechat), app.appid);
+            asking.spawn(async move { (at, ask(&wechat, appid).await) });
+        }
     }
     while let Some(one) = asking.join_next().await {
         asked.push(one?);
@@ -70,10 +81,7 @@ fn upstream_of(app: &App) -> Result<AppUpstream, Ended> {
     })
 }
 
-async fn ask(wechat: &WeChat, appid: AppId, kind: AppType) -> Vec<AppState> {
-    if kind == AppType::Website {
-        return vec![AppState::NoToken];
-    }
+async fn ask(wechat: &WeChat, appid: AppId) -> Vec<AppState> {
     let fetched = wechat.ask_in_detail(&appid, &Ask::Stable, WITHIN).await;
     let minted = match fetched.result {
         Ok(answer) => match answer.reply {

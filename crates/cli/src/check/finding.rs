@@ -65,6 +65,10 @@ pub(crate) enum Setup {
     FolderFine(PathBuf),
     /// Others may look into the store's folder.
     FolderOpen { path: PathBuf, mode: u32 },
+    /// A running server holds the store.
+    StoreInUse(String),
+    /// The store cannot be opened.
+    StoreBroken(String),
     /// We may not write where we must.
     NotWritable { path: PathBuf, why: String },
 }
@@ -137,13 +141,15 @@ impl Finding {
         match self {
             Self::Setup(setup) => match setup {
                 Setup::Read { .. } | Setup::FolderFine(_) => Level::Good,
-                Setup::FolderToBeMade(_) => Level::Note,
+                Setup::FolderToBeMade(_) | Setup::StoreInUse(_) => Level::Note,
                 // To look at names is one thing, to put a file of one's own there another.
                 Setup::FolderOpen { mode, .. } if *mode & 0o022 == 0 => Level::Warning,
                 Setup::NoFile | Setup::Remark(_) | Setup::NoCallers | Setup::NoApps => {
                     Level::Warning
                 }
-                Setup::FolderOpen { .. } | Setup::NotWritable { .. } => Level::Bad,
+                Setup::FolderOpen { .. } | Setup::StoreBroken(_) | Setup::NotWritable { .. } => {
+                    Level::Bad
+                }
             },
             Self::Way(way) => match way {
                 Way::Resolved { .. } | Way::Reached { .. } | Way::ClockRight => Level::Good,
@@ -180,6 +186,8 @@ impl Finding {
                 Setup::FolderToBeMade(_) => "store-folder-to-be-made",
                 Setup::FolderFine(_) => "store-folder",
                 Setup::FolderOpen { .. } => "store-folder-open",
+                Setup::StoreInUse(_) => "store-in-use",
+                Setup::StoreBroken(_) => "store-broken",
                 Setup::NotWritable { .. } => "not-writable",
             },
             Self::Way(way) => match way {

@@ -1,6 +1,7 @@
 //! `wxtoken check`: looks at everything a running server needs, and says what is wrong and how to cure it.
 
 mod apps;
+mod books;
 mod files;
 mod finding;
 mod way;
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::{runtime, settings, term};
 
+use books::Books;
 use finding::{Finding, Level, Way};
 use term::Ink;
 
@@ -69,23 +71,19 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     if arguments.offline {
         found.push(Finding::Way(Way::NotAsked));
     } else {
-        runtime()?.block_on(async {
-            found.extend(
-                way::look(&config.upstream)
-                    .await
-                    .into_iter()
-                    .map(Finding::Way),
-            );
-            found.extend(
-                apps::look(&config, &chosen)
-                    .await?
-                    .into_iter()
-                    .map(Finding::App),
-            );
-            Ok::<_, Failure>(())
-        })?;
+        found.extend(runtime()?.block_on(online(&config, &chosen))?);
     }
     report(&found, lang, arguments.json)
+}
+
+async fn online(config: &Config, chosen: &[&App]) -> Result<Vec<Finding>, Failure> {
+    let (books, trouble) = Books::open(config).await;
+    let mut found: Vec<Finding> = trouble.into_iter().map(Finding::Setup).collect();
+    let way = way::look(&config.upstream).await;
+    found.extend(way.into_iter().map(Finding::Way));
+    let apps = apps::look(config, chosen, &books).await?;
+    found.extend(apps.into_iter().map(Finding::App));
+    Ok(found)
 }
 
 fn chosen<'c>(config: &'c Config, wanted: &[AppId]) -> Result<Vec<&'c App>, Failure> {

@@ -1,9 +1,15 @@
 //! `check` against the simulated WeChat: every fault is found, named with its cure, and nobody is harmed by looking.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
-use wxtoken_simulator::{Lane, Options, SecretRefusal, SimClock, Upstream, generated_app};
+use wxtoken_server::clock::SystemClock;
+use wxtoken_server::store::{EmbeddedStore, MasterKey};
+use wxtoken_simulator::{
+    Fault, FaultScope, Lane, Options, SecretRefusal, SimClock, Upstream, fault_catalog,
+    generated_app,
+};
 
 use crate::program::{Run, Said};
 
@@ -145,6 +151,64 @@ fn an_address_that_is_not_on_the_whitelist_is_named_to_be_added() {
 }
 
 #[test]
+fn a_fresh_token_that_is_called_bad_is_not_blamed_on_the_secret() {
+    for code in [40001, 40014, 42001] {
+        let world = World::new();
+        let scope = FaultScope {
+            path: Some("/cgi-bin/get_api_domain_ip".into()),
+            appid: Some(generated_app(0).appid),
+        };
+        world
+            .upstream
+            .world()
+            .set_fault(scope, Fault::Errcode { code }, None);
+        let found = world.finding("token-bad");
+        assert_eq!(found["errcode"], code);
+        assert!(
+            found["text"]
+                .as_str()
+                .unwrap()
+                .contains("The AppSecret is right"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn every_fault_of_the_simulator_ends_in_a_report_without_a_secret() {
+    for info in fault_catalog() {
+        let world = World::new();
+        let wechat = world.upstream.world();
+        let fault: Fault =
+            serde_json::from_value(serde_json::json!({ "name": info.name })).unwrap();
+        if matches!(
+            fault,
+            Fault::Hold { .. } | Fault::Reorder { .. } | Fault::Delay { .. }
+        ) {
+            continue; // Only slow: found as no answer in time, after ten seconds.
+        }
+        wechat.set_fault(FaultScope::everywhere(), fault, None);
+        let said = world.check(&["--json"]);
+        assert!([0, 1].contains(&said.code), "{}: {said:?}", info.name);
+        let told: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!(told["ok"], said.code == 0, "{}", info.name);
+        let app = generated_app(0);
+        assert!(
+            !said.out.contains(&app.secret[4..16]),
+            "{}: {said:?}",
+            info.name
+        );
+        if let Some(token) = wechat.current_token(&app.appid, Lane::Stable) {
+            assert!(
+                !said.out.contains(&token[token.len() - 12..]),
+                "{}: {said:?}",
+                info.name
+            );
+        }
+    }
+}
+
+#[test]
 fn a_frozen_secret_is_a_refusal_by_its_number() {
     let world = World::new();
     world
@@ -184,6 +248,34 @@ fn a_clock_that_disagrees_with_wechats_is_found() {
     assert!(
         found["text"].as_str().unwrap().contains("ahead of"),
         "{found}"
+    );
+}
+
+#[test]
+fn the_calls_of_a_check_are_counted_and_a_spent_budget_stops_them() {
+    let world = World::new();
+    let limited = std::fs::read_to_string(world.config()).unwrap().replace(
+        "name = \"shop\"\n",
+        "name = \"shop\"\nbudget = { stable = 2 }\n",
+    );
+    std::fs::write(world.config(), limited).unwrap();
+    let data = world.folder.path().join("data");
+    std::fs::DirBuilder::new().create(&data).unwrap();
+    std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let key =
+        MasterKey::read_or_make_file(&data.join("master.key"), &EmbeddedStore::file_in(&data))
+            .unwrap();
+    drop(EmbeddedStore::open(&data, key.into(), Arc::new(SystemClock)).unwrap());
+    world.check(&[]).shows(&["a stable token"]);
+    world.check(&[]).shows(&["a stable token"]);
+    world.check(&[]).shows(&["2 of 2 calls are used today"]);
+    let appid = generated_app(0).appid;
+    assert_eq!(
+        world
+            .upstream
+            .world()
+            .calls(&appid, "/cgi-bin/stable_token"),
+        2
     );
 }
 

@@ -10,4 +10,5 @@ mod program;
 mod asking;
 mod checking;
 mod explaining;
+mod moving;
 mod usage;

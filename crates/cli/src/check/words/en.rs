@@ -46,6 +46,13 @@ pub(super) fn setup(setup: &Setup) -> Words {
             ),
             &format!("chmod 700 {}", path.display()),
         ),
+        Setup::StoreInUse(holder) => words(
+            format!(
+                "the store is in use by a running server ({holder}); the calls of this check are not in its count"
+            ),
+            "",
+        ),
+        Setup::StoreBroken(why) => words(format!("the store cannot be opened: {why}"), ""),
         Setup::NotWritable { path, why } => words(
             format!("files cannot be written in {}: {why}", path.display()),
             "make that folder, owned by the user wxtoken runs as",

@@ -34,6 +34,11 @@ pub(super) fn setup(setup: &Setup) -> Words {
             ),
             &format!("chmod 700 {}", path.display()),
         ),
+        Setup::StoreInUse(holder) => words(
+            format!("存储正由运行中的服务器使用({holder});这次检查的调用不计入它的统计"),
+            "",
+        ),
+        Setup::StoreBroken(why) => words(format!("存储打不开:{why}"), ""),
         Setup::NotWritable { path, why } => words(
             format!("无法在 {} 写文件:{why}", path.display()),
             "建好这个目录,属主设为运行 wxtoken 的用户",

@@ -1,0 +1,121 @@
+//! The calls `check` makes count against each app's budgets like all others: looked up first, and written down in the store
+//! before the call leaves. While a server holds the store, that server's figures bound them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wxtoken_core::budget::{BudgetKind, Limits};
+use wxtoken_core::clock::{Clock, Wall};
+use wxtoken_core::store::{Lease, RecordStore, StoreError};
+use wxtoken_server::clock::SystemClock;
+use wxtoken_server::config::{App, Config};
+use wxtoken_server::store::{EmbeddedStore, OpenError};
+
+use super::finding::{AppState, Setup};
+use crate::client::{Door, Server};
+use crate::status;
+use crate::stored::{self, NoStore};
+use crate::surroundings;
+
+/// What one app costs: a stable call and a probe.
+const COST: [BudgetKind; 2] = [BudgetKind::Stable, BudgetKind::Probe];
+/// How long one record is wanted for.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Where the calls of today are counted.
+pub(super) enum Books {
+    /// Nowhere yet: no server has run here.
+    None,
+    /// In the store, which is ours now.
+    Open(Arc<EmbeddedStore>),
+    /// By a running server, as far as it tells.
+    Server(Vec<status::App>),
+}
+
+impl Books {
+    /// Opens them, and says what is wrong with the store if anything is.
+    pub(super) async fn open(config: &Config) -> (Self, Option<Setup>) {
+        if !stored::exists(&config.store) {
+            return (Self::None, None);
+        }
+        match stored::open(&config.store) {
+            Ok(stored) => (Self::Open(Arc::new(stored.store)), None),
+            Err(NoStore::Open(OpenError::Held { holder, .. })) => (
+                Self::Server(told_by_server().await),
+                Some(Setup::StoreInUse(holder)),
+            ),
+            Err(error) => (Self::None, Some(Setup::StoreBroken(error.to_string()))),
+        }
+    }
+
+    /// Counts what one app is about to cost; says why not, if its budget does not allow it.
+    pub(super) async fn spend(&self, app: &App) -> Result<(), AppState> {
+        match self {
+            Self::None => Ok(()),
+            Self::Open(store) => note(store, app).await,
+            Self::Server(apps) => {
+                let known = apps.iter().find(|known| known.appid == app.appid.as_str());
+                let full = known.and_then(|known| {
+                    let budget = COST.map(|kind| known.budget(kind.name()));
+                    budget
+                        .into_iter()
+                        .find(|one| one.limit > 0 && one.used >= one.limit)
+                });
+                full.map_or(Ok(()), |full| {
+                    Err(AppState::NoBudget {
+                        used: full.used,
+                        limit: full.limit,
+                    })
+                })
+            }
+        }
+    }
+}
+
+/// The running server's own figures; none without its key, or when it does not answer.
+async fn told_by_server() -> Vec<status::App> {
+    let Some(key) = surroundings::text(Door::Admin.key_name()) else {
+        return Vec::new();
+    };
+    let url = surroundings::text(Door::Admin.url_name())
+        .unwrap_or_else(|| Door::Admin.default_url().to_owned());
+    let Ok(server) = Server::new(Door::Admin, url, &key) else {
+        return Vec::new();
+    };
+    status::apps_of(&server).await.unwrap_or_default()
+}
+
+async fn note(store: &EmbeddedStore, app: &App) -> Result<(), AppState> {
+    let now = SystemClock.now().wall;
+    spent(store, app, now)
+        .await
+        .map_err(|error| AppState::Passing {
+            errcode: None,
+            why: format!("{error}; WeChat was not asked"),
+        })?
+}
+
+async fn spent(
+    store: &EmbeddedStore,
+    app: &App,
+    now: Wall,
+) -> Result<Result<(), AppState>, StoreError> {
+    let Lease::Won { fence, record, .. } = store.lease(&app.appid, LEASE).await? else {
+        return Err(StoreError::Unavailable(
+            "another process has this app's record".into(),
+        ));
+    };
+    let mut record = record.map_or_else(Default::default, |record| *record);
+    let limits: Limits = app.limits();
+    for kind in COST {
+        let (used, limit) = (record.budgets.used(kind, now), limits.of(kind).into());
+        if used >= limit {
+            return Ok(Err(AppState::NoBudget { used, limit }));
+        }
+        record.budgets.spend(kind, now);
+    }
+    record.saved_at = now;
+    store.write(&app.appid, &record, fence).await?;
+    store.release(&app.appid, fence).await;
+    Ok(Ok(()))
+}

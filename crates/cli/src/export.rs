@@ -1,0 +1,108 @@
+//! `wxtoken export`: the whole store as one sealed file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use wxtoken_server::store::{ExportKey, Exported, export};
+
+use crate::failure::Failure;
+use crate::lang::Lang;
+use crate::passphrase::{self, Seal};
+use crate::stored::{self, Stored};
+use crate::{runtime, settings, term};
+
+/// What follows the options in `--help`.
+pub(crate) fn epilogue(lang: Lang) -> &'static str {
+    lang.pick(
+        "示例:
+  wxtoken export --to wxtoken.backup                  # 在终端询问口令
+  WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup
+  wxtoken export --to wxtoken.backup --seal master    # 用存储自己的主密钥加密,主密钥请另外保存
+
+先停止服务器:同一时刻只能有一个进程打开存储。文件权限为 0600,已存在的文件不会被覆盖。",
+        "Examples:
+  wxtoken export --to wxtoken.backup                  # asks for a passphrase on the terminal
+  WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup
+  wxtoken export --to wxtoken.backup --seal master    # under the store's master key; keep that, too
+
+Stop the server first: one process at a time opens the store. The file has mode 0600; one that is
+there already is not overwritten.",
+    )
+}
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The configuration [default: ./wxtoken.toml, then /etc/wxtoken/wxtoken.toml; $WXTOKEN_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// What it is sealed under
+    #[arg(long, value_enum, default_value = "passphrase")]
+    seal: Seal,
+}
+
+/// A file that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{path} cannot be written; name a file that does not exist yet, in a folder you may write to"
+)]
+struct Unwritable {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Exports.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = settings::open(arguments.config.as_deref())?;
+    let stored = stored::open(&config.store)?;
+    let passphrase = match arguments.seal {
+        Seal::Passphrase => Some(passphrase::new()?),
+        Seal::Master => None,
+    };
+    let key = passphrase.as_deref().map_or(
+        ExportKey::Master(&stored.keys.current),
+        ExportKey::Passphrase,
+    );
+    let file = make(&arguments.to)?;
+    let counts = write(&stored, key, file).inspect_err(|_| {
+        // A torn export is worth nothing, and would be in the way of the next try.
+        let _stays = fs::remove_file(&arguments.to);
+    })?;
+    term::result(format_args!(
+        "exported {} apps to {}",
+        counts.records,
+        arguments.to.display()
+    ))?;
+    if counts.damaged > 0 {
+        term::remark(format_args!(
+            "{} damaged records are not in it; the server fetches those anew",
+            counts.damaged
+        ));
+    }
+    Ok(())
+}
+
+fn make(path: &Path) -> Result<File, Failure> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    made.map_err(|source| {
+        let path = path.to_owned();
+        Failure::from(Unwritable { path, source })
+    })
+}
+
+fn write(stored: &Stored, key: ExportKey<'_>, file: File) -> Result<Exported, Failure> {
+    let mut out = BufWriter::new(file);
+    let counts = runtime()?.block_on(export(&stored.store, key, &mut out))?;
+    out.flush()?;
+    out.get_ref().sync_all()?;
+    Ok(counts)
+}

@@ -1,0 +1,112 @@
+//! A fault as it is written on the command line: `delay,ms=500,path=/cgi-bin/token,count=3`.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+use wxtoken_simulator::{Fault, FaultScope, fault_catalog};
+
+/// A fault, where it applies, and how often.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) fault: Fault,
+    pub(crate) scope: FaultScope,
+    pub(crate) times: Option<u32>,
+}
+
+/// Why a text is no fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvalidFault {
+    /// Not `key=value`.
+    #[error("write a fault as NAME or NAME,KEY=VALUE,… (not \"{0}\")")]
+    Form(String),
+    /// `count` is no number.
+    #[error("count is a whole number")]
+    Count,
+    /// No fault of that name, or not with these parameters.
+    #[error("{why}; faults and their parameters are:\n{}", known())]
+    Unknown {
+        /// What is wrong.
+        why: serde_json::Error,
+    },
+}
+
+impl FromStr for Wanted {
+    type Err = InvalidFault;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFault> {
+        let mut parts = text.split(',').map(str::trim);
+        let mut fault = Map::new();
+        fault.insert("name".into(), parts.next().unwrap_or_default().into());
+        let (mut scope, mut times) = (FaultScope::everywhere(), None);
+        for part in parts {
+            let (key, value) = part
+                .split_once('=')
+                .ok_or_else(|| InvalidFault::Form(part.into()))?;
+            match key {
+                "path" => scope.path = Some(value.into()),
+                "app" | "appid" => scope.appid = Some(value.into()),
+                "count" => times = Some(value.parse().map_err(|_| InvalidFault::Count)?),
+                _ => {
+                    // A number or true, if it reads as one; else a text.
+                    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+                    fault.insert(key.into(), value);
+                }
+            }
+        }
+        let fault = serde_json::from_value(Value::Object(fault))
+            .map_err(|why| InvalidFault::Unknown { why })?;
+        Ok(Self {
+            fault,
+            scope,
+            times,
+        })
+    }
+}
+
+fn known() -> String {
+    let one = |fault: &wxtoken_simulator::FaultInfo| match fault.parameters {
+        "" => format!("  {}", fault.name),
+        parameters => format!("  {} ({parameters})", fault.name),
+    };
+    fault_catalog()
+        .iter()
+        .map(one)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_read_with_its_parameters_its_place_and_its_count() {
+        let wanted: Wanted = "delay,ms=500,path=/cgi-bin/token,count=3".parse().unwrap();
+        assert_eq!(
+            wanted.fault,
+            Fault::Delay {
+                ms: 500,
+                before: false
+            }
+        );
+        assert_eq!(wanted.scope.path.as_deref(), Some("/cgi-bin/token"));
+        assert_eq!(wanted.times, Some(3));
+        assert!("busy".parse::<Wanted>().is_ok());
+    }
+
+    #[test]
+    fn what_is_no_fault_is_answered_with_all_there_are() {
+        let why = |text: &str| text.parse::<Wanted>().unwrap_err().to_string();
+        assert!(why("dealy").contains("delay"));
+        assert!(why("delay,ms=soon").contains("ms=1000"));
+        assert!(why("delay,500").contains("KEY=VALUE"));
+        assert!(why("busy,count=often").contains("whole number"));
+    }
+
+    #[test]
+    fn every_fault_of_the_catalogue_can_be_asked_for_by_its_name() {
+        for fault in fault_catalog() {
+            assert!(fault.name.parse::<Wanted>().is_ok(), "{}", fault.name);
+        }
+    }
+}

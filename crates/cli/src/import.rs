@@ -1,0 +1,70 @@
+//! `wxtoken import`: takes the records of an export into the store, where they are newer.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use wxtoken_server::store::{ExportKey, import};
+
+use crate::failure::Failure;
+use crate::lang::Lang;
+use crate::passphrase::{self, Seal};
+use crate::{runtime, settings, stored, term};
+
+/// What follows the options in `--help`.
+pub(crate) fn epilogue(lang: Lang) -> &'static str {
+    lang.pick(
+        "示例:
+  wxtoken import --from wxtoken.backup                # 在终端询问口令
+  WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup
+  wxtoken import --from wxtoken.backup --seal master  # 用本存储的主密钥解开
+
+先停止服务器。存储里更新的记录不会被覆盖;文件先整体校验,损坏或口令不对时什么都不导入。",
+        "Examples:
+  wxtoken import --from wxtoken.backup                # asks for the passphrase on the terminal
+  WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup
+  wxtoken import --from wxtoken.backup --seal master  # opened with this store's master key
+
+Stop the server first. What is newer in the store is kept; the whole file is checked before anything
+is imported, and a damaged one, or a wrong passphrase, imports nothing.",
+    )
+}
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The configuration [default: ./wxtoken.toml, then /etc/wxtoken/wxtoken.toml; $WXTOKEN_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The file to read
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// What it is sealed under
+    #[arg(long, value_enum, default_value = "passphrase")]
+    seal: Seal,
+}
+
+/// Imports.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = settings::open(arguments.config.as_deref())?;
+    let file = File::open(&arguments.from)
+        .with_context(|| format!("{} cannot be read", arguments.from.display()))?;
+    let passphrase = match arguments.seal {
+        Seal::Passphrase => Some(passphrase::known()?),
+        Seal::Master => None,
+    };
+    let stored = stored::open_or_make(&config.store)?;
+    let key = passphrase.as_deref().map_or(
+        ExportKey::Master(&stored.keys.current),
+        ExportKey::Passphrase,
+    );
+    let hasher = stored.store.value_hasher();
+    let mut file = BufReader::new(file);
+    let counts = runtime()?.block_on(import(&stored.store, &hasher, key, &mut file))?;
+    term::result(format_args!(
+        "imported: {} new, {} updated, {} kept because the store has them as new or newer",
+        counts.new, counts.updated, counts.kept
+    ))?;
+    Ok(())
+}
