@@ -6,7 +6,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
-use crate::{check, completions, explain, export, get, import, refresh, simulate, status};
+use crate::{
+    check, completions, explain, export, get, import, init, key, refresh, simulate, status,
+};
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
 ///
@@ -37,6 +39,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented configuration, a caller key and an admin key
+    Init(init::Arguments),
     /// Run only a simulated WeChat, for your own tests
     Simulate(simulate::Arguments),
     /// Find what is wrong (configuration, files, network, clock, each app at WeChat) and how to cure it
@@ -49,6 +53,8 @@ enum Command {
     Refresh(refresh::Arguments),
     /// Say what an errcode of WeChat means, why it happens and what to do
     Explain(explain::Arguments),
+    /// Make a caller key; prints it once, with the line for the configuration
+    Key(key::Arguments),
     /// Write the whole store into one sealed file, to move it or back it up
     Export(export::Arguments),
     /// Take the records of an export into the store, where they are newer
@@ -62,7 +68,9 @@ enum Command {
 type Epilogue = fn(Lang) -> &'static str;
 
 /// What follows the options in each subcommand's `--help`.
-const EPILOGUES: [(&str, Epilogue); 8] = [
+const EPILOGUES: [(&str, Epilogue); 10] = [
+    ("init", init::epilogue),
+    ("key", key::epilogue),
     ("export", export::epilogue),
     ("import", import::epilogue),
     ("explain", explain::epilogue),
@@ -94,12 +102,14 @@ pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
 /// Runs the chosen subcommand.
 pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     match cli.command {
+        Command::Init(arguments) => init::run(&arguments, lang),
         Command::Simulate(arguments) => simulate::run(&arguments, lang),
         Command::Check(arguments) => check::run(&arguments, lang),
         Command::Get(arguments) => get::run(&arguments),
         Command::Status(arguments) => status::run(&arguments, lang),
         Command::Refresh(arguments) => refresh::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, lang),
+        Command::Key(arguments) => key::run(&arguments, lang),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, lang),

@@ -13,6 +13,8 @@ mod failure;
 mod fault;
 mod get;
 mod import;
+mod init;
+mod key;
 mod lang;
 mod passphrase;
 mod refresh;

@@ -9,6 +9,7 @@ mod program;
 
 mod asking;
 mod checking;
+mod documents;
 mod explaining;
 mod moving;
 mod usage;

@@ -34,6 +34,58 @@ fn help_speaks_the_language_of_the_environment_or_of_the_flag() {
     stronger.shows(&["示例"]);
 }
 
+/// The subcommands that `--help` lists.
+fn commands() -> Vec<String> {
+    let help = Run::of(&["--help"]).said().out;
+    let (_, listed) = help.split_once("Commands:\n").unwrap();
+    let (listed, _) = listed.split_once("\n\n").unwrap();
+    let named = listed
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    named
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_help_teaches_with_an_example_in_both_languages() {
+    for command in commands() {
+        let example = format!("  wxtoken {command}");
+        for lang in ["zh", "en"] {
+            let help = Run::of(&[&command, "--help", "--lang", lang]).said();
+            help.shows(&[&example, "Usage: wxtoken"]);
+            assert_eq!(help.out.contains("示例"), lang == "zh", "{help:?}");
+        }
+    }
+}
+
+#[test]
+fn a_first_configuration_is_written_and_is_sound_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = folder.path().to_str().unwrap();
+    let said = Run::of(&["init", named]).said();
+    said.shows(&["wxtoken.toml", "caller.key", "admin.key"]);
+    assert!(said.err.contains("wxtoken check"), "{said:?}");
+    let config = folder.path().join("wxtoken.toml");
+    let words = ["check", "--offline", "--config", config.to_str().unwrap()];
+    Run::of(&words).said().shows(&["callers: 1"]);
+    Run::of(&["init", named])
+        .said()
+        .fails(1, &["is not overwritten"]);
+}
+
+#[test]
+fn a_key_is_made_with_the_line_that_lets_it_in() {
+    let said = Run::of(&["key"]).said();
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(
+        wxtoken_server::config::secret::is_caller_key(lines[0]),
+        "{said:?}"
+    );
+    assert!(lines[1].starts_with("key_sha256 = \""), "{said:?}");
+    assert_ne!(Run::of(&["key"]).said().out, said.out);
+}
+
 #[test]
 fn no_option_takes_a_secret() {
     let words = [
@@ -44,8 +96,8 @@ fn no_option_takes_a_secret() {
         "--admin-key",
         "--master-key",
     ];
-    for command in ["get", "status", "refresh"] {
-        let help = Run::of(&[command, "--help"]).said();
+    for command in commands() {
+        let help = Run::of(&[&command, "--help"]).said();
         for word in words {
             assert!(!help.out.contains(word), "{command} has {word}");
         }

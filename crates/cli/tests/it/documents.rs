@@ -1,0 +1,124 @@
+//! The documents hold what they promise: both READMEs alike, every configuration in them loadable, every command real.
+
+use std::path::Path;
+
+use crate::program::Run;
+
+fn document(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Every fenced block with its language.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.push((language.to_owned(), body.join("\n")));
+        }
+    }
+    blocks
+}
+
+fn heading_levels(text: &str) -> Vec<usize> {
+    let mut in_block = false;
+    let mut levels = Vec::new();
+    for line in text.lines() {
+        in_block ^= line.starts_with("```");
+        if !in_block && line.starts_with('#') {
+            levels.push(line.bytes().take_while(|b| *b == b'#').count());
+        }
+    }
+    levels
+}
+
+#[test]
+fn both_readmes_have_the_same_headings_commands_and_tables() {
+    let (english, chinese) = (document("README.md"), document("README.zh-CN.md"));
+    assert_eq!(heading_levels(&english), heading_levels(&chinese));
+    assert_eq!(blocks(&english), blocks(&chinese));
+    let rows = |text: &str| text.lines().filter(|line| line.starts_with('|')).count();
+    assert_eq!(rows(&english), rows(&chinese));
+}
+
+#[test]
+fn the_readmes_first_two_commands_are_the_demo_and_the_tests() {
+    let blocks = blocks(&document("README.md"));
+    assert_eq!(blocks[0].1, "cargo run --release -p wxtoken -- demo");
+    assert_eq!(blocks[1].1, "scripts/test");
+}
+
+#[test]
+fn every_configuration_shown_loads() {
+    let env = |name: &str| match name {
+        "SHOP_SECRET" => Some("a".repeat(32)),
+        "WXTOKEN_ADMIN_KEY" => Some("b".repeat(32)),
+        "ORDERS_KEY" => Some("c".repeat(32)),
+        _ => None,
+    };
+    for name in ["README.md", "docs/deploy.md"] {
+        for (_, text) in blocks(&document(name))
+            .iter()
+            .filter(|(language, _)| language == "toml")
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let whole = completed(text, folder.path());
+            let read = wxtoken_server::config::parse(&whole, folder.path(), &env);
+            assert!(read.is_ok(), "{name}:\n{whole}\n{}", read.unwrap_err());
+        }
+    }
+}
+
+/// What a fragment leaves out, and files of ours where it names some that a machine would have.
+fn completed(text: &str, folder: &Path) -> String {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&key, closed).unwrap();
+    let mut whole = text
+        .replace("/etc/wxtoken/tls/cert.pem", cert.to_str().unwrap())
+        .replace("/etc/wxtoken/tls/key.pem", key.to_str().unwrap())
+        .replace("group = \"wxclients\"", "group = \"root\"")
+        .replace("/srv/shop", folder.to_str().unwrap());
+    if whole.starts_with("[[app.file]]") {
+        whole = format!(
+            "[[app]]\nappid = \"wx0123456789abcdef\"\nsecret = \"${{SHOP_SECRET}}\"\n{whole}"
+        );
+    }
+    if !whole.contains("[admin]") {
+        whole = format!("{whole}\n[admin]\nkey = \"${{WXTOKEN_ADMIN_KEY}}\"\n");
+    }
+    whole
+}
+
+#[test]
+fn every_subcommand_and_option_the_documents_name_exists() {
+    for name in ["README.md", "docs/deploy.md", "docs/adopt.md"] {
+        for (language, text) in blocks(&document(name)) {
+            let lines = text
+                .lines()
+                .filter(|_| ["sh", "ini"].contains(&language.as_str()));
+            for line in lines.filter_map(|line| line.split_once("wxtoken ").map(|(_, rest)| rest)) {
+                named(name, line);
+            }
+        }
+    }
+}
+
+/// Holds one command line of a document against that subcommand's `--help`.
+fn named(document: &str, line: &str) {
+    let mut words = line.split([' ', ')']);
+    let command = words.next().unwrap();
+    if !command.chars().all(char::is_alphabetic) {
+        return; // a path that ends in "wxtoken "
+    }
+    let help = Run::of(&[command, "--help"]).said();
+    assert_eq!(help.code, 0, "{document}: wxtoken {line}");
+    for option in words.filter(|word| word.starts_with("--")) {
+        assert!(help.out.contains(option), "{document}: wxtoken {line}");
+    }
+}
