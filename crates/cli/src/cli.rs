@@ -7,7 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::{
-    check, completions, explain, export, get, import, init, key, refresh, simulate, status,
+    check, completions, demo, explain, export, get, import, init, key, refresh, serve, simulate,
+    status,
 };
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
@@ -39,8 +40,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show all of it: a simulated WeChat and a server on this machine, and what to try
+    Demo(demo::Arguments),
     /// Write a commented configuration, a caller key and an admin key
     Init(init::Arguments),
+    /// Run the server
+    Serve(serve::Arguments),
     /// Run only a simulated WeChat, for your own tests
     Simulate(simulate::Arguments),
     /// Find what is wrong (configuration, files, network, clock, each app at WeChat) and how to cure it
@@ -68,7 +73,9 @@ enum Command {
 type Epilogue = fn(Lang) -> &'static str;
 
 /// What follows the options in each subcommand's `--help`.
-const EPILOGUES: [(&str, Epilogue); 10] = [
+const EPILOGUES: [(&str, Epilogue); 12] = [
+    ("demo", demo::epilogue),
+    ("serve", serve::epilogue),
     ("init", init::epilogue),
     ("key", key::epilogue),
     ("export", export::epilogue),
@@ -102,6 +109,8 @@ pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
 /// Runs the chosen subcommand.
 pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     match cli.command {
+        Command::Demo(arguments) => demo::run(&arguments, lang),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Init(arguments) => init::run(&arguments, lang),
         Command::Simulate(arguments) => simulate::run(&arguments, lang),
         Command::Check(arguments) => check::run(&arguments, lang),

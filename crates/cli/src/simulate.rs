@@ -6,10 +6,11 @@ use serde_json::json;
 use wxtoken_server::config::quantity::Span;
 use wxtoken_simulator::{Call, CallMatch, Options, Rules, Upstream, generated_app};
 
+use crate::ending::Stop;
 use crate::failure::Failure;
 use crate::fault::Wanted;
 use crate::lang::Lang;
-use crate::{ending, term, threads, when};
+use crate::{term, threads, when};
 
 /// More apps than this are not listed one by one.
 const LISTED: usize = 5;
@@ -66,6 +67,7 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
 }
 
 async fn simulate(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    let mut stop = Stop::new()?;
     let upstream = Upstream::start(Options {
         listen: arguments.listen,
         rules: Rules::with_token_lifetime(arguments.lifetime.0),
@@ -87,7 +89,7 @@ async fn simulate(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         term::result(for_people(&upstream, arguments.apps, lang))?;
     }
     tokio::select! {
-        stop = ending::asked_to_stop() => stop?,
+        () = stop.asked() => {}
         () = print_calls(&upstream), if !arguments.quiet => {}
     }
     upstream.stop().await;
@@ -95,7 +97,7 @@ async fn simulate(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
 }
 
 /// Prints every call as it is decided. Never ends.
-pub(crate) async fn print_calls(upstream: &Upstream) {
+async fn print_calls(upstream: &Upstream) {
     let mut seen = 0;
     loop {
         let call = upstream.world().call_since(seen, CallMatch::any()).await;

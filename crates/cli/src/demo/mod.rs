@@ -1,0 +1,193 @@
+//! `wxtoken demo`: a simulated WeChat and a server that uses it, on loopback, with nothing left behind.
+
+mod tour;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+use tempfile::TempDir;
+use wxtoken_server::config::quantity::Span;
+use wxtoken_server::config::{Config, Secret, new_key, parse};
+use wxtoken_server::services::Running;
+use wxtoken_server::telemetry;
+use wxtoken_simulator::{AppKind, AppSpec, Options, Rules, Upstream};
+
+use crate::ending::Stop;
+use crate::failure::Failure;
+use crate::lang::Lang;
+use crate::{term, threads};
+
+/// The sample 公众号.
+pub(super) const SHOP: &str = "wx5a0c0ffee0123456";
+/// The sample 小程序.
+pub(super) const MINI: &str = "wx7b0ba0bab0123456";
+
+/// What follows the options in `--help`.
+pub(crate) fn epilogue(lang: Lang) -> &'static str {
+    lang.pick(
+        "示例:
+  wxtoken demo
+  wxtoken demo --lifetime 1m              # 令牌只活一分钟,很快就能看到自动刷新
+
+启动后会打印可以直接粘贴的 curl 命令和管理密钥。Ctrl-C 结束,临时文件随之删除。",
+        "Examples:
+  wxtoken demo
+  wxtoken demo --lifetime 1m              # tokens live a minute, so that renewals are soon seen
+
+It prints curl commands to paste, and the admin key. Ctrl-C ends it and removes its temporary folder.",
+    )
+}
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// How long the simulated WeChat lets a token live
+    #[arg(long, value_name = "SPAN", default_value = "2h")]
+    lifetime: Span,
+}
+
+/// Where everything is, and the keys to it.
+struct Places {
+    wechat: String,
+    api: u16,
+    admin: u16,
+    caller_key: Secret,
+    admin_key: Secret,
+    /// Ports that were to be used and are taken.
+    taken: Vec<u16>,
+}
+
+/// Runs until it is told to stop.
+pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    threads()?.block_on(demo(arguments, lang))
+}
+
+async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    let mut stop = Stop::new()?;
+    let apps = [
+        AppSpec::new(SHOP, new_key()?.expose(), AppKind::Official),
+        AppSpec::new(MINI, new_key()?.expose(), AppKind::Mini),
+    ];
+    let mut taken = Vec::new();
+    let upstream = Upstream::start(Options {
+        listen: (Ipv4Addr::LOCALHOST, free_port(7202, &mut taken)?).into(),
+        rules: Rules::with_token_lifetime(arguments.lifetime.0),
+        apps: apps.to_vec(),
+        ..Options::default()
+    })
+    .await?;
+    let places = Places {
+        wechat: upstream.base_url(),
+        api: free_port(7200, &mut taken)?,
+        admin: free_port(7201, &mut taken)?,
+        caller_key: new_key()?,
+        admin_key: new_key()?,
+        taken,
+    };
+    let folder = TempDir::with_prefix("wxtoken-demo-")?;
+    let config = configuration(&places, &apps, folder.path())?;
+    telemetry::init(&config.log)?;
+    let running = Running::start(config).await?;
+    term::result(tour::guide(&places, lang)?)?;
+    stop.asked().await;
+    running.stop().await;
+    upstream.stop().await;
+    // Says so if it cannot be removed, which a drop would not.
+    Ok(folder.close()?)
+}
+
+/// The usual port, or any free one if somebody has that.
+fn free_port(usual: u16, taken: &mut Vec<u16>) -> io::Result<u16> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    if bind(usual).is_ok() {
+        return Ok(usual);
+    }
+    taken.push(usual);
+    Ok(bind(0)?.local_addr()?.port())
+}
+
+/// The configuration a user would write, so that the demo shows what a real one does.
+fn configuration(places: &Places, apps: &[AppSpec; 2], folder: &Path) -> Result<Config, Failure> {
+    let text = format!(
+        r#"
+[server]
+listen = "127.0.0.1:{api}"
+[admin]
+listen = "127.0.0.1:{admin}"
+key = "${{ADMIN_KEY}}"
+[store]
+path = "data"
+[upstream]
+base_url = "{wechat}"
+[log]
+format = "text"
+[[app]]
+appid = "{SHOP}"
+name = "shop"
+type = "official"
+secret = "${{SHOP_SECRET}}"
+kinds = ["access_token", "jsapi_ticket"]
+[[app]]
+appid = "{MINI}"
+name = "mini"
+type = "mini"
+secret = "${{MINI_SECRET}}"
+[[caller]]
+name = "demo"
+key = "${{CALLER_KEY}}"
+apps = ["*"]
+allow = ["read", "report"]
+"#,
+        api = places.api,
+        admin = places.admin,
+        wechat = places.wechat,
+    );
+    let secrets = |name: &str| match name {
+        "ADMIN_KEY" => Some(places.admin_key.expose().to_owned()),
+        "CALLER_KEY" => Some(places.caller_key.expose().to_owned()),
+        "SHOP_SECRET" => Some(apps[0].secret.clone()),
+        "MINI_SECRET" => Some(apps[1].secret.clone()),
+        _ => None,
+    };
+    Ok(parse(&text, folder, &secrets)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_gives_way_to_a_free_one_and_is_remembered() {
+        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = held.local_addr().unwrap().port();
+        let mut taken = Vec::new();
+        let other = free_port(port, &mut taken).unwrap();
+        assert_ne!(other, port);
+        assert_eq!(taken, [port]);
+    }
+
+    #[test]
+    fn the_demos_configuration_is_sound_and_keeps_its_secrets_out_of_debug() {
+        let key = |digit: &str| Secret::new(&digit.repeat(32));
+        let places = Places {
+            wechat: "http://127.0.0.1:7202".into(),
+            api: 7200,
+            admin: 7201,
+            caller_key: key("a"),
+            admin_key: key("b"),
+            taken: Vec::new(),
+        };
+        let apps = [
+            AppSpec::new(SHOP, "c".repeat(32), AppKind::Official),
+            AppSpec::new(MINI, "d".repeat(32), AppKind::Mini),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let config = configuration(&places, &apps, folder.path()).unwrap();
+        assert_eq!(config.apps.len(), 2);
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+        for secret in ["aaaaaa", "bbbbbb", "cccccc", "dddddd"] {
+            assert!(!format!("{config:?}").contains(secret));
+        }
+    }
+}

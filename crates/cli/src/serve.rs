@@ -1,0 +1,134 @@
+//! `wxtoken serve`: the server, until it is told to stop. SIGHUP reads the configuration again.
+
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use wxtoken_server::config::Config;
+use wxtoken_server::services::Running;
+use wxtoken_server::telemetry;
+
+use crate::failure::Failure;
+use crate::lang::Lang;
+use crate::{ending, settings, threads};
+
+/// What follows the options in `--help`.
+pub(crate) fn epilogue(lang: Lang) -> &'static str {
+    lang.pick(
+        "示例:
+  wxtoken serve
+  wxtoken serve --config /etc/wxtoken/wxtoken.toml
+  kill -HUP $(pidof wxtoken)              # 重新读取配置,不断开任何请求
+
+SIGTERM 或 Ctrl-C:不再接受新请求,处理完手上的请求后退出;再来一次则立即退出。配置有误时退出码为 2;
+重载时配置有误则保持原配置,日志里写明原因。日志写到标准错误,终端上是文本,否则是 JSON。",
+        "Examples:
+  wxtoken serve
+  wxtoken serve --config /etc/wxtoken/wxtoken.toml
+  kill -HUP $(pidof wxtoken)              # read the configuration again; no request is dropped
+
+SIGTERM or Ctrl-C: nothing new is taken, requests in flight are answered, then it ends; a second one
+ends it at once. A wrong configuration exits with 2; at a reload it changes nothing, and the log says
+why. The log goes to standard error, as text on a terminal, else as JSON.",
+    )
+}
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The configuration [default: ./wxtoken.toml, then /etc/wxtoken/wxtoken.toml; $WXTOKEN_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Serves.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = settings::open(arguments.config.as_deref())?;
+    telemetry::init(&config.log)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let file = config.file.clone();
+    threads()?.block_on(serve(config, file.as_deref()))
+}
+
+async fn serve(config: Config, file: Option<&Path>) -> Result<(), Failure> {
+    // Before anything else: a signal that comes during the start must not kill the process half-way.
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut stop = ending::Stop::new()?;
+    if file.is_none() {
+        tracing::warn!(
+            "there is no configuration file, so this server holds nothing; `wxtoken init` writes one"
+        );
+    }
+    let running = tokio::select! {
+        running = Running::start(config) => running?,
+        () = stop.asked() => return Ok(()),
+    };
+    say_where(&running);
+    until_stopped(&running, file, &mut hangup, &mut stop).await;
+    tracing::info!("stopping: requests in flight are answered first");
+    tokio::select! {
+        () = running.stop() => tracing::info!("stopped"),
+        () = stop.asked() => tracing::warn!("stopped at once, as asked"),
+    }
+    Ok(())
+}
+
+fn say_where(running: &Running) {
+    let config = running.config();
+    let version = env!("CARGO_PKG_VERSION");
+    let (apps, callers) = (config.apps.len(), config.callers.len());
+    tracing::info!(
+        apps,
+        callers,
+        "wxtoken {version} has {apps} apps and {callers} callers"
+    );
+    for place in &running.doors().api {
+        tracing::info!("the API listens on {place}");
+    }
+    for place in &running.doors().admin {
+        tracing::info!("the admin API listens on {place}");
+    }
+}
+
+async fn until_stopped(
+    running: &Running,
+    file: Option<&Path>,
+    hangup: &mut Signal,
+    stop: &mut ending::Stop,
+) {
+    loop {
+        tokio::select! {
+            () = stop.asked() => return,
+            _ = hangup.recv() => reload(running, file).await,
+        }
+    }
+}
+
+async fn reload(running: &Running, file: Option<&Path>) {
+    let new = match wxtoken_server::config::open(file, &wxtoken_server::config::process_env) {
+        Ok(new) => new,
+        Err(errors) => {
+            let count = errors.mistakes().len();
+            for mistake in errors.mistakes() {
+                tracing::error!("{mistake}");
+            }
+            tracing::error!(
+                "nothing was reloaded, for the configuration has {count} mistakes; the one in force stays"
+            );
+            return;
+        }
+    };
+    for warning in &new.warnings {
+        tracing::warn!("{warning}");
+    }
+    let (apps, callers) = (new.apps.len(), new.callers.len());
+    let done = running.reload(new).await;
+    for trouble in &done.troubles {
+        tracing::error!("{trouble}");
+    }
+    for section in &done.needs_restart {
+        tracing::warn!("{section} changed, which counts only after a restart");
+    }
+    tracing::info!(apps, callers, "reloaded: {apps} apps and {callers} callers");
+}
