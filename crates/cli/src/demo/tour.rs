@@ -118,7 +118,7 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             "5. 监控指标,以及微信看到的调用",
             "5. Metrics, and what WeChat has seen of us",
             vec![
-                "curl -s -H \"Authorization: Bearer $WXTOKEN_ADMIN_KEY\" $WXTOKEN_ADMIN_URL/metrics | grep -v '^#' | head -20".into(),
+                "curl -s -H \"Authorization: Bearer $WXTOKEN_ADMIN_KEY\" $WXTOKEN_ADMIN_URL/metrics | grep -E '^wxtoken_.*_total'".into(),
                 "curl -s $WECHAT/_sim/counters; echo".into(),
             ],
         ),
