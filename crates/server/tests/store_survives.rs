@@ -211,6 +211,7 @@ async fn a_full_disk_refuses_in_plain_words_and_everything_goes_on_when_there_is
     disk.fill();
     let mut number = 1;
     let refused = loop {
+        assert!(number < 10_000, "the full disk was never felt");
         match write(&store, app(1), number + 1).await {
             Ok(()) => number += 1, // there was some room left in the journal
             Err(error) => break error.to_string(),

@@ -9,6 +9,7 @@ mod load;
 mod lock;
 mod open;
 mod rebuild;
+mod schema;
 mod table;
 mod thread;
 mod trouble;

@@ -17,7 +17,7 @@ use super::super::sealed::Sealer;
 use super::identity::{change_keys, found_store, identify, read_ledger};
 use super::ledger::Ledger;
 use super::lock::{self, Lock, NoLock};
-use super::table;
+use super::schema;
 use super::trouble::{OpenError, Trouble};
 
 /// The database's file name.
@@ -46,7 +46,7 @@ pub(super) fn open(folder: &Path, keys: MasterKeys, now: Wall) -> Result<Opened,
     prepare_file(&path, folder)?;
     let connection = connect(&path)?;
     let trouble = |trouble: Trouble| trouble.at_open(&path);
-    if table::is_unused(&connection).map_err(|e| trouble(e.into()))? {
+    if schema::is_unused(&connection).map_err(|e| trouble(e.into()))? {
         found_store(&connection, &keys, now).map_err(trouble)?;
     }
     let (sealer, epoch) = identify(&connection, keys, folder, &path)?;
@@ -135,21 +135,22 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
         number("application_id").map_err(trouble)?,
         number("user_version").map_err(trouble)?,
     );
-    let empty = ours == (0, 0) && table::is_bare(&connection).map_err(trouble)?;
+    let empty = ours == (0, 0) && schema::is_bare(&connection).map_err(trouble)?;
     match ours {
         (0, 0) if empty => {} // new, or its making was cut short
-        (table::APPLICATION, table::SCHEMA) if table::are_ours(&connection).map_err(trouble)? => {}
-        (table::APPLICATION, table::SCHEMA) => {
+        (schema::APPLICATION, schema::SCHEMA)
+            if schema::are_ours(&connection).map_err(trouble)? => {}
+        (schema::APPLICATION, schema::SCHEMA) => {
             return Err(OpenError::Corrupt {
                 path: path.into(),
                 reason: "the definitions of its tables are damaged".into(),
             });
         }
-        (table::APPLICATION, found) if found > table::SCHEMA => {
+        (schema::APPLICATION, found) if found > schema::SCHEMA => {
             return Err(OpenError::Newer {
                 path: path.into(),
                 found,
-                known: table::SCHEMA,
+                known: schema::SCHEMA,
             });
         }
         _ => {
@@ -162,7 +163,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     settings(&connection).map_err(trouble)?;
     if empty {
         let transaction = connection.unchecked_transaction().map_err(trouble)?;
-        table::create(&transaction).map_err(trouble)?;
+        schema::create(&transaction).map_err(trouble)?;
         transaction.commit().map_err(trouble)?;
     }
     Ok(connection)
