@@ -2,6 +2,7 @@
 
 mod admin;
 mod compat;
+mod hostile;
 mod listen;
 mod native;
 mod same_answers;

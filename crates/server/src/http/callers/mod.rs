@@ -1,0 +1,205 @@
+//! Who may ask: the callers of the configuration, found by the hash of their key.
+//!
+//! A snapshot that is swapped as a whole; limits of callers that stay as they were go on. Holds no key, only hashes.
+//! Must not know: HTTP, routes.
+
+mod caller;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use aws_lc_rs::{constant_time, digest};
+
+use crate::config::{self, KeyHash};
+pub use caller::{Caller, OpenRequest};
+
+/// The hash of a key, compared in constant time.
+#[derive(Clone, Copy, Eq)]
+struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    fn of(key: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, key).as_ref());
+        Self(hash)
+    }
+}
+
+impl PartialEq for KeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Hash for KeyDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyDigest(redacted)")
+    }
+}
+
+/// All callers at one moment.
+#[derive(Debug, Default)]
+pub struct Book {
+    by_key: HashMap<KeyDigest, Arc<Caller>, foldhash::fast::RandomState>,
+    all: Vec<Arc<Caller>>,
+}
+
+impl Book {
+    fn new(callers: &[config::Caller], before: &Self) -> Self {
+        let all: Vec<Arc<Caller>> = callers
+            .iter()
+            .map(|config| {
+                let before = before.all.iter().find(|old| old.name() == &*config.name);
+                Arc::new(Caller::new(config, before.map(Arc::as_ref)))
+            })
+            .collect();
+        let by_key = all
+            .iter()
+            .filter_map(|caller| Some((KeyDigest(caller.config().key?.0), Arc::clone(caller))))
+            .collect();
+        Self { by_key, all }
+    }
+
+    /// The caller that has this key.
+    #[must_use]
+    pub fn by_key(&self, key: &[u8]) -> Option<&Arc<Caller>> {
+        self.by_key.get(&KeyDigest::of(key))
+    }
+
+    /// What has become of a caller that was admitted under an earlier book: none if it or its key is gone.
+    #[must_use]
+    pub fn still(&self, caller: &Caller) -> Option<&Arc<Caller>> {
+        match caller.config().key {
+            Some(KeyHash(hash)) => self.by_key.get(&KeyDigest(hash)),
+            None => self.all.iter().find(|now| now.name() == caller.name()),
+        }
+    }
+
+    /// Every caller, in the order of the configuration.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<Caller>] {
+        &self.all
+    }
+}
+
+/// The callers of now.
+#[derive(Debug, Default)]
+pub struct Callers(ArcSwap<Book>);
+
+impl Callers {
+    /// The callers of a configuration.
+    #[must_use]
+    pub fn new(callers: &[config::Caller]) -> Self {
+        let book = Book::new(callers, &Book::default());
+        Self(ArcSwap::from_pointee(book))
+    }
+
+    /// Puts others in their place. A caller whose name and rate stay keeps what it has used.
+    pub fn replace(&self, callers: &[config::Caller]) {
+        let book = Book::new(callers, &self.0.load());
+        self.0.store(Arc::new(book));
+    }
+
+    /// The callers of this moment: for a look, not to be kept.
+    pub fn now(&self) -> Guard<Arc<Book>> {
+        self.0.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use wxtoken_core::clock::{Boot, Now};
+    use wxtoken_core::credential::Kind;
+
+    use super::*;
+    use crate::config::{AppScope, Permission, Permissions};
+
+    fn at(millis: u64) -> Now {
+        Now {
+            boot: Boot(millis),
+            ..Now::default()
+        }
+    }
+
+    fn limited(name: &str, key: &str) -> config::Caller {
+        let mut caller = config::Caller::new(name, KeyHash::of(key));
+        caller.rate = Some("2/s".parse().unwrap());
+        caller.concurrency = NonZeroU32::new(1);
+        caller
+    }
+
+    #[test]
+    fn a_caller_is_found_by_its_key_alone() {
+        let callers = Callers::new(&[limited("a", "key-a"), limited("b", "key-b")]);
+        assert_eq!(callers.now().by_key(b"key-b").unwrap().name(), "b");
+        assert!(callers.now().by_key(b"key-c").is_none());
+        assert!(callers.now().by_key(b"").is_none());
+    }
+
+    #[test]
+    fn a_rate_allows_its_burst_and_then_its_pace() {
+        let callers = Callers::new(&[limited("a", "key")]);
+        let book = callers.now();
+        let caller = book.by_key(b"key").unwrap();
+        assert!(caller.take(at(1000)).is_ok() && caller.take(at(1000)).is_ok());
+        assert_eq!(caller.take(at(1000)), Err(Duration::from_millis(500)));
+        assert!(caller.take(at(1500)).is_ok());
+        assert!(caller.take(at(1500)).is_err());
+        assert_eq!(caller.totals(), (3, 0));
+    }
+
+    #[test]
+    fn open_requests_are_bounded_and_given_back() {
+        let callers = Callers::new(&[limited("a", "key")]);
+        let caller = Arc::clone(callers.now().by_key(b"key").unwrap());
+        let first = caller.open().unwrap();
+        assert!(caller.open().is_none() && !caller.has_room());
+        drop(first);
+        assert!(caller.open().is_some());
+    }
+
+    #[test]
+    fn a_reload_keeps_what_an_unchanged_caller_has_used() {
+        let callers = Callers::new(&[limited("a", "key"), limited("b", "other")]);
+        let before = Arc::clone(callers.now().by_key(b"key").unwrap());
+        before.take(at(0)).unwrap();
+        before.take(at(0)).unwrap();
+        callers.replace(&[limited("a", "new-key")]);
+        let book = callers.now();
+        assert!(book.by_key(b"key").is_none() && book.by_key(b"other").is_none());
+        assert!(book.still(&before).is_none());
+        assert!(book.by_key(b"new-key").unwrap().take(at(0)).is_err());
+    }
+
+    #[test]
+    fn tickets_come_with_read_and_read_does_not_come_with_ticket() {
+        let mut config = limited("a", "key");
+        config.apps = AppScope::Some(Box::new(["wx1".parse().unwrap()]));
+        config.allow = Permissions::NONE.with(Permission::Read);
+        let readers = Callers::new(&[config.clone()]);
+        let reader = Arc::clone(&readers.now().all()[0]);
+        assert_eq!(reader.lacks_to_read(Kind::JsapiTicket), None);
+        assert!(reader.sees(&"wx1".parse().unwrap()) && !reader.sees(&"wx2".parse().unwrap()));
+        config.allow = Permissions::NONE.with(Permission::Ticket);
+        let ticketers = Callers::new(&[config]);
+        let ticketer = Arc::clone(&ticketers.now().all()[0]);
+        assert_eq!(
+            ticketer.lacks_to_read(Kind::AccessToken),
+            Some(Permission::Read)
+        );
+        assert_eq!(ticketer.lacks_to_read(Kind::CardTicket), None);
+    }
+}
