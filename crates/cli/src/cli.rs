@@ -25,13 +25,13 @@ use crate::{
     max_term_width = 110
 )]
 pub(crate) struct Cli {
-    /// Language of explanations [default: by LC_ALL, LC_MESSAGES or LANG]
+    /// Language of explanations, else as LC_ALL, LC_MESSAGES or LANG say
     #[arg(
         long,
         global = true,
         value_enum,
         value_name = "LANG",
-        hide_possible_values = false
+        display_order = 900
     )]
     lang: Option<Lang>,
     #[command(subcommand)]

@@ -18,7 +18,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   export WXTOKEN_KEY=…                    # 配置里某个 [[caller]] 的密钥;或用 WXTOKEN_KEY_FILE 指向文件
   wxtoken get wx0123456789abcdef
   wxtoken get wx0123456789abcdef jsapi_ticket --json
-  curl \"https://api.weixin.qq.com/cgi-bin/get_api_domain_ip?access_token=$(wxtoken get wx0123456789abcdef)\"
+  TOKEN=$(wxtoken get wx0123456789abcdef)
 
 服务器地址取自 WXTOKEN_URL(默认 http://127.0.0.1:7200,也可以是 unix:/路径);自签证书用 WXTOKEN_CA。
 令牌只能短时间缓存(最多 60 秒),用的时候再取最稳妥。",
@@ -26,10 +26,11 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   export WXTOKEN_KEY=…                    # the key of a [[caller]]; or WXTOKEN_KEY_FILE names a file with it
   wxtoken get wx0123456789abcdef
   wxtoken get wx0123456789abcdef jsapi_ticket --json
-  curl \"https://api.weixin.qq.com/cgi-bin/get_api_domain_ip?access_token=$(wxtoken get wx0123456789abcdef)\"
+  TOKEN=$(wxtoken get wx0123456789abcdef)
 
-The server is the one at WXTOKEN_URL (default http://127.0.0.1:7200; unix:/PATH works too); WXTOKEN_CA names the
-PEM file of your own authority. Keep a token for a minute at most: asking again costs nothing.",
+The server is the one at WXTOKEN_URL (default http://127.0.0.1:7200; unix:/PATH works too);
+WXTOKEN_CA names the PEM file of your own authority. Keep a token for a minute at most: asking
+again costs nothing.",
     )
 }
 

@@ -5,9 +5,8 @@ use crate::surroundings;
 /// The language explanations are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Lang {
-    /// 中文
+    // Not doc comments: those would make every `--help` twice as long.
     Zh,
-    /// English
     En,
 }
 

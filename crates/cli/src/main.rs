@@ -59,16 +59,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where it happened, and nothing of what was being handled: a panic's message may hold a token.
 fn say_where_it_panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    term::complain(&panic_in_words(panic));
+}
+
+/// Where it happened, and nothing of what was being handled: a panic's message may hold a token.
+fn panic_in_words(panic: &std::panic::PanicHookInfo<'_>) -> String {
     let place = panic.location().map_or_else(
         || "an unknown place".to_owned(),
         |at| format!("{}:{}", at.file(), at.line()),
     );
-    term::complain(&format!(
+    format!(
         "a defect in wxtoken at {place}; please report it with that line. What it was handling is not shown, \
          because it may hold a secret."
-    ));
+    )
 }
 
 /// The runtime of subcommands that serve: a thread per processor.
@@ -83,4 +87,28 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_names_its_place_and_nothing_it_was_handling() {
+        static SAID: Mutex<String> = Mutex::new(String::new());
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|panic| {
+            *SAID.lock().unwrap() = panic_in_words(panic);
+        }));
+        let ended = std::panic::catch_unwind(|| panic!("the token is 68_SECRETSECRET"));
+        std::panic::set_hook(before);
+        assert!(ended.is_err());
+        let said = SAID.lock().unwrap().clone();
+        assert!(
+            said.contains("main.rs:") && !said.contains("SECRET"),
+            "{said}"
+        );
+    }
 }

@@ -24,10 +24,11 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
         "Examples:
   wxtoken refresh wx0123456789abcdef
   wxtoken refresh wx0123456789abcdef jsapi_ticket
-  wxtoken refresh wx0123456789abcdef --force       # after a leak; says first how many are left today, then asks
+  wxtoken refresh wx0123456789abcdef --force       # after a leak; says what is left, then asks
 
-Without --force the stable lane answers with the same value until its last five minutes: that is as it should be.
-WeChat allows 20 forced refreshes a day, 30 s apart; after a leak force twice, so that the leaked value dies at once.",
+Without --force the stable lane answers with the same value until its last five minutes: that is
+as it should be. WeChat allows 20 forced refreshes a day, 30 s apart; after a leak force twice, so
+that the leaked value dies at once.",
     )
 }
 

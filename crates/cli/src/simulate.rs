@@ -28,7 +28,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
 运行中也可以用 HTTP 控制(杀死令牌、设置故障、查看日志):curl 地址/_sim/",
         "Examples:
   wxtoken simulate                                  # 127.0.0.1:7202, two apps
-  wxtoken simulate --listen 127.0.0.1:0 --json      # any free port; its address as JSON, for a test script
+  wxtoken simulate --listen 127.0.0.1:0 --json      # any free port, told as JSON
   wxtoken simulate --apps 1000 --lifetime 60s       # tokens live a minute, all else in proportion
   wxtoken simulate --fault busy,count=3             # the first three calls are answered -1
 

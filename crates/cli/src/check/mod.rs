@@ -38,8 +38,9 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken check --offline                 # only configuration and files, as in CI
   wxtoken check --json | jq '.findings[] | select(.level == \"bad\")'
 
-It harms nobody: for each app one stable_token call in normal mode and one probe; never a classic fetch, never a force.
-Exits with 0 if all is well, 1 if something is bad, 2 if the configuration is wrong.",
+It harms nobody: for each app one stable_token call in normal mode and one probe; never a classic
+fetch, never a force. Exits with 0 if all is well, 1 if something is bad, 2 if the configuration is
+wrong.",
     )
 }
 

@@ -35,8 +35,8 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken status --watch
   wxtoken status --json | jq '.apps[] | select(.kinds[].trouble)'
 
-The server's admin listener is the one at WXTOKEN_ADMIN_URL (default http://127.0.0.1:7201). Exits with 1 if a
-credential has no live value, so that a script can watch it.",
+The server's admin listener is the one at WXTOKEN_ADMIN_URL (default http://127.0.0.1:7201). Exits
+with 1 if a credential has no live value, so that a script can watch it.",
     )
 }
 

@@ -4,12 +4,15 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod alive;
 mod canned;
 mod program;
 
 mod asking;
 mod checking;
+mod demonstrating;
 mod documents;
 mod explaining;
 mod moving;
+mod serving;
 mod usage;

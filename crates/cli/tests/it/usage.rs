@@ -47,6 +47,28 @@ fn commands() -> Vec<String> {
         .collect()
 }
 
+/// The commands there are, in the order people meet them. Others are added with what they do.
+const COMMANDS: [&str; 12] = [
+    "demo", "init", "serve", "simulate", "check", "get", "status", "refresh", "explain", "key",
+    "export", "import",
+];
+
+#[test]
+fn the_commands_are_those_of_the_design_and_no_others() {
+    assert_eq!(commands(), COMMANDS);
+}
+
+#[test]
+fn help_says_what_it_said_when_somebody_last_looked() {
+    insta::assert_snapshot!("help", Run::of(&["--help"]).said().out);
+    for command in COMMANDS {
+        for lang in ["en", "zh"] {
+            let help = Run::of(&[command, "--help", "--lang", lang]).said().out;
+            insta::assert_snapshot!(format!("help_{command}_{lang}"), help);
+        }
+    }
+}
+
 #[test]
 fn every_help_teaches_with_an_example_in_both_languages() {
     for command in commands() {

@@ -1,0 +1,273 @@
+//! `serve`, and the subcommands that ask it, against the simulated WeChat.
+
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use wxtoken_simulator::{Lane, Options, Upstream, generated_app};
+
+use crate::alive::Alive;
+use crate::program::Run;
+
+const CALLER_KEY: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
+const ADMIN_KEY: &str = "e10adc3949ba59abbe56e057f20f883e";
+
+/// A simulated WeChat with two apps and a server that has the first.
+struct World {
+    folder: tempfile::TempDir,
+    upstream: Upstream,
+    server: Option<Alive>,
+    api: String,
+    admin: String,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let options = Options {
+            generated_apps: 2,
+            ..Options::default()
+        };
+        let upstream = runtime.block_on(Upstream::start(options)).unwrap();
+        let mut world = Self {
+            folder: tempfile::tempdir().unwrap(),
+            upstream,
+            server: None,
+            api: String::new(),
+            admin: String::new(),
+            _runtime: runtime,
+        };
+        world.configure(&[0]);
+        world.start();
+        world
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("wxtoken.toml")
+    }
+
+    /// Writes a configuration with these of the simulator's apps.
+    fn configure(&self, apps: &[usize]) {
+        let mut text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\nkey = \"{ADMIN_KEY}\"\n\
+             [upstream]\nbase_url = \"{}\"\n[store]\npath = \"data\"\n\
+             [[caller]]\nname = \"orders\"\nkey = \"{CALLER_KEY}\"\napps = [\"*\"]\nallow = [\"read\", \"report\"]\n",
+            self.upstream.base_url()
+        );
+        for app in apps.iter().map(|index| generated_app(*index)) {
+            text += &format!(
+                "[[app]]\nappid = \"{}\"\nsecret = \"{}\"\n",
+                app.appid, app.secret
+            );
+        }
+        std::fs::write(self.config(), text).unwrap();
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.config(), closed).unwrap();
+    }
+
+    fn start(&mut self) {
+        let config = self.config();
+        let mut server = Alive::start(&["serve", "--config", config.to_str().unwrap()], &[]);
+        self.api = place(&server.until("the API listens on"));
+        self.admin = place(&server.until("the admin API listens on"));
+        self.server = Some(server);
+    }
+
+    fn server(&mut self) -> &mut Alive {
+        self.server.as_mut().unwrap()
+    }
+
+    fn run(&self, words: &[&str]) -> Run {
+        Run::of(words)
+            .env("WXTOKEN_URL", &self.api)
+            .env("WXTOKEN_KEY", CALLER_KEY)
+            .env("WXTOKEN_ADMIN_URL", &self.admin)
+            .env("WXTOKEN_ADMIN_KEY", ADMIN_KEY)
+    }
+}
+
+/// The URL in a line of the log.
+fn place(line: &str) -> String {
+    let (_, rest) = line.split_once("http://").unwrap();
+    let end = rest.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
+    format!("http://{}", &rest[..end.unwrap_or(rest.len())])
+}
+
+fn appid(index: usize) -> String {
+    generated_app(index).appid
+}
+
+#[test]
+fn get_prints_the_token_that_wechat_holds_live() {
+    let world = World::new();
+    let said = world.run(&["get", &appid(0)]).said();
+    said.shows(&[]);
+    assert!(
+        world
+            .upstream
+            .world()
+            .is_live(&appid(0), said.out.trim_end()),
+        "{said:?}"
+    );
+    world
+        .run(&["get", &appid(0), "--json"])
+        .said()
+        .shows(&["\"generation\":", "\"lane\":\"stable\""]);
+}
+
+#[test]
+fn get_says_what_is_wrong_with_the_key_the_app_and_the_kind() {
+    let world = World::new();
+    world
+        .run(&["get", &appid(0)])
+        .env("WXTOKEN_KEY", "00000000000000000000000000000000")
+        .said()
+        .fails(1, &["does not know this key", "WXTOKEN_KEY must hold"]);
+    world
+        .run(&["get", &appid(1)])
+        .said()
+        .fails(1, &["404", "wxtoken status"]);
+    world
+        .run(&["get", &appid(0), "jsapi_ticket"])
+        .said()
+        .fails(1, &["404", "`kinds`"]);
+    world
+        .run(&["status"])
+        .env("WXTOKEN_ADMIN_KEY", CALLER_KEY)
+        .said()
+        .fails(1, &["WXTOKEN_ADMIN_KEY must hold"]);
+}
+
+#[test]
+fn an_app_that_wechat_refuses_is_told_with_its_errcode_everywhere() {
+    let world = World::new();
+    world
+        .upstream
+        .world()
+        .freeze_secret(&appid(1), true)
+        .unwrap();
+    let mut world = world;
+    world.configure(&[0, 1]);
+    world.server().signal(Signal::HUP);
+    world.server().until("reloaded:");
+    let said = world.run(&["get", &appid(1)]).said();
+    said.fails(1, &["no live value", "wxtoken explain 40243"]);
+    let status = world.run(&["status"]).said();
+    assert_eq!(status.code, 1, "{status:?}");
+    assert!(
+        status.out.contains("no live value") && status.out.contains("40243"),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn status_shows_the_fetches_of_today_and_refresh_says_what_came_of_it() {
+    let world = World::new();
+    world.run(&["get", &appid(0)]).said().shows(&[]);
+    world
+        .run(&["status"])
+        .said()
+        .shows(&[&appid(0), "stable", "1/2000"]);
+    world
+        .run(&["status", &appid(0), "--json"])
+        .said()
+        .shows(&["\"budgets\":"]);
+    world
+        .run(&["status", "wx1"])
+        .said()
+        .fails(1, &["has no app wx1"]);
+    world
+        .run(&["refresh", &appid(0)])
+        .said()
+        .shows(&["unchanged", "generation"]);
+    let forced = world
+        .run(&["refresh", &appid(0), "--force", "--yes"])
+        .said();
+    forced.shows(&["refreshed"]);
+    assert!(forced.err.contains("0 are used, 20 are left"), "{forced:?}");
+    assert_eq!(world.upstream.world().forced(&appid(0)), 1);
+}
+
+#[test]
+fn a_reload_brings_a_new_app_and_a_bad_file_changes_nothing() {
+    let mut world = World::new();
+    world.configure(&[0, 1]);
+    world.server().signal(Signal::HUP);
+    world.server().until("reloaded:");
+    world.run(&["get", &appid(1)]).said().shows(&[]);
+    std::fs::write(world.config(), "[servr]\nlisten = 1\n").unwrap();
+    world.server().signal(Signal::HUP);
+    world.server().until("nothing was reloaded");
+    assert!(world.server().said().contains("servr"));
+    world.run(&["get", &appid(1)]).said().shows(&[]);
+}
+
+#[test]
+fn a_stop_is_orderly_and_a_restart_fetches_nothing() {
+    let mut world = World::new();
+    let before = world.run(&["get", &appid(0)]).said().out;
+    world.server().signal(Signal::TERM);
+    let (code, said) = world.server.take().unwrap().ended();
+    assert_eq!(code, 0, "{said}");
+    let calls = world.upstream.world().calls_total("/cgi-bin/stable_token");
+    world.start();
+    assert_eq!(world.run(&["get", &appid(0)]).said().out, before);
+    assert_eq!(
+        world.upstream.world().calls_total("/cgi-bin/stable_token"),
+        calls
+    );
+}
+
+#[test]
+fn a_second_server_on_the_same_store_is_told_who_holds_it() {
+    let world = World::new();
+    let config = world.config();
+    let words = ["serve", "--config", config.to_str().unwrap()];
+    Run::of(&words)
+        .said()
+        .fails(1, &["is held by", "stop that process"]);
+    let check = Run::of(&["check", "--config", config.to_str().unwrap()]).said();
+    check.shows(&["in use by a running server"]);
+}
+
+#[test]
+fn a_wrong_configuration_exits_with_2_and_names_every_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("wxtoken.toml");
+    std::fs::write(&config, "[servr]\n[admin]\nkye = 1\n").unwrap();
+    let words = ["serve", "--config", config.to_str().unwrap()];
+    Run::of(&words)
+        .said()
+        .fails(2, &["servr", "kye", "mistakes"]);
+}
+
+#[test]
+fn no_secret_is_in_the_log_or_among_the_arguments() {
+    let mut world = World::new();
+    let app = generated_app(0);
+    world.run(&["get", &app.appid]).said().shows(&[]);
+    world
+        .run(&["refresh", &app.appid, "--force", "--yes"])
+        .said()
+        .shows(&["refreshed"]);
+    let token = world
+        .upstream
+        .world()
+        .current_token(&app.appid, Lane::Stable)
+        .unwrap();
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", world.server().id())).unwrap();
+    world.server().signal(Signal::TERM);
+    let (_, said) = world.server.take().unwrap().ended();
+    let shown = format!("{said}{}", String::from_utf8_lossy(&arguments));
+    for secret in [&app.secret, CALLER_KEY, ADMIN_KEY, &token] {
+        // A piece of twelve characters would be enough to look for the rest.
+        for piece in secret.as_bytes().windows(12) {
+            let piece = std::str::from_utf8(piece).unwrap();
+            assert!(!shown.contains(piece), "{piece} is in:\n{shown}");
+        }
+    }
+}
