@@ -1,6 +1,6 @@
 //! `serve`, and the subcommands that ask it, against the simulated WeChat.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use wxtoken_simulator::{Lane, Options, Upstream, generated_app};
@@ -42,6 +42,20 @@ impl World {
             _runtime: runtime,
         };
         world.configure(&[0]);
+        world.start();
+        world
+    }
+
+    /// The same, with other lines under `[server]`.
+    fn listening(server: impl FnOnce(&Path) -> String) -> Self {
+        let mut world = Self::new();
+        let text = std::fs::read_to_string(world.config()).unwrap();
+        let other = server(world.folder.path());
+        let text = text.replacen("listen = \"127.0.0.1:0\"", &other, 1);
+        std::fs::write(world.config(), text).unwrap();
+        world.server().signal(Signal::TERM);
+        let (code, said) = world.server.take().unwrap().ended();
+        assert_eq!(code, 0, "{said}");
         world.start();
         world
     }
@@ -92,9 +106,8 @@ impl World {
 
 /// The URL in a line of the log.
 fn place(line: &str) -> String {
-    let (_, rest) = line.split_once("http://").unwrap();
-    let end = rest.find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
-    format!("http://{}", &rest[..end.unwrap_or(rest.len())])
+    let (_, rest) = line.split_once("listens on ").unwrap();
+    rest.chars().take_while(|c| !"\" ".contains(*c)).collect()
 }
 
 fn appid(index: usize) -> String {
@@ -220,6 +233,56 @@ fn a_stop_is_orderly_and_a_restart_fetches_nothing() {
         world.upstream.world().calls_total("/cgi-bin/stable_token"),
         calls
     );
+}
+
+#[test]
+fn a_unix_socket_is_as_good_as_a_port() {
+    let world = World::listening(|folder| {
+        format!(
+            "listen = {{ path = \"{}/api.sock\", mode = \"0600\" }}",
+            folder.display()
+        )
+    });
+    assert!(world.api.starts_with("unix:/"), "{}", world.api);
+    let said = world.run(&["get", &appid(0)]).said();
+    said.shows(&[]);
+    assert!(
+        world
+            .upstream
+            .world()
+            .is_live(&appid(0), said.out.trim_end()),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_certificate_is_trusted_only_through_its_authority() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let mut ca = PathBuf::new();
+    let world = World::listening(|folder| {
+        let key = folder.join("key.pem");
+        ca = folder.join("cert.pem");
+        std::fs::write(&ca, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&key, closed).unwrap();
+        "listen = \"127.0.0.1:0\"\ntls = { cert = \"cert.pem\", key = \"key.pem\" }".to_owned()
+    });
+    assert!(world.api.starts_with("https://"), "{}", world.api);
+    world
+        .run(&["get", &appid(0)])
+        .said()
+        .fails(1, &["is not accepted", "WXTOKEN_CA"]);
+    world
+        .run(&["get", &appid(0)])
+        .env("WXTOKEN_CA", ca.to_str().unwrap())
+        .said()
+        .shows(&[]);
+    world
+        .run(&["get", &appid(0)])
+        .env("WXTOKEN_CA", world.config().to_str().unwrap())
+        .said()
+        .fails(1, &["holds no certificate"]);
 }
 
 #[test]
