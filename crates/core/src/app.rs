@@ -6,9 +6,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The longest AppID accepted. WeChat's own are 18 characters (`wx` and 16 hex digits).
-const LONGEST: usize = 31;
+const LONGEST: usize = 23;
 
-/// A WeChat AppID: 1 to 31 ASCII letters and digits, so it is safe in a URL path and in a Redis key.
+/// A WeChat AppID: 1 to 23 ASCII letters and digits, so it is safe in a URL path and in a Redis key.
 ///
 /// Kept inline, so that a hundred thousand of them cost no allocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_id_is_one_to_thirty_one_letters_and_digits() {
+    fn an_app_id_is_one_to_twenty_three_letters_and_digits() {
         assert_eq!(
             "wx0123456789abcdef".parse::<AppId>().unwrap().as_str(),
             "wx0123456789abcdef"
@@ -99,10 +99,10 @@ mod tests {
         assert_eq!("".parse::<AppId>(), Err(InvalidAppId::Empty));
         assert_eq!("wx/../x".parse::<AppId>(), Err(InvalidAppId::Character(3)));
         assert_eq!("微信".parse::<AppId>(), Err(InvalidAppId::Character(1)));
-        assert_eq!("a".repeat(31).parse::<AppId>().unwrap().as_str().len(), 31);
+        assert_eq!("a".repeat(23).parse::<AppId>().unwrap().as_str().len(), 23);
         assert_eq!(
-            "a".repeat(32).parse::<AppId>(),
-            Err(InvalidAppId::TooLong(32))
+            "a".repeat(24).parse::<AppId>(),
+            Err(InvalidAppId::TooLong(24))
         );
         assert_eq!(
             "a".repeat(300).parse::<AppId>(),

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use zeroize::Zeroize;
 
@@ -161,11 +160,11 @@ pub struct CredentialKey {
     pub kind: Kind,
 }
 
-/// The secret value of a token or ticket: 1 to 512 visible ASCII characters. Cheap to clone, wiped when the last clone goes.
+/// The secret value of a token or ticket: 1 to 512 visible ASCII characters. Wiped when dropped.
 ///
 /// It has no `Display` and its `Debug` shows nothing; [`Token::expose`] is the one door.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(Arc<str>);
+pub struct Token(Box<str>);
 
 /// Why a text is not a token. WeChat asks clients to reserve at least 512 characters (getAccessToken).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -190,7 +189,7 @@ impl Token {
         match value.len() {
             0 => Err(InvalidToken::Empty),
             len @ 513.. => Err(InvalidToken::TooLong(len)),
-            _ if value.bytes().all(|b| b.is_ascii_graphic()) => Ok(Self(Arc::from(value))),
+            _ if value.bytes().all(|b| b.is_ascii_graphic()) => Ok(Self(value.into())),
             _ => Err(InvalidToken::Character),
         }
     }
@@ -204,9 +203,7 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        if let Some(value) = Arc::get_mut(&mut self.0) {
-            value.zeroize();
-        }
+        self.0.zeroize();
     }
 }
 
@@ -231,7 +228,7 @@ impl fmt::Display for Generation {
 }
 
 /// A value as it is handed out. Immutable; a change is a new one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     /// What it is.
     pub kind: Kind,

@@ -6,7 +6,7 @@ use crate::source::Trouble;
 use crate::store::Intent;
 
 /// A token held, handed out or not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) token: Token,
     pub(super) id: ValueId,
@@ -33,7 +33,7 @@ impl Held {
 }
 
 /// When something that fails may be tried again.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Retry {
     pub(super) failures: u8,
     pub(super) not_before: Boot,
@@ -54,7 +54,7 @@ impl Retry {
 }
 
 /// What is known of a token's health between fetches (rule 8).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Health {
     /// WeChat last said so at the end of a call sent then.
     pub(super) last_alive: Boot,
@@ -96,7 +96,7 @@ pub enum Outcome {
 }
 
 /// One lane.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LaneState {
     pub(super) held: Option<Held>,
     pub(super) retry: Retry,

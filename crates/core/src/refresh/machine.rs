@@ -54,7 +54,7 @@ impl Task {
 }
 
 /// A call under way, from its note to its answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) call: CallId,
     pub(super) task: Task,
@@ -71,7 +71,7 @@ pub(super) struct Job {
 }
 
 /// A value on its way out, or out.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Handed {
     pub(super) current: Option<Arc<Credential>>,
     /// Chosen, and waiting to be durable.
@@ -102,7 +102,7 @@ pub(super) enum LeaseState {
 }
 
 /// What is being made durable.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Saving {
     pub(super) last: SaveId,
     pub(super) in_flight: Option<SaveId>,
@@ -112,7 +112,7 @@ pub(super) struct Saving {
 }
 
 /// A value no longer handed out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) id: ValueId,
     pub(super) kind: Kind,
@@ -120,7 +120,7 @@ pub(super) struct Known {
 }
 
 /// One app's machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     pub(super) rules: Arc<Rules>,
     pub(super) jitter: Jitter,

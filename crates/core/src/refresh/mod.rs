@@ -16,6 +16,7 @@ mod learn;
 mod lease;
 mod machine;
 pub mod mutant;
+mod parked;
 mod plan;
 mod probe;
 mod publish;
@@ -30,6 +31,7 @@ mod wants;
 
 pub use lane::Outcome;
 pub use machine::Machine;
+pub use parked::Parked;
 pub use view::{LaneView, Standing};
 
 use crate::clock::Now;

@@ -9,7 +9,7 @@ use super::lane::Retry;
 use crate::retry::Jitter;
 
 /// A ticket held.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HeldTicket {
     pub(super) token: Token,
     pub(super) id: ValueId,
@@ -28,7 +28,7 @@ pub(super) struct HeldTicket {
 }
 
 /// One ticket kind of one app.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TicketState {
     pub(super) held: Option<HeldTicket>,
     /// When to ask next.

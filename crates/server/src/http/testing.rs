@@ -92,6 +92,7 @@ impl World {
         shelf.place(
             APP.parse().unwrap(),
             &[Kind::AccessToken, Kind::JsapiTicket],
+            0,
         );
         let (asked, commands) = mpsc::channel(64);
         let notices = broadcast::Sender::new(8);

@@ -1,20 +1,22 @@
 //! Questions from outside: reports of dead tokens, operators' refreshes, states for people.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
-use wxtoken_core::clock::{Boot, Now};
+use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{CredentialKey, Kind, Lane, Ticket, ValueId};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 use wxtoken_core::refresh::{Machine, Standing};
+use wxtoken_core::store::Fence;
 
 use super::driver::Driver;
 use super::handle::Command;
-use super::parts::Kept;
+use super::parts::{Kept, State};
 use super::reasons::no_live;
 use super::shelf::Absent;
 use super::tell::describe_trouble;
@@ -42,10 +44,19 @@ impl Driver {
         }
     }
 
-    fn find(&self, key: &CredentialKey) -> Result<(u32, &Machine), Absent> {
-        let index = *self.index.get(&key.app).ok_or(Absent::UnknownApp)?;
-        let machine = self.kept(index).and_then(|kept| kept.machine.as_ref());
-        let machine = machine.ok_or(Absent::UnknownApp)?;
+    fn find(&self, key: &CredentialKey) -> Result<(u32, Cow<'_, Machine>), Absent> {
+        let index = self
+            .parts
+            .shelf
+            .index_of(&key.app)
+            .ok_or(Absent::UnknownApp)?;
+        let now = self.parts.clock.now();
+        let Some(machine) = self
+            .kept(index)
+            .and_then(|kept| kept.machine(self.parts.own, now))
+        else {
+            return Err(Absent::NoLive(self.parts.shelf.starting()));
+        };
         if !machine.rules().keeps(key.kind) {
             return Err(Absent::UnknownKind);
         }
@@ -76,7 +87,7 @@ impl Driver {
         if let Some(verdict) = verdict {
             let next_try = current
                 .is_none()
-                .then(|| no_live(machine, now, now.wall).next_try)
+                .then(|| no_live(&machine, now, now.wall).next_try)
                 .flatten();
             return drop(answer.send(Ok(Report {
                 verdict,
@@ -130,13 +141,13 @@ impl Driver {
         let now = self.parts.clock.now();
         let Some(kept) = usize::try_from(index)
             .ok()
-            .and_then(|at| self.apps.get_mut(at)?.as_deref_mut())
+            .and_then(|at| self.apps.get_mut(at)?.as_mut())
         else {
             return;
         };
         let Kept {
             app,
-            machine: Some(machine),
+            state: State::Awake(machine),
             absent_since,
             ..
         } = kept
@@ -148,11 +159,14 @@ impl Driver {
             .into_iter()
             .any(|kind| machine.rules().keeps(kind) && machine.current(kind, now).is_none());
         if missing {
-            let since = *absent_since.get_or_insert(now.wall);
+            if *absent_since == Wall::default() {
+                *absent_since = now.wall;
+            }
+            let since = *absent_since;
             self.parts
                 .shelf
                 .explain(app, Some(Arc::new(no_live(machine, now, since))));
-        } else if absent_since.take().is_some() {
+        } else if std::mem::take(absent_since) != Wall::default() {
             self.parts.shelf.explain(app, None);
         }
     }
@@ -160,9 +174,9 @@ impl Driver {
     fn status(&self, app: Option<AppId>) -> Vec<AppStatus> {
         let now = self.parts.clock.now();
         let one = app
-            .and_then(|app| self.index.get(&app))
-            .and_then(|index| self.kept(*index));
-        let all = self.apps.iter().flatten().map(Box::as_ref);
+            .and_then(|app| self.parts.shelf.index_of(&app))
+            .and_then(|index| self.kept(index));
+        let all = self.apps.iter().flatten();
         let chosen: Vec<&Kept> = if app.is_some() {
             one.into_iter().collect()
         } else {
@@ -170,15 +184,16 @@ impl Driver {
         };
         let mut states: Vec<AppStatus> = chosen
             .into_iter()
-            .filter_map(|kept| state_of(kept, now))
+            .filter_map(|kept| state_of(kept, self.parts.own, now))
             .collect();
         states.sort_by_key(|state| state.app);
         states
     }
 }
 
-fn state_of(kept: &Kept, now: Now) -> Option<AppStatus> {
-    let machine = kept.machine.as_ref()?;
+fn state_of(kept: &Kept, own: Option<Fence>, now: Now) -> Option<AppStatus> {
+    let machine = kept.machine(own, now)?;
+    let machine = machine.as_ref();
     let kinds = Kind::ALL
         .into_iter()
         .filter(|kind| machine.rules().keeps(*kind));
@@ -201,11 +216,19 @@ fn state_of(kept: &Kept, now: Now) -> Option<AppStatus> {
     })
 }
 
+fn absent_since(kept: &Kept, now: Now) -> Wall {
+    if kept.absent_since == Wall::default() {
+        now.wall
+    } else {
+        kept.absent_since
+    }
+}
+
 fn kind_status(kept: &Kept, machine: &Machine, kind: Kind, now: Now) -> KindStatus {
     let current = machine.current(kind, now);
     let absent = current
         .is_none()
-        .then(|| no_live(machine, now, kept.absent_since.unwrap_or(now.wall)));
+        .then(|| no_live(machine, now, absent_since(kept, now)));
     let (own_trouble, next) = match Ticket::of(kind) {
         Some(ticket) => machine
             .ticket_view(ticket)

@@ -2,27 +2,25 @@
 //!
 //! One loop drives every app, for a task per app would cost more memory than its machine does.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Boot;
 use wxtoken_core::refresh::event::Event;
-use wxtoken_core::refresh::{Machine, step};
+use wxtoken_core::refresh::step;
 
 use super::handle::Command;
-use super::parts::{Control, Input, Kept, Parts, Write};
+use super::parts::{Control, Input, Kept, Parts, State, Write};
 use super::tell::Tell;
 use super::waiting::Waiting;
 
 /// The loop's state.
 pub struct Driver {
     pub(super) parts: Parts,
-    pub(super) apps: Vec<Option<Box<Kept>>>,
-    pub(super) index: HashMap<AppId, u32, foldhash::fast::RandomState>,
+    pub(super) apps: Vec<Option<Kept>>,
     pub(super) wakes: BTreeSet<(Boot, u32)>,
     pub(super) writes: FuturesUnordered<Write>,
     pub(super) inbox: mpsc::UnboundedSender<Input>,
@@ -48,7 +46,6 @@ impl Driver {
             tell: Tell::new(parts.notices.clone()),
             parts,
             apps: Vec::new(),
-            index: HashMap::default(),
             wakes: BTreeSet::new(),
             writes: FuturesUnordered::new(),
             inbox,
@@ -60,6 +57,11 @@ impl Driver {
             stopping: None,
         };
         (driver, control)
+    }
+
+    /// Makes room for this many apps, and no more: doubling would waste what a hundred thousand of them cost.
+    pub fn reserve_for(&mut self, apps: usize) {
+        self.apps.reserve_exact(apps);
     }
 
     /// Becomes true once every app that started with nothing has been tried.
@@ -104,17 +106,23 @@ impl Driver {
                 self.reconfigure(specs);
                 let _ = done.send(());
             }
-            Input::Added(added) => {
+            Input::Added(index, added) => {
                 let (spec, record) = *added;
-                if !self.index.contains_key(&spec.app) {
-                    self.add(spec, record.as_deref());
-                }
+                self.settle_in(index, spec, record.as_deref());
             }
             Input::Stop(done) => {
                 self.stopping = Some(done);
-                for index in 0..self.apps.len() {
-                    self.feed(u32::try_from(index).unwrap_or(u32::MAX), Event::Stopping);
-                }
+                self.tell_to_stop();
+            }
+        }
+    }
+
+    /// What is parked has nothing under way.
+    fn tell_to_stop(&mut self) {
+        let awake = |kept: &Kept| matches!(kept.state, State::Awake(_));
+        for at in 0..self.apps.len() {
+            if self.apps[at].as_ref().is_some_and(awake) {
+                self.feed(u32::try_from(at).unwrap_or(u32::MAX), Event::Stopping);
             }
         }
     }
@@ -151,15 +159,15 @@ impl Driver {
     /// One step of one machine, and what it asks for.
     pub(super) fn feed(&mut self, index: u32, event: Event) {
         let now = self.parts.clock.now();
-        let Some(kept) = self.kept_mut(index) else {
+        let own = self.parts.own;
+        let Some(machine) = self.kept_mut(index).and_then(|kept| kept.take(own, now)) else {
             return;
         };
-        let Some(machine) = kept.machine.take() else {
-            return;
-        };
-        let (machine, effects) = step(machine, event, now);
+        let (machine, effects) = step(*machine, event, now);
         let idle = !machine.at_work();
-        kept.machine = Some(machine);
+        if let Some(kept) = self.kept_mut(index) {
+            kept.state = State::Awake(Box::new(machine));
+        }
         for effect in effects {
             self.carry_out(index, effect);
         }
@@ -167,6 +175,9 @@ impl Driver {
             self.tried(index);
         }
         self.look(index);
+        if let Some(kept) = self.kept_mut(index) {
+            kept.rest(own, now);
+        }
     }
 
     fn tried(&mut self, index: u32) {
@@ -187,13 +198,11 @@ impl Driver {
     }
 
     pub(super) fn kept(&self, index: u32) -> Option<&Kept> {
-        self.apps.get(usize::try_from(index).ok()?)?.as_deref()
+        self.apps.get(usize::try_from(index).ok()?)?.as_ref()
     }
 
     pub(super) fn kept_mut(&mut self, index: u32) -> Option<&mut Kept> {
-        self.apps
-            .get_mut(usize::try_from(index).ok()?)?
-            .as_deref_mut()
+        self.apps.get_mut(usize::try_from(index).ok()?)?.as_mut()
     }
 
     /// Whether all that was under way at a stop has ended.
@@ -205,7 +214,7 @@ impl Driver {
             .apps
             .iter()
             .flatten()
-            .any(|kept| kept.machine.as_ref().is_some_and(Machine::at_work));
+            .any(|kept| matches!(&kept.state, State::Awake(machine) if machine.at_work()));
         if busy || !self.writes.is_empty() {
             return false;
         }

@@ -1,15 +1,16 @@
 //! What the loop stands on, what it is told, and the handle that steers it.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Clock, Wall};
+use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{Kind, Token, ValueId};
-use wxtoken_core::refresh::Machine;
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
+use wxtoken_core::refresh::{Machine, Parked};
 use wxtoken_core::source::CredentialSource;
 use wxtoken_core::store::{Fence, Record, RecordStore};
 
@@ -68,17 +69,66 @@ pub(super) enum Input {
     Event(u32, Event),
     Command(Command),
     Apps(Vec<Spec>, oneshot::Sender<()>),
-    Added(Box<(Spec, Option<Box<Record>>)>),
+    /// A new app's record was looked for; it takes the place kept for it under this number.
+    Added(u32, Box<(Spec, Option<Box<Record>>)>),
     Stop(oneshot::Sender<()>),
 }
 
 /// One app kept.
 pub(super) struct Kept {
     pub(super) app: AppId,
-    /// Always there, but during a step.
-    pub(super) machine: Option<Machine>,
+    pub(super) state: State,
     pub(super) wake: Boot,
-    pub(super) absent_since: Option<Wall>,
+    /// Since when some kind has no live value; zero while all have.
+    pub(super) absent_since: Wall,
+}
+
+/// Where an app's machine is.
+pub(super) enum State {
+    /// Without a record, and not woken yet.
+    Unborn(Arc<Rules>, u64),
+    /// At rest, small.
+    Parked(Parked),
+    Awake(Box<Machine>),
+    /// In the middle of a step.
+    Out,
+}
+
+impl Kept {
+    /// The machine, to look at.
+    pub(super) fn machine(&self, own: Option<Fence>, now: Now) -> Option<Cow<'_, Machine>> {
+        match &self.state {
+            State::Unborn(rules, seed) => Some(Cow::Owned(born(rules, *seed, own, now))),
+            State::Parked(parked) => Some(Cow::Owned(parked.clone().wake(own, now))),
+            State::Awake(machine) => Some(Cow::Borrowed(machine)),
+            State::Out => None,
+        }
+    }
+
+    /// The machine, to step.
+    pub(super) fn take(&mut self, own: Option<Fence>, now: Now) -> Option<Box<Machine>> {
+        match std::mem::replace(&mut self.state, State::Out) {
+            State::Unborn(rules, seed) => Some(Box::new(born(&rules, seed, own, now))),
+            State::Parked(parked) => Some(Box::new(parked.wake(own, now))),
+            State::Awake(machine) => Some(machine),
+            State::Out => None,
+        }
+    }
+
+    /// Parks the machine if it is at rest.
+    pub(super) fn rest(&mut self, own: Option<Fence>, now: Now) {
+        self.state = match std::mem::replace(&mut self.state, State::Out) {
+            State::Awake(machine) => match machine.park(own, now) {
+                Ok(parked) => State::Parked(parked),
+                Err(machine) => State::Awake(machine),
+            },
+            other => other,
+        };
+    }
+}
+
+fn born(rules: &Arc<Rules>, seed: u64, own: Option<Fence>, now: Now) -> Machine {
+    Machine::restore(Arc::clone(rules), None, own, seed, now)
 }
 
 pub(super) type Write = Pin<Box<dyn Future<Output = (u32, Event)> + Send>>;

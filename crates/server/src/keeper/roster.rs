@@ -5,47 +5,73 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::Boot;
+use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{Kind, Lane, Token, ValueId};
 use wxtoken_core::refresh::Machine;
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::store::{Lease, Record};
 
 use super::driver::Driver;
-use super::parts::{Input, Kept, Spec};
+use super::parts::{Input, Kept, Spec, State};
 
 impl Driver {
     /// Takes an app over, with its record if it had one. Call before [`Self::run`] for all that are known at start.
     pub fn add(&mut self, spec: Spec, record: Option<&Record>) {
-        let now = self.parts.clock.now();
-        let Ok(index) = u32::try_from(self.apps.len()) else {
-            return;
-        };
-        let seed = self.parts.seed ^ u64::from(index).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let machine = Machine::restore(spec.rules, record, self.parts.own, seed, now);
-        self.parts.shelf.place(spec.app, &spec.kinds);
-        for kind in Kind::ALL {
-            if let Some(value) = machine.current(kind, now) {
-                self.parts
-                    .shelf
-                    .put(&spec.app, kind, Some(Arc::clone(value)));
-                self.parts.copies.changed(&spec.app, kind);
-            }
+        if let Some(index) = self.reserve(&spec) {
+            self.settle_in(index, spec, record);
         }
-        if machine.current(Kind::AccessToken, now).is_none() {
+    }
+
+    /// A number and a place on the shelf for an app.
+    fn reserve(&mut self, spec: &Spec) -> Option<u32> {
+        let index = u32::try_from(self.apps.len()).ok()?;
+        self.apps.push(None);
+        self.parts.shelf.place(spec.app, &spec.kinds, index);
+        Some(index)
+    }
+
+    /// The app moves into the place that was reserved for it.
+    pub(super) fn settle_in(&mut self, index: u32, spec: Spec, record: Option<&Record>) {
+        let now = self.parts.clock.now();
+        if self.parts.shelf.index_of(&spec.app) != Some(index) {
+            return; // removed meanwhile
+        }
+        let seed = self.parts.seed ^ u64::from(index).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let state = match record {
+            Some(record) => {
+                let machine = Machine::restore(spec.rules, Some(record), self.parts.own, seed, now);
+                self.hand_out(&spec.app, &machine, now);
+                State::Awake(Box::new(machine))
+            }
+            None => State::Unborn(spec.rules, seed),
+        };
+        let mut kept = Kept {
+            app: spec.app,
+            state,
+            wake: Boot::NEVER,
+            absent_since: Wall::default(),
+        };
+        kept.rest(self.parts.own, now);
+        if !matches!(kept.state, State::Parked(_)) {
             self.untried.insert(index);
         }
-        self.index.insert(spec.app, index);
-        let kept = Kept {
-            app: spec.app,
-            machine: Some(machine),
-            wake: Boot::NEVER,
-            absent_since: None,
-        };
-        self.apps.push(Some(Box::new(kept)));
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        if let Some(place) = self.apps.get_mut(at) {
+            *place = Some(kept);
+        }
         self.wake_at(index, now.boot);
         if let Some((token, id)) = spec.adopt {
             self.adopt(index, token, id);
+        }
+    }
+
+    /// What the record says is live is handed out at once.
+    fn hand_out(&self, app: &AppId, machine: &Machine, now: Now) {
+        for kind in Kind::ALL {
+            if let Some(value) = machine.current(kind, now) {
+                self.parts.shelf.put(app, kind, Some(Arc::clone(value)));
+                self.parts.copies.changed(app, kind);
+            }
         }
     }
 
@@ -54,7 +80,7 @@ impl Driver {
         let now = self.parts.clock.now();
         let held = self
             .kept(index)
-            .and_then(|kept| kept.machine.as_ref())
+            .and_then(|kept| kept.machine(self.parts.own, now))
             .is_some_and(|machine| {
                 machine
                     .lane_view(Lane::Classic, now)
@@ -69,17 +95,17 @@ impl Driver {
 
     pub(super) fn reconfigure(&mut self, specs: Vec<Spec>) {
         let stay: HashSet<AppId> = specs.iter().map(|spec| spec.app).collect();
-        let gone: Vec<AppId> = self
-            .index
-            .keys()
-            .filter(|app| !stay.contains(app))
-            .copied()
-            .collect();
+        let mut gone: Vec<AppId> = Vec::new();
+        self.parts.shelf.each(|app, _| {
+            if !stay.contains(app) {
+                gone.push(*app);
+            }
+        });
         for app in gone {
             self.remove(&app);
         }
         for spec in specs {
-            match self.index.get(&spec.app).copied() {
+            match self.parts.shelf.index_of(&spec.app) {
                 Some(index) => self.change(index, spec),
                 None => self.fetch_record(spec),
             }
@@ -87,7 +113,7 @@ impl Driver {
     }
 
     fn remove(&mut self, app: &AppId) {
-        let Some(index) = self.index.remove(app) else {
+        let Some(index) = self.parts.shelf.index_of(app) else {
             return;
         };
         self.parts.shelf.remove(app);
@@ -101,11 +127,13 @@ impl Driver {
     }
 
     fn change(&mut self, index: u32, spec: Spec) {
-        let Some(machine) = self.kept(index).and_then(|kept| kept.machine.as_ref()) else {
-            return;
-        };
-        let same = *machine.rules() == spec.rules && !spec.fresh_secret;
-        self.parts.shelf.place(spec.app, &spec.kinds);
+        let now = self.parts.clock.now();
+        let machine = self
+            .kept(index)
+            .and_then(|kept| kept.machine(self.parts.own, now));
+        let same =
+            machine.is_some_and(|machine| *machine.rules() == spec.rules && !spec.fresh_secret);
+        self.parts.shelf.place(spec.app, &spec.kinds, index);
         if !same {
             self.feed(index, Event::RulesChanged(spec.rules));
         }
@@ -115,16 +143,18 @@ impl Driver {
     }
 
     /// An app that is new to this process may have a record from an earlier life.
-    fn fetch_record(&self, spec: Spec) {
+    fn fetch_record(&mut self, spec: Spec) {
+        let Some(index) = self.reserve(&spec) else {
+            return;
+        };
         let (store, inbox) = (Arc::clone(&self.parts.store), self.inbox.clone());
-        self.parts.shelf.place(spec.app, &spec.kinds);
         tokio::spawn(async move {
             let lease = store.lease(&spec.app, Duration::ZERO).await;
             let record = match lease {
                 Ok(Lease::Won { record, .. }) => record,
                 Ok(Lease::Taken { .. }) | Err(_) => None,
             };
-            let _ = inbox.send(Input::Added(Box::new((spec, record))));
+            let _ = inbox.send(Input::Added(index, Box::new((spec, record))));
         });
     }
 }

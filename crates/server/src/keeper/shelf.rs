@@ -41,6 +41,8 @@ pub struct NoLive {
 /// One app's place on the shelf.
 #[derive(Debug)]
 struct Place {
+    /// The app's number in the loop.
+    index: u32,
     kinds: [bool; 3],
     values: [ArcSwapOption<Credential>; 3],
     absent: ArcSwapOption<NoLive>,
@@ -109,6 +111,16 @@ impl Shelf {
         self.bells[group(app)].subscribe()
     }
 
+    /// What is said of an app whose record is still being looked for.
+    pub(super) fn starting(&self) -> Arc<NoLive> {
+        Arc::clone(&self.starting)
+    }
+
+    /// The app's number in the loop.
+    pub(super) fn index_of(&self, app: &AppId) -> Option<u32> {
+        self.places.pin().get(app).map(|place| place.index)
+    }
+
     /// Whether an app is on the shelf.
     #[must_use]
     pub fn knows(&self, app: &AppId) -> bool {
@@ -126,11 +138,12 @@ impl Shelf {
         }
     }
 
-    /// Makes a place for an app, or changes which kinds it has; values that stay are kept.
-    pub fn place(&self, app: AppId, kinds: &[Kind]) {
+    /// Makes a place for an app, which has this number in the loop, or changes which kinds it has; values that stay are kept.
+    pub fn place(&self, app: AppId, kinds: &[Kind], index: u32) {
         let places = self.places.pin();
         let before = places.get(&app).cloned();
         let place = Place {
+            index,
             kinds: Kind::ALL.map(|kind| kinds.contains(&kind)),
             values: Kind::ALL.map(|kind| {
                 let kept = before

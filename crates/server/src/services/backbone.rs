@@ -199,6 +199,7 @@ async fn take_over(
     config: &Config,
     hash: &HashValue,
 ) -> Result<(), StartError> {
+    driver.reserve_for(config.apps.len());
     let mut specs: HashMap<AppId, Spec, foldhash::fast::RandomState> = specs(config, hash)
         .into_iter()
         .map(|spec| (spec.app, spec))

@@ -140,7 +140,7 @@ async fn readiness_lists_apps_that_lack_something_to_those_with_the_key() {
     let world = World::new();
     world
         .shelf
-        .place("wy1".parse().unwrap(), &[Kind::AccessToken]);
+        .place("wy1".parse().unwrap(), &[Kind::AccessToken], 1);
     let server = admin(&world, false, Some(ADMIN_KEY)).await;
     let listed = ask(&server, "GET /readyz?apps", &keyed(LOCAL)).await.json();
     assert_eq!(

@@ -419,6 +419,7 @@ async fn a_caller_sees_its_apps_page_by_page_and_no_values() {
         world.shelf.place(
             format!("wy{number:04}").parse().unwrap(),
             &[Kind::AccessToken],
+            number,
         );
     }
     let server = world.serve().await;

@@ -1,0 +1,265 @@
+//! A machine at rest, small: most apps hold one live token and wait, and there may be a hundred thousand of them.
+//!
+//! Parking keeps exactly what a resting machine needs. Whether that is enough is not argued but tested: a machine is parked
+//! only if waking what was kept gives an equal one, so whatever the rules come to hold, nothing is ever lost by it.
+
+use std::sync::Arc;
+
+use super::event::{CallId, SaveId};
+use super::lane::{Health, Held, LaneState, Outcome};
+use super::machine::{Handed, Known, Machine, Saving};
+use super::rules::Rules;
+use crate::budget::{BudgetKind, Budgets, Count};
+use crate::clock::{Boot, Now, Wall};
+use crate::credential::{Credential, Kind, Lane};
+use crate::retry::Jitter;
+use crate::store::Fence;
+
+/// Calls counted; nearly always of one kind only.
+#[derive(Debug, Clone)]
+enum Counts {
+    Only(BudgetKind, Count),
+    All(Box<Budgets>),
+}
+
+/// A machine that holds one live token, saved and handed out, and waits for its due time.
+#[derive(Debug, Clone)]
+pub struct Parked {
+    rules: Arc<Rules>,
+    handed: Arc<Credential>,
+    jitter: Jitter,
+    order: Wall,
+    due: Boot,
+    last_alive: Boot,
+    probe_due: Boot,
+    steady: i64,
+    counts: Counts,
+    known: Box<[Known]>,
+    lifetime: u32,
+    calls: u32,
+    saves: u32,
+    restored: bool,
+}
+
+impl Machine {
+    /// Parks the machine, if it is at rest; else gives it back.
+    ///
+    /// # Errors
+    /// The machine itself: something is under way, or it holds more than one quiet token.
+    pub fn park(mut self: Box<Self>, own: Option<Fence>, now: Now) -> Result<Parked, Box<Self>> {
+        if self.at_work() || self.current(Kind::AccessToken, now).is_none() {
+            return Err(self);
+        }
+        self.forget_what_has_passed(now);
+        match Parked::of(&self) {
+            Some(parked) if parked.clone().wake(own, now) == *self => Ok(parked),
+            _ => Err(self),
+        }
+    }
+
+    /// "Not before" a time that is over says nothing any more.
+    fn forget_what_has_passed(&mut self, now: Now) {
+        let wall = self.steady_wall(now);
+        let passed = |at: &mut Boot| {
+            if *at <= now.boot {
+                *at = Boot::default();
+            }
+        };
+        passed(&mut self.saving.not_before);
+        for count in &mut self.budgets.counts {
+            if count.used(wall) == 0 {
+                *count = Count::default();
+            }
+        }
+        for state in self.lanes.iter_mut().flatten() {
+            passed(&mut state.health.not_before);
+            passed(&mut state.health.hearsay_after);
+            passed(&mut state.wait_until);
+            passed(&mut state.force_gap_ends);
+            passed(&mut state.force_after);
+            if state.retry.trouble.is_none() {
+                passed(&mut state.retry.not_before);
+            }
+            // Whoever waited for a fetch to end has looked by now; only a lack of budget is still of interest.
+            state
+                .last
+                .take_if(|(outcome, _)| *outcome != Outcome::OverBudget);
+        }
+    }
+}
+
+impl Parked {
+    /// What a resting machine would be parked as; none if it surely holds more.
+    fn of(machine: &Machine) -> Option<Self> {
+        let handed = machine.handed[Kind::AccessToken.index()].current.as_ref()?;
+        let state = machine.lane(handed.lane?)?;
+        let held = state.held.as_ref()?;
+        let used = |kind: &BudgetKind| machine.budgets.counts[*kind as usize] != Count::default();
+        let mut kinds = BudgetKind::ALL.into_iter().filter(used);
+        let only = kinds.next().unwrap_or(BudgetKind::Stable);
+        let counts = match kinds.next() {
+            None => Counts::Only(only, machine.budgets.counts[only as usize]),
+            Some(_) => Counts::All(Box::new(machine.budgets)),
+        };
+        Some(Self {
+            rules: Arc::clone(&machine.rules),
+            handed: Arc::clone(handed),
+            jitter: machine.jitter,
+            order: held.order,
+            due: held.due,
+            last_alive: state.health.last_alive,
+            probe_due: state.health.probe_due,
+            steady: machine.steady,
+            counts,
+            known: machine.known.clone().into(),
+            lifetime: u32::try_from(held.lifetime).ok()?,
+            calls: machine.calls.0,
+            saves: machine.saving.last.0,
+            restored: held.restored,
+        })
+    }
+
+    /// The machine again, as it was.
+    #[must_use]
+    pub fn wake(self, own: Option<Fence>, now: Now) -> Machine {
+        let lane = self.handed.lane.unwrap_or(Lane::Stable);
+        let mut machine = Machine::empty(self.rules, own, self.jitter.0, now);
+        machine.steady = self.steady;
+        match self.counts {
+            Counts::Only(kind, count) => machine.budgets.counts[kind as usize] = count,
+            Counts::All(budgets) => machine.budgets = *budgets,
+        }
+        machine.known = self.known.into_vec();
+        machine.calls = CallId(self.calls);
+        machine.saving = Saving {
+            last: SaveId(self.saves),
+            ..Saving::default()
+        };
+        machine.lanes[lane.index()] = Some(Box::new(LaneState {
+            held: Some(Held {
+                token: self.handed.token.clone(),
+                id: self.handed.id,
+                sent: self.handed.sent,
+                order: self.order,
+                expires: self.handed.expires,
+                lifetime: self.lifetime.into(),
+                due: self.due,
+                dead: false,
+                restored: self.restored,
+            }),
+            health: Health {
+                last_alive: self.last_alive,
+                probe_due: self.probe_due,
+                ..Health::default()
+            },
+            ..LaneState::default()
+        }));
+        machine.handed[Kind::AccessToken.index()] = Handed {
+            generation: self.handed.generation,
+            id: Some(self.handed.id),
+            lane: self.handed.lane,
+            current: Some(self.handed),
+            staged: None,
+        };
+        machine
+    }
+
+    /// What is handed out.
+    #[must_use]
+    pub fn handed_out(&self) -> &Arc<Credential> {
+        &self.handed
+    }
+
+    /// The rules it follows.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::{Token, ValueId};
+    use crate::refresh::event::{CallId, Effect, Event};
+    use crate::refresh::rules::Lanes;
+    use crate::refresh::step;
+    use crate::source::{Answer, Minted, Reply};
+    use std::time::Duration;
+
+    const OWN: Option<Fence> = Some(Fence {
+        epoch: 1,
+        number: 1,
+    });
+
+    fn at(seconds: u64) -> Now {
+        Now {
+            wall: Wall(1_795_000_000_000 + seconds * 1000),
+            boot: Boot(1_000_000 + seconds * 1000),
+        }
+    }
+
+    /// A machine that has fetched its stable token, saved it and handed it out.
+    fn resting() -> Machine {
+        let rules = Arc::new(Rules::new(Lanes::Only(Lane::Stable)));
+        let (mut machine, mut effects) = step(
+            Machine::restore(rules, None, OWN, 1, at(0)),
+            Event::Due,
+            at(0),
+        );
+        while let Some(event) = effects.into_iter().find_map(answer) {
+            (machine, effects) = step(machine, event, at(0));
+        }
+        machine
+    }
+
+    fn answer(effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Note(call, ..) => Some(Event::Noted(call)),
+            Effect::Ask(call, ..) => Some(Event::Answered(call, minted())),
+            Effect::Save(save, ..) => Some(Event::Saved(save)),
+            _ => None,
+        }
+    }
+
+    fn minted() -> Answer {
+        let token = Token::new("token").unwrap();
+        let expires_in = Duration::from_secs(7200);
+        Answer {
+            reply: Reply::Minted(Minted {
+                token,
+                id: ValueId(7),
+                expires_in,
+            }),
+            upstream_time: None,
+        }
+    }
+
+    #[test]
+    fn a_resting_machine_parks_and_wakes_as_it_was() {
+        let machine = resting();
+        let parked = Box::new(machine).park(OWN, at(60)).expect("it is at rest");
+        let woken = parked.clone().wake(OWN, at(3600));
+        let again = Box::new(woken.clone())
+            .park(OWN, at(3600))
+            .expect("still at rest");
+        assert_eq!(woken, again.wake(OWN, at(3601)));
+        assert_eq!(woken.record(at(60)), resting().record(at(60)));
+    }
+
+    #[test]
+    fn a_machine_with_a_call_under_way_does_not_park() {
+        let (machine, effects) = step(resting(), Event::Due, at(7200 - 200));
+        assert!(
+            effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Note(CallId(2), ..)))
+        );
+        assert!(Box::new(machine).park(OWN, at(7200 - 200)).is_err());
+    }
+
+    #[test]
+    fn a_parked_machine_is_small() {
+        assert!(size_of::<Parked>() <= 128, "{}", size_of::<Parked>());
+    }
+}
