@@ -89,24 +89,43 @@ pub(crate) async fn read_many(
             batch.want.len()
         )));
     }
-    let caller = request.caller();
-    let answers =
-        future::join_all(batch.want.iter().map(|want| one(&services, caller, want))).await;
+    let answers = answers(&services, request.caller(), &batch.want).await;
     Ok(fresh_json(rendered(&services, &batch, &answers)).map(Body::from))
 }
 
 type Found = (CredentialKey, Arc<Credential>);
 
-/// What is there at once; or, where the first value is on its way, after the wait that any reader has.
-async fn one(services: &Services, caller: &Caller, want: &Want<'_>) -> Result<Found, ApiError> {
-    let key = door::may_read(caller, &want.appid, &want.kind)?;
+/// What is there is taken at once; for what is not, all wait together, as long as any reader does for a first value.
+async fn answers(
+    services: &Services,
+    caller: &Caller,
+    want: &[Want<'_>],
+) -> Vec<Result<Found, ApiError>> {
     let keeper = &services.keeper;
-    let value = match keeper.peek(&key) {
-        Err(Absent::NoLive(_)) => keeper.get(&key, services.limits.first_token_wait).await,
-        known => known,
+    let now = keeper.now();
+    let mut waiting = Vec::new();
+    let at_once = want.iter().enumerate().map(|(at, want)| {
+        let key = door::may_read(caller, &want.appid, &want.kind)?;
+        let value = keeper.shelf().peek(&key, now).map_err(|absent| {
+            if matches!(absent, Absent::NoLive(_)) {
+                waiting.push((at, key));
+            }
+            ApiError::absent(absent, now.wall)
+        });
+        Ok((key, value?))
+    });
+    let mut answers: Vec<_> = at_once.collect();
+    let wait = services.limits.first_token_wait;
+    let late = future::join_all(waiting.iter().map(|(_, key)| keeper.get(key, wait)));
+    let late = tokio::select! {
+        late = late => late,
+        () = services.stop.wait() => Vec::new(),
     };
-    let value = value.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?;
-    Ok((key, value))
+    for ((at, key), value) in waiting.into_iter().zip(late) {
+        let value = value.map_err(|absent| ApiError::absent(absent, keeper.now().wall));
+        answers[at] = value.map(|value| (key, value));
+    }
+    answers
 }
 
 fn rendered(
