@@ -19,6 +19,9 @@ use crate::http::stop::Stop;
 use crate::keeper::Keeper;
 use crate::telemetry::Metrics;
 
+/// Connections to the admin listeners that may be open at once.
+const ADMIN_CONNECTIONS: usize = 64;
+
 /// Listeners of one kind, bound, and what TLS they speak.
 struct Side {
     sockets: Vec<Socket>,
@@ -132,9 +135,12 @@ impl Bound {
         let api_tls = self
             .api
             .open(&Site::api(&services), &limits, stop, &mut open);
-        let admin_tls = self
-            .admin
-            .open(&admin::site(&admin_services), &limits, stop, &mut open);
+        let admin_tls = self.admin.open(
+            &admin::site(&admin_services),
+            &limits.apart(ADMIN_CONNECTIONS),
+            stop,
+            &mut open,
+        );
         Doors {
             api,
             admin,

@@ -37,6 +37,17 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+impl Limits {
+    /// The same, with connections of its own: so that a busy API leaves room for those who look after it.
+    #[must_use]
+    pub fn apart(&self, connections: usize) -> Self {
+        Self {
+            connections: Arc::new(Semaphore::new(connections)),
+            ..self.clone()
+        }
+    }
+}
+
 impl From<&Server> for Limits {
     fn from(server: &Server) -> Self {
         Self {
@@ -112,26 +123,34 @@ pub async fn serve(
             biased;
             () = stop.wait() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = accept(&socket, &limits) => accepted,
+            accepted = socket.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, peer, permit)) => {
-                seed = seed.wrapping_add(1);
-                let connection = Connection {
-                    peer,
-                    seed,
-                    site: site.clone(),
-                    limits: Arc::clone(&limits),
-                    stop: stop.clone(),
-                };
-                let tls = tls.clone();
-                connections.spawn(async move {
-                    connection.run(stream, tls).await;
-                    drop(permit);
-                });
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                refused(&socket, &error).await;
+                continue;
             }
-            Err(error) => refused(&socket, &error).await,
-        }
+        };
+        // Asked for only now: a listener that nobody comes to must not hold a permit that another needs.
+        let permit = tokio::select! {
+            biased;
+            () = stop.wait() => break,
+            permit = Arc::clone(&limits.connections).acquire_owned() => permit,
+        };
+        seed = seed.wrapping_add(1);
+        let connection = Connection {
+            peer,
+            seed,
+            site: site.clone(),
+            limits: Arc::clone(&limits),
+            stop: stop.clone(),
+        };
+        let tls = tls.clone();
+        connections.spawn(async move {
+            connection.run(stream, tls).await;
+            drop(permit);
+        });
     }
     drop(socket);
     let finished = async { while connections.join_next().await.is_some() {} };
@@ -139,19 +158,6 @@ pub async fn serve(
         tracing::warn!("some requests were cut off: they took longer than `server.shutdown_grace`");
     }
     connections.shutdown().await;
-}
-
-type Accepted = (
-    socket::Stream,
-    super::peer::Peer,
-    tokio::sync::OwnedSemaphorePermit,
-);
-
-async fn accept(socket: &Socket, limits: &Limits) -> io::Result<Accepted> {
-    let permit = Arc::clone(&limits.connections).acquire_owned().await;
-    let permit = permit.map_err(|_| io::Error::other("the listener is closed"))?;
-    let (stream, peer) = socket.accept().await?;
-    Ok((stream, peer, permit))
 }
 
 /// A connection that broke before it was accepted is nobody's fault; anything else (too many open files, mostly) is

@@ -182,6 +182,31 @@ async fn a_connection_beyond_the_limit_waits_for_its_turn() {
 }
 
 #[tokio::test]
+async fn a_listener_that_nobody_comes_to_holds_no_permit() {
+    let world = World::new();
+    let limits = Limits::from(&Server::default()).apart(1);
+    let mut addresses = Vec::new();
+    for _ in 0..3 {
+        let place = Listen::Tcp("127.0.0.1:0".parse().unwrap());
+        let socket = Socket::bind(&place).await.unwrap();
+        addresses.push(socket.address().unwrap());
+        let site = Site::api(&world.services);
+        tokio::spawn(serve(
+            socket,
+            None,
+            site,
+            limits.clone(),
+            world.stop.clone(),
+        ));
+    }
+    for address in addresses {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(plain_get().as_bytes()).await.unwrap();
+        assert_eq!(one(&mut stream).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn oversized_heads_and_nonsense_are_refused_and_the_server_goes_on() {
     let world = World::new();
     let server = world.serve().await;
