@@ -4,14 +4,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use wxtoken_server::clock::SystemClock;
 use wxtoken_server::store::{ExportKey, Exported, export};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::passphrase::{self, Seal};
-use crate::stored::{self, Stored};
 use crate::{runtime, settings, term};
+use wxtoken_server::store::configured::{self as stored, Stored};
 
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
@@ -59,7 +61,7 @@ struct Unwritable {
 /// Exports.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = settings::open(arguments.config.as_deref())?;
-    let stored = stored::open(&config.store)?;
+    let stored = stored::open(&config.store, Arc::new(SystemClock))?;
     let passphrase = match arguments.seal {
         Seal::Passphrase => Some(passphrase::new()?),
         Seal::Master => None,

@@ -3,14 +3,17 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
+use wxtoken_server::clock::SystemClock;
 use wxtoken_server::store::{ExportKey, import};
 
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::passphrase::{self, Seal};
-use crate::{runtime, settings, stored, term};
+use crate::{runtime, settings, term};
+use wxtoken_server::store::configured as stored;
 
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
@@ -54,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Seal::Passphrase => Some(passphrase::known()?),
         Seal::Master => None,
     };
-    let stored = stored::open_or_make(&config.store)?;
+    let stored = stored::open_or_make(&config.store, Arc::new(SystemClock))?;
     let key = passphrase.as_deref().map_or(
         ExportKey::Master(&stored.keys.current),
         ExportKey::Passphrase,

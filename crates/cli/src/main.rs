@@ -23,7 +23,6 @@ mod serve;
 mod settings;
 mod simulate;
 mod status;
-mod stored;
 mod surroundings;
 mod term;
 mod when;

@@ -14,8 +14,8 @@ use wxtoken_server::store::{EmbeddedStore, OpenError};
 use super::finding::{AppState, Setup};
 use crate::client::{Door, Server};
 use crate::status;
-use crate::stored::{self, NoStore};
 use crate::surroundings;
+use wxtoken_server::store::configured::{self as stored, NoStore};
 
 /// What one app costs: a stable call and a probe.
 const COST: [BudgetKind; 2] = [BudgetKind::Stable, BudgetKind::Probe];
@@ -38,7 +38,7 @@ impl Books {
         if !stored::exists(&config.store) {
             return (Self::None, None);
         }
-        match stored::open(&config.store) {
+        match stored::open(&config.store, Arc::new(SystemClock)) {
             Ok(stored) => (Self::Open(Arc::new(stored.store)), None),
             Err(NoStore::Open(OpenError::Held { holder, .. })) => (
                 Self::Server(told_by_server().await),

@@ -187,6 +187,12 @@ impl Machine {
             .filter(|name| self.raised & (1 << *name as u16) != 0)
     }
 
+    /// When WeChat takes the next forced refresh: 30 s after the last.
+    #[must_use]
+    pub fn next_force(&self, now: Now) -> Boot {
+        self.force_allowed_at(now)
+    }
+
     /// Whether calls or saves are under way.
     #[must_use]
     pub fn at_work(&self) -> bool {

@@ -124,6 +124,14 @@ impl Driver {
             let text = "only the access token of the stable lane can be forced".to_owned();
             return drop(answer.send(Ok(RefreshOutcome::Failed(text))));
         }
+        let next_force = machine.next_force(now).since(now.boot);
+        if force && next_force > 0 {
+            let text = format!(
+                "WeChat takes forced refreshes 30 s apart: the next one in {} s",
+                next_force.div_ceil(1000)
+            );
+            return drop(answer.send(Ok(RefreshOutcome::Failed(text))));
+        }
         let before = machine.current(key.kind, now).map(|value| value.generation);
         self.waiting
             .refresh(index, key, (force, before), now.boot, wait, answer);

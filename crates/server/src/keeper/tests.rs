@@ -304,3 +304,22 @@ async fn the_status_shows_lanes_and_budgets_and_no_value() {
     assert_eq!(status[0].budgets[1].1, 1, "one stable fetch today");
     assert!(!format!("{status:?}").contains(&token));
 }
+
+#[tokio::test]
+async fn a_second_forced_refresh_within_thirty_seconds_is_answered_at_once() {
+    let (world, _) = World::started().await;
+    world
+        .keeper
+        .refresh(key(), true, WAIT)
+        .await
+        .unwrap()
+        .unwrap();
+    let told = world
+        .keeper
+        .refresh(key(), true, WAIT)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(matches!(told, RefreshOutcome::Failed(text) if text.contains("30 s apart")));
+    assert_eq!(world.calls().1, 2);
+}

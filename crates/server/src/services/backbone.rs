@@ -18,16 +18,13 @@ use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore};
 use super::StartError;
 use crate::config::{self, App, Config};
 use crate::keeper::{Control, Copies, Driver, HashValue, Keeper, Parts, Shelf, Spec};
-use crate::store::{EmbeddedStore, MasterKey, MasterKeys};
+use crate::store::{EmbeddedStore, configured};
 use crate::wechat::{AppUpstream, Base, Options, WeChat};
 
 /// Questions that may wait for the loop at one time.
 const COMMANDS: usize = 1024;
 /// Changes a slow listener may fall behind.
 const NOTICES: usize = 4096;
-
-/// Where the embedded store's own master key lies, when the configuration gives none.
-const KEY_FILE: &str = "master.key";
 
 /// Store, client and keeper at work.
 pub struct Backbone {
@@ -47,6 +44,8 @@ pub struct Footing {
     pub copies: Arc<dyn Copies>,
     /// Where chance starts from.
     pub seed: u64,
+    /// Wraps the store: counts its writes.
+    pub wrap_store: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn RecordStore> + Send>,
     /// Wraps the client: counts its calls.
     pub wrap: Box<dyn FnOnce(WeChat) -> Arc<dyn CredentialSource> + Send>,
 }
@@ -72,10 +71,9 @@ impl Backbone {
         footing: Footing,
     ) -> Result<Self, StartError> {
         let now = config.load_full();
-        let keys = master_keys(&now.store)?;
-        let (folder, clock) = (now.store.path.clone(), Arc::clone(&footing.clock));
-        let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, keys, clock));
-        let store = Arc::new(opened.await.map_err(|_| StartError::Interrupted)??);
+        let (place, clock) = (now.store.clone(), Arc::clone(&footing.clock));
+        let opened = tokio::task::spawn_blocking(move || configured::open_or_make(&place, clock));
+        let store = Arc::new(opened.await.map_err(|_| StartError::Interrupted)??.store);
         let hasher = store.value_hasher();
         let hash: HashValue = Arc::new(move |value| hasher.id(value));
         let client = client(config, &now.upstream, Arc::clone(&hash))?;
@@ -84,7 +82,7 @@ impl Backbone {
         let parts = Parts {
             clock: Arc::clone(&footing.clock),
             source: (footing.wrap)(client),
-            store: Arc::clone(&store) as Arc<dyn RecordStore>,
+            store: (footing.wrap_store)(Arc::clone(&store)),
             own: Some(own_fence(store.as_ref(), &now).await?),
             shelf: Arc::clone(&shelf),
             notices: notices.clone(),
@@ -129,34 +127,6 @@ impl Backbone {
         self.control.stop().await;
         let _ = self.driver.await;
     }
-}
-
-fn master_keys(store: &config::Store) -> Result<MasterKeys, StartError> {
-    let current = match &store.master_key {
-        Some(key) => key.clone(),
-        None => {
-            make_folder(&store.path)?;
-            MasterKey::read_or_make_file(
-                &store.path.join(KEY_FILE),
-                &EmbeddedStore::file_in(&store.path),
-            )?
-        }
-    };
-    let previous = store.previous_master_key.clone();
-    Ok(MasterKeys { current, previous })
-}
-
-/// The folder of the store, closed to others, for the key that is made before the store is.
-fn make_folder(path: &std::path::Path) -> Result<(), StartError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new()
-        .mode(0o700)
-        .recursive(true)
-        .create(path);
-    made.map_err(|source| StartError::Folder {
-        path: path.into(),
-        source,
-    })
 }
 
 fn client(

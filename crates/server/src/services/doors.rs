@@ -90,6 +90,7 @@ pub struct Doors {
     /// Where the admin's pages are reached.
     pub admin: Vec<String>,
     services: Arc<Services>,
+    admin_services: Arc<AdminServices>,
     api_tls: Option<Arc<TlsDoor>>,
     admin_tls: Option<Arc<TlsDoor>>,
     open: JoinSet<()>,
@@ -145,6 +146,7 @@ impl Bound {
             api,
             admin,
             services,
+            admin_services,
             api_tls,
             admin_tls,
             open,
@@ -201,6 +203,7 @@ impl Doors {
     /// Callers and certificates change; connections stay.
     pub(super) fn reload(&self, new: &Config, troubles: &mut Vec<String>) {
         self.services.callers.replace(&new.callers);
+        self.admin_services.change_key(&new.admin);
         let sides = [
             (&self.api_tls, &new.server.tls),
             (&self.admin_tls, &new.admin.tls),

@@ -11,29 +11,16 @@ pub use running::{Reloaded, Running};
 
 use crate::http::listen::ListenError;
 use crate::http::listen::tls::TlsError;
-use crate::store::{KeyFileError, OpenError};
+use crate::store::configured::NoStore;
 use crate::wechat::{BuildError, NoBase};
 use wxtoken_core::store::StoreError;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The master key's file is unusable.
+    /// The store, its folder or its key cannot be used.
     #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// The store's folder cannot be made.
-    #[error(
-        "the store's folder {path} cannot be made: {source}; make it, or give [store] path one that can be"
-    )]
-    Folder {
-        /// Which folder.
-        path: std::path::PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    NoStore(#[from] NoStore),
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

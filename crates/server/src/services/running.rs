@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::http::stop::Stop;
 use crate::keeper::{Keeper, Notice};
 use crate::sink::Upkeep;
-use crate::telemetry::{MeteredSource, Metrics};
+use crate::telemetry::{MeteredSource, MeteredStore, Metrics};
 
 /// Ready at the latest this long after the start: one app's trouble makes no server unready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -64,11 +64,12 @@ impl Running {
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
         let (sinks, worker) = Upkeep::new(&config, Arc::clone(&metrics));
         let config = Arc::new(ArcSwap::from_pointee(config));
-        let counted = Arc::clone(&metrics);
+        let (counted, writes) = (Arc::clone(&metrics), Arc::clone(&metrics));
         let footing = Footing {
             clock: Arc::clone(&clock),
             copies: Arc::new(sinks.clone()),
             seed: seed(),
+            wrap_store: Box::new(move |store| Arc::new(MeteredStore::new(store, writes))),
             wrap: Box::new(move |client| {
                 Arc::new(MeteredSource::new(client, counted)) as Arc<dyn CredentialSource>
             }),
@@ -118,9 +119,6 @@ impl Running {
             needs_restart: changes.needs_restart,
             ..Reloaded::default()
         };
-        if changes.admin_access {
-            reloaded.needs_restart.push("admin");
-        }
         self.config.store(Arc::new(new));
         let new = self.config.load_full();
         self.doors.reload(&new, &mut reloaded.troubles);

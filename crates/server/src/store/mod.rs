@@ -3,6 +3,7 @@
 //! Every store keeps the contract of [`wxtoken_core::store::RecordStore`]; one suite checks them all.
 //! Must not know: when to refresh, who asks.
 
+pub mod configured;
 #[cfg(test)]
 pub(crate) mod contract;
 mod embedded;

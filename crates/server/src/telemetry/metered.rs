@@ -2,6 +2,7 @@
 //!
 //! Must not know: what is asked or stored.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,7 +108,7 @@ const fn ended_badly(trouble: Trouble) -> &'static str {
     }
 }
 
-/// Counts and times the writes of a store.
+/// Counts and times the writes of a store that others hold too.
 #[derive(Debug)]
 pub struct MeteredStore<S> {
     inner: S,
@@ -129,7 +130,7 @@ impl<S> MeteredStore<S> {
 }
 
 #[async_trait]
-impl<S: RecordStore> RecordStore for MeteredStore<S> {
+impl<S: Deref<Target: RecordStore> + Send + Sync> RecordStore for MeteredStore<S> {
     async fn load_all(&self, each: &mut (dyn FnMut(Loaded) + Send)) -> Result<(), StoreError> {
         self.inner.load_all(each).await
     }
@@ -302,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_fails_is_counted_and_its_error_passed_on() {
         let metrics = metrics();
-        let store = MeteredStore::new(Full, metrics.clone());
+        let store = MeteredStore::new(Arc::new(Full), metrics.clone());
         let record = Record::default();
         let written = store.write(&app(), &record, Fence::default()).await;
         assert!(matches!(written, Err(StoreError::Unavailable(_))));

@@ -90,6 +90,7 @@ impl World {
             clock: Arc::clone(&clock),
             copies: Arc::new(sinks.clone()),
             seed: 7,
+            wrap_store: Box::new(|store| store),
             wrap: Box::new(|client| Arc::new(client)),
         };
         let server = Backbone::start(&self.config, footing).await.unwrap();

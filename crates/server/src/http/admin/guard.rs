@@ -43,7 +43,7 @@ fn check(admin: &AdminServices, request: &Request) -> Result<(), ApiError> {
     }
     let sent = door::bearer(request.headers())?;
     let sent = std::str::from_utf8(sent).map_err(|_| ApiError::BadKey)?;
-    match admin.key {
+    match **admin.key.load() {
         Some(key) if key.is_of(sent) => Ok(()),
         Some(_) | None => Err(ApiError::BadKey),
     }

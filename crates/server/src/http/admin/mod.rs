@@ -14,6 +14,8 @@ mod guard;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use wxtoken_core::app::AppId;
 
 use super::listen::Site;
@@ -29,7 +31,7 @@ pub type AppName = Arc<dyn Fn(&AppId) -> Option<String> + Send + Sync>;
 /// What the admin handlers work with.
 pub struct AdminServices {
     services: Arc<Services>,
-    key: Option<KeyHash>,
+    key: ArcSwap<Option<KeyHash>>,
     open_metrics: bool,
     has_tls: bool,
     metrics: MetricsPage,
@@ -47,12 +49,17 @@ impl AdminServices {
     ) -> Arc<Self> {
         Arc::new(Self {
             services,
-            key: admin.key,
+            key: ArcSwap::from_pointee(admin.key),
             open_metrics: admin.open_metrics,
             has_tls: admin.tls.is_some(),
             metrics,
             name,
         })
+    }
+
+    /// The configuration has another key now.
+    pub fn change_key(&self, admin: &Admin) {
+        self.key.store(Arc::new(admin.key));
     }
 }
 

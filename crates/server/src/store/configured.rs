@@ -1,4 +1,4 @@
-//! Opens the store of a configuration for the subcommands that work on it while no server runs.
+//! Opens the store a configuration describes, with the master key it gives or the one that lies in its folder.
 
 use std::fs;
 use std::io;
@@ -6,23 +6,26 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wxtoken_server::clock::SystemClock;
-use wxtoken_server::config;
-use wxtoken_server::store::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError};
+use wxtoken_core::clock::Clock;
+
+use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError};
+use crate::config;
 
 /// Where the embedded store's own master key lies, when the configuration gives none.
 const KEY_FILE: &str = "master.key";
 
 /// Why the store cannot be worked on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoStore {
+pub enum NoStore {
     /// There is none.
     #[error(
         "there is no store in {0}: a server that has run with this configuration makes one; is [store] path right?"
     )]
     Missing(PathBuf),
     /// Its folder cannot be made.
-    #[error("the store's folder {path} cannot be made")]
+    #[error(
+        "the store's folder {path} cannot be made: {source}; make it, or give [store] path one that can be"
+    )]
     Folder {
         /// Which.
         path: PathBuf,
@@ -39,18 +42,24 @@ pub(crate) enum NoStore {
 }
 
 /// A store, and what it is sealed under.
-pub(crate) struct Stored {
-    pub(crate) store: EmbeddedStore,
-    pub(crate) keys: MasterKeys,
+pub struct Stored {
+    /// The store.
+    pub store: EmbeddedStore,
+    /// Its keys.
+    pub keys: MasterKeys,
 }
 
 /// Whether there is a store at all.
-pub(crate) fn exists(store: &config::Store) -> bool {
+#[must_use]
+pub fn exists(store: &config::Store) -> bool {
     EmbeddedStore::file_in(&store.path).exists()
 }
 
-/// Opens a store that is there.
-pub(crate) fn open(store: &config::Store) -> Result<Stored, NoStore> {
+/// Opens a store that is there. Blocks for a moment.
+///
+/// # Errors
+/// There is none, or it, or its key, cannot be used.
+pub fn open(store: &config::Store, clock: Arc<dyn Clock>) -> Result<Stored, NoStore> {
     if !exists(store) {
         return Err(NoStore::Missing(store.path.clone()));
     }
@@ -58,11 +67,14 @@ pub(crate) fn open(store: &config::Store) -> Result<Stored, NoStore> {
         Some(key) => key.clone(),
         None => MasterKey::read_file(&store.path.join(KEY_FILE))?,
     };
-    with_key(store, current)
+    with_key(store, current, clock)
 }
 
-/// Opens a store, or makes one.
-pub(crate) fn open_or_make(store: &config::Store) -> Result<Stored, NoStore> {
+/// Opens a store, or makes one. Blocks for a moment.
+///
+/// # Errors
+/// It, or its key, cannot be made or used.
+pub fn open_or_make(store: &config::Store, clock: Arc<dyn Clock>) -> Result<Stored, NoStore> {
     let folder = |source| NoStore::Folder {
         path: store.path.clone(),
         source,
@@ -79,12 +91,16 @@ pub(crate) fn open_or_make(store: &config::Store) -> Result<Stored, NoStore> {
             &EmbeddedStore::file_in(&store.path),
         )?,
     };
-    with_key(store, current)
+    with_key(store, current, clock)
 }
 
-fn with_key(store: &config::Store, current: MasterKey) -> Result<Stored, NoStore> {
+fn with_key(
+    store: &config::Store,
+    current: MasterKey,
+    clock: Arc<dyn Clock>,
+) -> Result<Stored, NoStore> {
     let previous = store.previous_master_key.clone();
     let keys = MasterKeys { current, previous };
-    let store = EmbeddedStore::open(&store.path, keys.clone(), Arc::new(SystemClock))?;
+    let store = EmbeddedStore::open(&store.path, keys.clone(), clock)?;
     Ok(Stored { store, keys })
 }
