@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
+mod clocks;
 mod faults;
 mod harness;
 mod restarts;
