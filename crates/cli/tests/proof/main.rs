@@ -1,0 +1,26 @@
+//! What the server promises, seen from outside: the real program as a process, a simulated WeChat that counts and judges,
+//! and nothing between them but sockets, signals and files.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking"
+)]
+#![allow(
+    clippy::too_many_lines,
+    reason = "a story is told in one piece, in the order in which it happens"
+)]
+
+mod chance;
+mod http;
+mod place;
+mod server;
+
+mod asking_again;
+mod bad_input;
+mod canary;
+mod disk;
+mod kills;
+mod lost_answers;
+mod needles;
+mod reloading;
+mod reports;
+mod stopping;
