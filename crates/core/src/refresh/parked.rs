@@ -22,6 +22,34 @@ enum Counts {
     All(Box<Budgets>),
 }
 
+/// A time within seven weeks after the request that brought the value, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Later(u32);
+
+impl Later {
+    /// Stands for "never", as a restored value was never seen alive in this life.
+    const NEVER: Self = Self(u32::MAX);
+
+    fn than(sent: Boot, at: Boot) -> Option<Self> {
+        if at == Boot::default() {
+            return Some(Self::NEVER);
+        }
+        let after = at.0.checked_sub(sent.0)?;
+        u32::try_from(after)
+            .ok()
+            .filter(|after| *after < u32::MAX)
+            .map(Self)
+    }
+
+    fn at(self, sent: Boot) -> Boot {
+        if self.0 == Self::NEVER.0 {
+            Boot::default()
+        } else {
+            sent.plus(self.0.into())
+        }
+    }
+}
+
 /// A machine that holds one live token, saved and handed out, and waits for its due time.
 #[derive(Debug, Clone)]
 pub struct Parked {
@@ -29,12 +57,12 @@ pub struct Parked {
     handed: Arc<Credential>,
     jitter: Jitter,
     order: Wall,
-    due: Boot,
-    last_alive: Boot,
-    probe_due: Boot,
     steady: i64,
     counts: Counts,
     known: Box<[Known]>,
+    due: Later,
+    last_alive: Later,
+    probe_due: Later,
     lifetime: u32,
     calls: u32,
     saves: u32,
@@ -106,9 +134,9 @@ impl Parked {
             handed: Arc::clone(handed),
             jitter: machine.jitter,
             order: held.order,
-            due: held.due,
-            last_alive: state.health.last_alive,
-            probe_due: state.health.probe_due,
+            due: Later::than(held.sent, held.due)?,
+            last_alive: Later::than(held.sent, state.health.last_alive)?,
+            probe_due: Later::than(held.sent, state.health.probe_due)?,
             steady: machine.steady,
             counts,
             known: machine.known.clone().into(),
@@ -143,13 +171,13 @@ impl Parked {
                 order: self.order,
                 expires: self.handed.expires,
                 lifetime: self.lifetime.into(),
-                due: self.due,
+                due: self.due.at(self.handed.sent),
                 dead: false,
                 restored: self.restored,
             }),
             health: Health {
-                last_alive: self.last_alive,
-                probe_due: self.probe_due,
+                last_alive: self.last_alive.at(self.handed.sent),
+                probe_due: self.probe_due.at(self.handed.sent),
                 ..Health::default()
             },
             ..LaneState::default()
@@ -248,6 +276,15 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_parks_after_a_restart_too() {
+        let record = resting().record(at(60));
+        let rules = Arc::new(Rules::new(Lanes::Only(Lane::Stable)));
+        let restored = Machine::restore(rules, Some(&record), OWN, 1, at(120));
+        let (machine, _) = step(restored, Event::Due, at(120));
+        assert!(Box::new(machine).park(OWN, at(120)).is_ok());
+    }
+
+    #[test]
     fn a_machine_with_a_call_under_way_does_not_park() {
         let (machine, effects) = step(resting(), Event::Due, at(7200 - 200));
         assert!(
@@ -260,6 +297,6 @@ mod tests {
 
     #[test]
     fn a_parked_machine_is_small() {
-        assert!(size_of::<Parked>() <= 128, "{}", size_of::<Parked>());
+        assert!(size_of::<Parked>() <= 112, "{}", size_of::<Parked>());
     }
 }

@@ -16,10 +16,9 @@ pub(crate) fn expires_in(credential: &Credential, now: Now) -> u64 {
     credential.left(now) / 1000
 }
 
-/// When it ends, in Unix seconds.
+/// The last whole Unix second at which it surely lives: never a moment beyond its end.
 pub(crate) fn expires_at(credential: &Credential, now: Now) -> u64 {
-    // Half a second up: the two clocks are read a moment apart, and the second must not flicker.
-    now.wall_at(credential.expires).plus(500).unix_seconds()
+    now.wall_at(credential.expires).unix_seconds()
 }
 
 /// The name of the field that holds the value: SDKs know two.
@@ -131,7 +130,7 @@ mod tests {
         assert_eq!(token["access_token"], "TOKEN");
         assert_eq!(token["lane"], "stable");
         assert_eq!(token["expires_in"], 7200);
-        assert_eq!(token["expires_at"], NOW.wall.unix_seconds() + 7201);
+        assert_eq!(token["expires_at"], NOW.wall.plus(7_200_999).unix_seconds());
         let ticket = rendered(Kind::JsapiTicket, "TICKET");
         assert_eq!(ticket["ticket"], "TICKET");
         assert_eq!(ticket.get("lane"), None);
