@@ -26,7 +26,8 @@ pub struct Driver {
     pub(super) inbox: mpsc::UnboundedSender<Input>,
     pub(super) heard: mpsc::UnboundedReceiver<Input>,
     pub(super) slots: Arc<Semaphore>,
-    pub(super) in_flight: usize,
+    /// Apps with a call or a save under way. What is due waits while there are too many.
+    pub(super) busy: usize,
     pub(super) waiting: Waiting,
     pub(super) tell: Tell,
     /// Apps that had nothing to hand out at the start and have not been tried yet.
@@ -50,7 +51,7 @@ impl Driver {
             writes: FuturesUnordered::new(),
             inbox,
             heard,
-            in_flight: 0,
+            busy: 0,
             waiting: Waiting::default(),
             untried: HashSet::new(),
             first_round: watch::Sender::new(false),
@@ -95,12 +96,7 @@ impl Driver {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Event(index, event) => {
-                if matches!(event, Event::Answered(..) | Event::Failed(..)) {
-                    self.in_flight = self.in_flight.saturating_sub(1);
-                }
-                self.feed(index, event);
-            }
+            Input::Event(index, event) => self.feed(index, event),
             Input::Command(command) => self.command(command),
             Input::Apps(specs, done) => {
                 self.reconfigure(specs);
@@ -130,7 +126,7 @@ impl Driver {
     /// When the loop must look again by itself. A refresh that is due waits for a free slot: the load on WeChat is bounded.
     fn next_due(&self) -> Boot {
         let wake = self.wakes.first().map_or(Boot::NEVER, |(at, _)| *at);
-        let wake = if self.in_flight < self.parts.max_in_flight {
+        let wake = if self.busy < self.parts.max_in_flight {
             wake
         } else {
             Boot::NEVER
@@ -141,7 +137,7 @@ impl Driver {
     fn ring(&mut self) {
         let now = self.parts.clock.now();
         self.waiting.expire(now, &self.parts.shelf);
-        while self.in_flight < self.parts.max_in_flight {
+        while self.busy < self.parts.max_in_flight {
             let Some((at, index)) = self.wakes.first().copied() else {
                 return;
             };
@@ -163,8 +159,10 @@ impl Driver {
         let Some(machine) = self.kept_mut(index).and_then(|kept| kept.take(own, now)) else {
             return;
         };
+        let was_busy = usize::from(machine.at_work());
         let (machine, effects) = step(*machine, event, now);
         let idle = !machine.at_work();
+        self.busy = self.busy + usize::from(!idle) - was_busy;
         if let Some(kept) = self.kept_mut(index) {
             kept.state = State::Awake(Box::new(machine));
         }

@@ -91,7 +91,6 @@ impl Driver {
     }
 
     fn ask(&mut self, index: u32, app: AppId, call: CallId, ask: Ask, timeout: u64) {
-        self.in_flight += 1;
         let (source, slots) = (Arc::clone(&self.parts.source), Arc::clone(&self.slots));
         let (clock, inbox) = (Arc::clone(&self.parts.clock), self.inbox.clone());
         let ends = clock.now().boot.plus(timeout);

@@ -122,6 +122,9 @@ impl Driver {
             .and_then(|at| self.apps.get_mut(at)?.take())
         {
             self.wakes.remove(&(kept.wake, index));
+            if matches!(&kept.state, State::Awake(machine) if machine.at_work()) {
+                self.busy -= 1;
+            }
         }
         self.waiting.forget(index);
     }

@@ -29,6 +29,8 @@ struct Script {
     down: Mutex<bool>,
     fetches: AtomicU64,
     probes: AtomicU64,
+    at_once: AtomicU64,
+    most_at_once: AtomicU64,
 }
 
 fn hash(value: &str) -> ValueId {
@@ -58,6 +60,10 @@ impl Script {
 #[async_trait]
 impl CredentialSource for Script {
     async fn ask(&self, _: &AppId, ask: Ask, _: Duration) -> Result<Answer, Failure> {
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
         if *self.down.lock().unwrap() {
             let trouble = Trouble::Passing(Passing::Unreachable);
             return Err(Failure {
@@ -322,4 +328,26 @@ async fn a_second_forced_refresh_within_thirty_seconds_is_answered_at_once() {
         .unwrap();
     assert!(matches!(told, RefreshOutcome::Failed(text) if text.contains("30 s apart")));
     assert_eq!(world.calls().1, 2);
+}
+
+#[tokio::test]
+async fn a_hundred_apps_that_are_due_together_are_fetched_a_few_at_a_time() {
+    let world = World::start();
+    let many = (0..100).map(|number| Spec {
+        app: format!("wx{number:02}").parse().unwrap(),
+        ..spec()
+    });
+    world.control.apps(many.collect()).await;
+    for number in 0..100 {
+        let key = CredentialKey {
+            app: format!("wx{number:02}").parse().unwrap(),
+            kind: Kind::AccessToken,
+        };
+        world.keeper.get(&key, WAIT).await.unwrap();
+    }
+    let most = world.script.most_at_once.load(Ordering::SeqCst);
+    assert!(
+        (1..=4).contains(&most),
+        "{most} calls at once; four are allowed"
+    );
 }
