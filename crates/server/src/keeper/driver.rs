@@ -77,8 +77,12 @@ impl Driver {
             self.first_round.send_replace(true);
         }
         loop {
-            let due = self.next_due();
             let clock = Arc::clone(&self.parts.clock);
+            // Before anything else, or questions that never cease would keep what is due waiting.
+            if self.next_due() <= clock.now().boot {
+                self.ring();
+            }
+            let due = self.next_due();
             tokio::select! {
                 biased;
                 Some((index, event)) = self.writes.next(), if !self.writes.is_empty() => {
@@ -86,7 +90,7 @@ impl Driver {
                 }
                 Some(input) = self.heard.recv() => self.take(input),
                 Some(command) = commands.recv() => self.take(Input::Command(command)),
-                () = clock.sleep_until(due), if due < Boot::NEVER => self.ring(),
+                () = clock.sleep_until(due), if due < Boot::NEVER => {}
             }
             if self.finished() {
                 return;
@@ -97,6 +101,8 @@ impl Driver {
     fn take(&mut self, input: Input) {
         match input {
             Input::Event(index, event) => self.feed(index, event),
+            // Whoever asks while all ends hears that it ends.
+            Input::Command(command) if self.stopping.is_some() => drop(command),
             Input::Command(command) => self.command(command),
             Input::Apps(specs, done) => {
                 self.reconfigure(specs);
@@ -123,21 +129,23 @@ impl Driver {
         }
     }
 
-    /// When the loop must look again by itself. A refresh that is due waits for a free slot: the load on WeChat is bounded.
+    /// When the loop must look again by itself.
     fn next_due(&self) -> Boot {
-        let wake = self.wakes.first().map_or(Boot::NEVER, |(at, _)| *at);
-        let wake = if self.busy < self.parts.max_in_flight {
-            wake
-        } else {
-            Boot::NEVER
-        };
-        wake.min(self.waiting.next_deadline())
+        let wake = self.wakes.first().filter(|_| self.may_begin());
+        wake.map_or(Boot::NEVER, |(at, _)| *at)
+            .min(self.waiting.next_deadline())
+    }
+
+    /// What is due waits for a free slot, from its note on: so the load on WeChat is bounded, and no call grows old while
+    /// it waits. At a stop nothing is begun any more.
+    fn may_begin(&self) -> bool {
+        self.stopping.is_none() && self.busy < self.parts.max_in_flight.max(1)
     }
 
     fn ring(&mut self) {
         let now = self.parts.clock.now();
         self.waiting.expire(now, &self.parts.shelf);
-        while self.busy < self.parts.max_in_flight {
+        while self.may_begin() {
             let Some((at, index)) = self.wakes.first().copied() else {
                 return;
             };
@@ -208,12 +216,7 @@ impl Driver {
         if self.stopping.is_none() {
             return false;
         }
-        let busy = self
-            .apps
-            .iter()
-            .flatten()
-            .any(|kept| matches!(&kept.state, State::Awake(machine) if machine.at_work()));
-        if busy || !self.writes.is_empty() {
+        if self.busy > 0 || !self.writes.is_empty() {
             return false;
         }
         if let Some(done) = self.stopping.take() {
@@ -222,3 +225,7 @@ impl Driver {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

@@ -1,0 +1,204 @@
+//! The loop's pace: what it starts at one time, what it does first, and what it leaves when it is to stop.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::poll_immediate;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use wxtoken_core::app::AppId;
+use wxtoken_core::budget::BudgetKind;
+use wxtoken_core::clock::{Boot, Clock, Now, Wall};
+use wxtoken_core::credential::{CredentialKey, Kind, Lane, Token, ValueId};
+use wxtoken_core::refresh::rules::{Lanes, Rules};
+use wxtoken_core::source::{Answer, Ask, CredentialSource, Failure, Minted, Reply};
+use wxtoken_core::store::Fence;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::keeper::{AppStatus, Copies, Keeper, Shelf, Spec};
+use crate::store::MemoryStore;
+
+const WAIT: Duration = Duration::from_secs(5);
+
+/// WeChat, that answers a question only when it is let.
+struct Gate {
+    asked: watch::Sender<usize>,
+    open: Semaphore,
+}
+
+#[async_trait]
+impl CredentialSource for Gate {
+    async fn ask(&self, _: &AppId, _: Ask, _: Duration) -> Result<Answer, Failure> {
+        let mut number = 0;
+        self.asked.send_modify(|asked| {
+            *asked += 1;
+            number = *asked;
+        });
+        self.open.acquire().await.unwrap().forget();
+        Ok(Answer {
+            reply: Reply::Minted(Minted {
+                token: Token::new(&format!("token-{number}")).unwrap(),
+                id: ValueId(number as u64),
+                expires_in: Duration::from_secs(7200),
+            }),
+            upstream_time: None,
+        })
+    }
+}
+
+struct NoCopies;
+
+impl Copies for NoCopies {
+    fn changed(&self, _: &AppId, _: Kind) {}
+    fn put_back(&self, _: &AppId, _: Kind) {}
+}
+
+struct World {
+    gate: Arc<Gate>,
+    clock: Arc<ManualClock>,
+    keeper: Keeper,
+    control: Control,
+    commands: mpsc::Sender<Command>,
+}
+
+fn app(number: usize) -> AppId {
+    format!("wx{number:02}").parse().unwrap()
+}
+
+impl World {
+    /// A loop that is ready to run, with so many apps that have nothing yet.
+    fn of(apps: usize, max_in_flight: usize) -> (Self, impl Future<Output = ()> + Send) {
+        let clock = Arc::new(ManualClock::new(Now {
+            wall: Wall(1_795_000_000_000),
+            boot: Boot(1_000_000),
+        }));
+        let gate = Arc::new(Gate {
+            asked: watch::Sender::new(0),
+            open: Semaphore::new(0),
+        });
+        let shelf = Arc::new(Shelf::new(clock.now()));
+        let (notices, _) = broadcast::channel(1024);
+        let (mut driver, control) = Driver::new(Parts {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            source: Arc::clone(&gate) as Arc<dyn CredentialSource>,
+            store: Arc::new(MemoryStore::new()),
+            own: Some(Fence {
+                epoch: 1,
+                number: 1,
+            }),
+            shelf: Arc::clone(&shelf),
+            notices: notices.clone(),
+            copies: Arc::new(NoCopies),
+            max_in_flight,
+            seed: 1,
+        });
+        for number in 0..apps {
+            let spec = Spec {
+                app: app(number),
+                rules: Arc::new(Rules::new(Lanes::Only(Lane::Stable))),
+                kinds: Box::new([Kind::AccessToken]),
+                adopt: None,
+                fresh_secret: false,
+            };
+            driver.add(spec, None);
+        }
+        let (commands, asked) = mpsc::channel(64);
+        let hash = Arc::new(|_: &str| ValueId(0));
+        let keeper = Keeper::new(
+            shelf,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            hash,
+            commands.clone(),
+            notices,
+        );
+        let world = Self {
+            gate,
+            clock,
+            keeper,
+            control,
+            commands,
+        };
+        (world, driver.run(asked))
+    }
+
+    async fn asked(&self, times: usize) {
+        let mut asked = self.gate.asked.subscribe();
+        asked.wait_for(|asked| *asked >= times).await.unwrap();
+    }
+
+    async fn got(&self, number: usize) {
+        let key = CredentialKey {
+            app: app(number),
+            kind: Kind::AccessToken,
+        };
+        self.keeper.get(&key, WAIT).await.unwrap();
+    }
+}
+
+/// The apps of which a stable call was counted.
+fn begun(states: &[AppStatus]) -> usize {
+    let of_stable = |state: &&AppStatus| {
+        let mut budgets = state.budgets.iter();
+        budgets.any(|(kind, used, _)| *kind == BudgetKind::Stable && *used > 0)
+    };
+    states.iter().filter(of_stable).count()
+}
+
+#[tokio::test]
+async fn many_apps_due_at_once_wait_for_a_free_slot_and_are_in_no_trouble() {
+    let (world, run) = World::of(20, 2);
+    tokio::spawn(run);
+    world.asked(2).await;
+    let states = world.keeper.status(None).await.unwrap();
+    assert_eq!(begun(&states), 2, "the others are not even noted");
+    world.clock.advance(Duration::from_secs(30));
+    world.gate.open.add_permits(20);
+    for number in 0..20 {
+        world.got(number).await;
+    }
+    assert_eq!(*world.gate.asked.borrow(), 20);
+    let states = world.keeper.status(None).await.unwrap();
+    let troubled = |state: &AppStatus| state.lanes.iter().any(|lane| lane.trouble.is_some());
+    assert!(!states.iter().any(troubled));
+}
+
+#[tokio::test]
+async fn what_is_due_comes_before_questions_however_many_there_are() {
+    let (world, run) = World::of(1, 2);
+    let (answer, answered) = oneshot::channel();
+    let question = Command::Status { app: None, answer };
+    world.commands.send(question).await.unwrap();
+    tokio::spawn(run);
+    assert_eq!(begun(&answered.await.unwrap()), 1);
+}
+
+#[tokio::test]
+async fn a_stop_lets_calls_under_way_end_and_begins_no_others() {
+    let (world, run) = World::of(2, 2);
+    tokio::spawn(run);
+    world.gate.open.add_permits(2);
+    world.got(0).await;
+    world.got(1).await;
+    let key = CredentialKey {
+        app: app(0),
+        kind: Kind::AccessToken,
+    };
+    let mut refresh = pin!(world.keeper.refresh(key, false, WAIT));
+    assert!(poll_immediate(&mut refresh).await.is_none());
+    world.asked(3).await;
+    let mut stop = pin!(world.control.stop());
+    assert!(poll_immediate(&mut stop).await.is_none());
+    assert!(
+        world.keeper.status(None).await.is_err(),
+        "nothing is answered that may begin something"
+    );
+    world.clock.advance(Duration::from_secs(7100));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    world.gate.open.add_permits(2);
+    stop.await;
+    assert_eq!(*world.gate.asked.borrow(), 3);
+}
