@@ -118,7 +118,8 @@ pub(crate) async fn read(
         };
         match changed {
             Ok(Some(other)) => value = other,
-            Ok(None) => {}
+            // The wait is over. What the client has may have died meanwhile, with nothing in its place.
+            Ok(None) => value = peek(services, key)?,
             Err(absent) => return Err(ApiError::absent(absent, keeper.now().wall)),
         }
     }
@@ -133,7 +134,7 @@ pub(crate) async fn read(
 fn peek(services: &Services, key: &CredentialKey) -> Result<Arc<Credential>, ApiError> {
     let peeked = services.keeper.peek(key);
     peeked.map_err(|absent| match absent {
-        Absent::NoLive(_) => ApiError::Stopping,
+        Absent::NoLive(_) if services.stop.is_told() => ApiError::Stopping,
         other => ApiError::absent(other, services.keeper.now().wall),
     })
 }

@@ -1,8 +1,10 @@
 //! `/v1`: credentials, batches, reports, the stream, what a caller sees, and every refusal.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::poll_immediate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wxtoken_core::credential::Kind;
@@ -11,6 +13,7 @@ use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 use crate::config::{KeyHash, Permission, Server};
 use crate::http::error::ApiError;
 use crate::http::listen::Site;
+use crate::http::native::credential;
 use crate::http::routes::Route;
 use crate::http::testing::{
     APP, FOREIGN_APP, KEY, NOW, WIDE_KEY, World, caller, credential_of, id_of, one_at_a_time,
@@ -237,6 +240,20 @@ async fn until(mut so: impl FnMut() -> bool) {
     while !so() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_long_poll_does_not_call_a_value_the_same_still_that_died_meanwhile() {
+    let world = World::new();
+    let key = World::key(Kind::AccessToken);
+    let value = world.services.keeper.peek(&key).unwrap();
+    let mut known = Vec::new();
+    crate::http::etag::push(&mut known, &value);
+    let wait = Duration::from_millis(20);
+    let mut polled = pin!(credential::read(&world.services, &key, &known, wait));
+    assert!(poll_immediate(&mut polled).await.is_none());
+    world.take_down(Kind::AccessToken);
+    assert!(matches!(polled.await, Err(ApiError::NoLive { .. })));
 }
 
 #[tokio::test]
