@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{broadcast, mpsc};
 use wxtoken_core::app::AppId;
+use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{CredentialKey, Kind, Lane, Token, ValueId};
 use wxtoken_core::refresh::rules::{Lanes, Rules};
@@ -286,6 +287,35 @@ async fn an_operators_refresh_tells_what_came_of_it() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_no_budget_allows_names_the_budget_of_its_lane() {
+    let (world, _) = World::started().await;
+    let mut rules = Rules::new(Lanes::Only(Lane::Classic));
+    rules.take_over = true;
+    rules.limits.per_day[BudgetKind::Classic as usize] = 1;
+    let classic = Spec {
+        app: "wx02".parse().unwrap(),
+        rules: Arc::new(rules),
+        ..spec()
+    };
+    let key = CredentialKey {
+        app: classic.app,
+        kind: Kind::AccessToken,
+    };
+    world.control.apps(vec![spec(), classic]).await;
+    world.keeper.get(&key, WAIT).await.unwrap();
+    let outcome = world
+        .keeper
+        .refresh(key, false, WAIT)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        matches!(outcome, RefreshOutcome::OverBudget(BudgetKind::Classic)),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
 async fn an_app_that_is_removed_is_unknown_at_once() {
     let (world, _) = World::started().await;
     world.control.apps(Vec::new()).await;
@@ -298,6 +328,7 @@ async fn an_app_that_is_removed_is_unknown_at_once() {
 async fn a_stop_ends_the_loop() {
     let (world, _) = World::started().await;
     world.control.stop().await;
+    world.keeper.gone().await;
     assert!(world.keeper.status(None).await.is_err());
 }
 

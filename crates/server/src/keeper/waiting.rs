@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::{Boot, Now, millis};
 use wxtoken_core::credential::{Credential, CredentialKey, Generation, Lane, Ticket, ValueId};
 use wxtoken_core::refresh::verdict::Verdict;
@@ -204,17 +205,13 @@ fn refreshed(
     if let Some(ticket) = Ticket::of(waiter.key.kind) {
         return ticket_refreshed(machine, waiter, ticket, current, before, now);
     }
-    let lanes = if force {
-        vec![Lane::Stable]
-    } else {
-        Lane::ALL.to_vec()
-    };
-    let views = lanes
+    let of_lane = |lane: Lane| Some((lane, machine.lane_view(lane, now)?));
+    let (lane, view) = Lane::ALL
         .into_iter()
-        .filter_map(|lane| machine.lane_view(lane, now));
-    let view = views
-        .filter(|view| ended_since(view, waiter.asked))
-        .max_by_key(|view| view.last.map(|(_, at)| at))?;
+        .filter(|lane| !force || *lane == Lane::Stable)
+        .filter_map(of_lane)
+        .filter(|(_, view)| ended_since(view, waiter.asked))
+        .max_by_key(|(_, view)| view.last.map(|(_, at)| at))?;
     match (view.last?.0, current) {
         (Outcome::New, Some(current)) if Some(current.generation) != before => {
             Some(RefreshOutcome::Refreshed(current))
@@ -225,11 +222,8 @@ fn refreshed(
             "WeChat answered with the value that is dead".to_owned(),
         )),
         (Outcome::Failed(trouble), _) => Some(RefreshOutcome::Failed(describe_trouble(trouble))),
-        (Outcome::OverBudget, _) => Some(RefreshOutcome::OverBudget(if force {
-            wxtoken_core::budget::BudgetKind::Forced
-        } else {
-            wxtoken_core::budget::BudgetKind::Stable
-        })),
+        (Outcome::OverBudget, _) if force => Some(RefreshOutcome::OverBudget(BudgetKind::Forced)),
+        (Outcome::OverBudget, _) => Some(RefreshOutcome::OverBudget(BudgetKind::of(lane))),
         (Outcome::StoreRefused, _) => Some(RefreshOutcome::Failed(
             "the store takes no writes, so nothing is fetched".to_owned(),
         )),
