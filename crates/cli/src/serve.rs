@@ -65,7 +65,7 @@ async fn serve(config: Config, file: Option<&Path>) -> Result<(), Failure> {
         () = stop.asked() => return Ok(()),
     };
     say_where(&running);
-    until_stopped(&running, file, &mut hangup, &mut stop).await;
+    until_stopped(&running, file, &mut hangup, &mut stop).await?;
     tracing::info!("stopping: requests in flight are answered first");
     tokio::select! {
         () = running.stop() => tracing::info!("stopped"),
@@ -96,10 +96,16 @@ async fn until_stopped(
     file: Option<&Path>,
     hangup: &mut Signal,
     stop: &mut ending::Stop,
-) {
+) -> Result<(), Failure> {
     loop {
         tokio::select! {
-            () = stop.asked() => return,
+            () = stop.asked() => return Ok(()),
+            // Better no server, which a supervisor starts again, than one whose tokens run out one by one.
+            () = running.keeper().gone() => {
+                return Err(anyhow::anyhow!(
+                    "what keeps tokens fresh has failed, see the log; start wxtoken again: nothing that lives is fetched anew"
+                ).into());
+            }
             _ = hangup.recv() => reload(running, file).await,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use wxtoken_core::store::Fence;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::keeper::{AppStatus, Copies, Keeper, Shelf, Spec};
+use crate::keeper::{AppStatus, Copies, Keeper, Notice, Shelf, Spec};
 use crate::store::MemoryStore;
 
 const WAIT: Duration = Duration::from_secs(5);
@@ -26,6 +27,7 @@ const WAIT: Duration = Duration::from_secs(5);
 struct Gate {
     asked: watch::Sender<usize>,
     open: Semaphore,
+    panics: AtomicBool,
 }
 
 #[async_trait]
@@ -37,6 +39,7 @@ impl CredentialSource for Gate {
             number = *asked;
         });
         self.open.acquire().await.unwrap().forget();
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "as asked");
         Ok(Answer {
             reply: Reply::Minted(Minted {
                 token: Token::new(&format!("token-{number}")).unwrap(),
@@ -77,6 +80,7 @@ impl World {
         let gate = Arc::new(Gate {
             asked: watch::Sender::new(0),
             open: Semaphore::new(0),
+            panics: AtomicBool::new(false),
         });
         let shelf = Arc::new(Shelf::new(clock.now()));
         let (notices, _) = broadcast::channel(1024);
@@ -162,6 +166,21 @@ async fn many_apps_due_at_once_wait_for_a_free_slot_and_are_in_no_trouble() {
     let states = world.keeper.status(None).await.unwrap();
     let troubled = |state: &AppStatus| state.lanes.iter().any(|lane| lane.trouble.is_some());
     assert!(!states.iter().any(troubled));
+}
+
+#[tokio::test]
+async fn an_app_whose_call_panicked_is_asked_for_again() {
+    let (world, run) = World::of(1, 2);
+    world.gate.panics.store(true, Ordering::SeqCst);
+    world.gate.open.add_permits(2);
+    let mut notices = world.keeper.subscribe();
+    tokio::spawn(run);
+    assert!(matches!(
+        notices.recv().await.unwrap(),
+        Notice::Trouble { .. }
+    ));
+    world.clock.advance(Duration::from_secs(60));
+    world.got(0).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Carrying out what a machine says: writes, calls, publications. Each outcome comes back as an event.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,10 +103,14 @@ impl Driver {
             };
             let left = Duration::from_millis(ends.since(clock.now().boot));
             let event = match slot {
-                Some(_slot) => match source.ask(&app, ask, left).await {
-                    Ok(answer) => Event::Answered(call, answer),
-                    Err(failure) => Event::Failed(call, failure),
-                },
+                Some(_slot) => {
+                    let asked = AssertUnwindSafe(source.ask(&app, ask, left));
+                    match asked.catch_unwind().await {
+                        Ok(Ok(answer)) => Event::Answered(call, answer),
+                        Ok(Err(failure)) => Event::Failed(call, failure),
+                        Err(_) => Event::Failed(call, broken()),
+                    }
+                }
                 None => Event::Failed(call, unsent()),
             };
             let _ = inbox.send(Input::Event(index, event));
@@ -172,6 +177,16 @@ impl Driver {
 
 fn later(clock: &dyn Clock, wait: Duration) -> Boot {
     clock.now().boot.plus(millis(wait))
+}
+
+/// The client panicked: an app whose call never ended would never be asked for again.
+fn broken() -> Failure {
+    tracing::error!("a call to WeChat panicked; it counts as cut off");
+    Failure {
+        trouble: Trouble::Passing(Passing::Cut),
+        sent: true,
+        upstream_time: None,
+    }
 }
 
 /// No slot came free in time: nothing was sent.

@@ -202,6 +202,11 @@ impl Keeper {
         self.ask(|answer| Command::Status { app, answer }).await
     }
 
+    /// Resolves once nobody keeps anything fresh any more: the loop was stopped, or it failed.
+    pub async fn gone(&self) {
+        self.commands.closed().await;
+    }
+
     /// Changes from now on. A receiver that lags is told so, and looks at the shelf.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
