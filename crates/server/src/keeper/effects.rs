@@ -91,7 +91,7 @@ impl Driver {
         }
     }
 
-    fn ask(&mut self, index: u32, app: AppId, call: CallId, ask: Ask, timeout: u64) {
+    fn ask(&self, index: u32, app: AppId, call: CallId, ask: Ask, timeout: u64) {
         let (source, slots) = (Arc::clone(&self.parts.source), Arc::clone(&self.slots));
         let (clock, inbox) = (Arc::clone(&self.parts.clock), self.inbox.clone());
         let ends = clock.now().boot.plus(timeout);
