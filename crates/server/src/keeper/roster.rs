@@ -22,6 +22,12 @@ impl Driver {
         }
     }
 
+    /// Whether an app has been taken over.
+    #[must_use]
+    pub fn has(&self, app: &AppId) -> bool {
+        self.parts.shelf.knows(app)
+    }
+
     /// A number and a place on the shelf for an app.
     fn reserve(&mut self, spec: &Spec) -> Option<u32> {
         let index = u32::try_from(self.apps.len()).ok()?;

@@ -3,6 +3,7 @@
 //! No rule and no door in here.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -107,7 +108,8 @@ impl Backbone {
 
     /// The configuration changed: apps come, go and change without a dropped request.
     pub async fn reload(&self, old: &Config, new: &Config) {
-        let mut specs = specs(new, &self.hash);
+        let mut specs = Specs::new(new, &self.hash);
+        let mut specs: Vec<Spec> = new.apps.iter().map(|app| specs.of(app)).collect();
         for spec in &mut specs {
             spec.fresh_secret = match (old.app(&spec.app), new.app(&spec.app)) {
                 (Some(old), Some(new)) => old != new,
@@ -170,12 +172,13 @@ async fn take_over(
     hash: &HashValue,
 ) -> Result<(), StartError> {
     driver.reserve_for(config.apps.len());
-    let mut specs: HashMap<AppId, Spec, foldhash::fast::RandomState> = specs(config, hash)
-        .into_iter()
-        .map(|spec| (spec.app, spec))
-        .collect();
+    let mut specs = Specs::new(config, hash);
     let mut each = |loaded: Loaded| match loaded {
-        Loaded::Record(app, record) => take_one(driver, &mut specs, app, &record),
+        Loaded::Record(app, record) => {
+            if let Some(app) = config.app(&app) {
+                driver.add(specs.of(app), Some(&record));
+            }
+        }
         Loaded::Damaged { app, reason } => {
             let app = app.map(|app| app.to_string());
             tracing::error!(
@@ -185,48 +188,55 @@ async fn take_over(
         }
     };
     store.load_all(&mut each).await?;
-    for spec in specs.into_values() {
-        driver.add(spec, None);
+    for app in &config.apps {
+        if !driver.has(&app.appid) {
+            driver.add(specs.of(app), None);
+        }
     }
     Ok(())
 }
 
-fn take_one(
-    driver: &mut Driver,
-    specs: &mut HashMap<AppId, Spec, foldhash::fast::RandomState>,
-    app: AppId,
-    record: &Record,
-) {
-    if let Some(spec) = specs.remove(&app) {
-        driver.add(spec, Some(record));
-    }
+/// Tells the keeper of apps; apps that are configured alike share their rules.
+struct Specs<'h> {
+    shared: HashMap<Rules, Arc<Rules>>,
+    timing: Timing,
+    hash: &'h HashValue,
 }
 
-/// Every app as the keeper is told of it; apps that are configured alike share their rules.
-fn specs(config: &Config, hash: &HashValue) -> Vec<Spec> {
-    let mut shared: HashMap<Rules, Arc<Rules>> = HashMap::new();
-    let timing = Timing {
-        classic_before: millis(config.refresh.classic_before),
-        stable_before: millis(config.refresh.stable_before),
-        probe_every: millis(config.refresh.probe_every),
-        ..Timing::ORDINARY
-    };
-    let spec = |app: &App| {
-        let rules = rules(app, timing);
-        let rules = shared
-            .entry(rules.clone())
-            .or_insert_with(|| Arc::new(rules));
+impl<'h> Specs<'h> {
+    fn new(config: &Config, hash: &'h HashValue) -> Self {
+        let timing = Timing {
+            classic_before: millis(config.refresh.classic_before),
+            stable_before: millis(config.refresh.stable_before),
+            probe_every: millis(config.refresh.probe_every),
+            ..Timing::ORDINARY
+        };
+        Self {
+            shared: HashMap::new(),
+            timing,
+            hash,
+        }
+    }
+
+    fn of(&mut self, app: &App) -> Spec {
+        let rules = rules(app, self.timing);
+        let shared = self.shared.entry(rules);
+        let rules = match shared {
+            Entry::Occupied(shared) => Arc::clone(shared.get()),
+            Entry::Vacant(new) => {
+                let rules = Arc::new(new.key().clone());
+                Arc::clone(new.insert(rules))
+            }
+        };
+        let adopt = app.initial_token();
         Spec {
             app: app.appid,
-            rules: Arc::clone(rules),
+            rules,
             kinds: app.kinds.iter().collect(),
-            adopt: app
-                .initial_token()
-                .map(|token| (token.clone(), hash(token.expose()))),
+            adopt: adopt.map(|token| (token.clone(), (self.hash)(token.expose()))),
             fresh_secret: false,
         }
-    };
-    config.apps.iter().map(spec).collect()
+    }
 }
 
 fn rules(app: &App, timing: Timing) -> Rules {
