@@ -14,7 +14,7 @@ use wxtoken_core::clock::{Clock, millis};
 use wxtoken_core::credential::{Kind, Lane};
 use wxtoken_core::refresh::rules::{Lanes, Rules, Timing};
 use wxtoken_core::source::CredentialSource;
-use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore};
+use wxtoken_core::store::{Fence, Lease, Loaded, RecordStore};
 
 use super::StartError;
 use crate::config::{self, App, Config};
