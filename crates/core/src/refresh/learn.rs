@@ -149,7 +149,7 @@ impl Machine {
             restored: true,
         };
         self.displace(lane, now);
-        let probe_due = self.first_probe(now);
+        let probe_due = self.first_probe(lane, now);
         let state = self.lane_mut(lane);
         state.held = Some(held);
         state.stuck = false;

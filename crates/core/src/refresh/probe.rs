@@ -61,23 +61,32 @@ impl Machine {
         lane == Lane::Classic || (self.rules.watched && lane == self.primary())
     }
 
-    fn probe_interval(&mut self, now: Now) -> u64 {
-        let lanes = Lane::ALL
-            .into_iter()
-            .filter(|lane| self.in_use(*lane) && self.probed_regularly(*lane));
-        let lanes = u64::try_from(lanes.count()).unwrap_or(1).max(1);
+    /// How far apart a lane's regular probes are. The lane that is handed out comes first; a standby's copies nobody holds,
+    /// so where both are probed it is looked at less often.
+    fn probe_interval(&mut self, lane: Lane, now: Now) -> u64 {
         // Half a day's probes are kept for reported deaths: the regular ones stay within the other half, and where
         // replicas share it they slow down together.
         let spent = self.spent(BudgetKind::Probe, now);
         let half = u64::from(spent.limit) / 2;
-        let least = 30 * 3_600_000 * lanes / half.max(1);
+        let least = 30 * 3_600_000 / half.max(1);
+        let primary = self.primary();
+        let both = self.in_use(primary.other())
+            && self.probed_regularly(primary.other())
+            && self.probed_regularly(primary);
+        let every = self.rules.timing.probe_every.max(least);
+        let every = match (both, lane == primary) {
+            (false, _) => every,
+            // Of the two together: three quarters and a quarter.
+            (true, true) => every.max(least * 4 / 3),
+            (true, false) => every.max(least * 4),
+        };
         let crowded = u64::from(spent.used) > half - half / 8;
-        let every = self.rules.timing.probe_every.max(least) * if crowded { 4 } else { 1 };
+        let every = every * if crowded { 4 } else { 1 };
         every - self.jitter.below(every / 10 + 1)
     }
 
-    pub(super) fn first_probe(&mut self, now: Now) -> Boot {
-        now.boot.plus(self.probe_interval(now))
+    pub(super) fn first_probe(&mut self, lane: Lane, now: Now) -> Boot {
+        now.boot.plus(self.probe_interval(lane, now))
     }
 
     pub(super) fn found_alive(
@@ -88,7 +97,7 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let probe_due = self.first_probe(now);
+        let probe_due = self.first_probe(lane, now);
         let gap = PROBE_GAP.max(self.spent(Task::Probe(lane).budget(), now).spacing());
         self.adopt_if_alive(lane, about, sent, now);
         let state = self.lane_mut(lane);
@@ -163,7 +172,7 @@ impl Machine {
             effects.push(Effect::Alarm(super::alarm::Alarm::AdoptionRefused));
             return;
         }
-        let again = self.first_probe(now);
+        let again = self.first_probe(lane, now);
         let state = self.lane_mut(lane);
         let Some(held) = state.held.as_ref().filter(|held| Some(held.id) == about) else {
             return;
@@ -209,7 +218,7 @@ impl Machine {
 
     pub(super) fn probe_failed(&mut self, lane: Lane, trouble: Trouble, now: Now) {
         let spent = self.spent(Task::Probe(lane).budget(), now);
-        let regular = self.probe_interval(now);
+        let regular = self.probe_interval(lane, now);
         let mut jitter = self.jitter;
         let state = self.lane_mut(lane);
         let left = state.left(now);

@@ -157,7 +157,7 @@ impl Machine {
         let order = self.next_order(lane, sent, now);
         self.displace(lane, now);
         let due = self.due_for(lane, expires, lifetime, now);
-        let probe_due = self.first_probe(now);
+        let probe_due = self.first_probe(lane, now);
         let state = self.lane_mut(lane);
         state.held = Some(Held {
             token: minted.token,

@@ -283,6 +283,28 @@ fn rule_8_stable_values_are_probed_regularly_where_sinks_are_watched_and_else_no
 }
 
 #[test]
+fn rule_8_a_standby_takes_no_probe_from_the_lane_that_is_handed_out() {
+    let watched = Rules {
+        watched: true,
+        ..both(Lane::Stable)
+    };
+    let mut bench = Bench::new(watched);
+    bench.answer_to("stable", "a", FULL);
+    bench.answer_to("classic", "c", FULL);
+    let (start, mut last, mut standby) = (bench.now.boot, bench.now.boot, 0);
+    while bench.now.boot.since(start) < HOUR / 2 {
+        if bench.next_ask(61 * SECOND) == "probe a" {
+            assert!(bench.now.boot.since(last) <= 61 * SECOND, "every minute");
+            last = bench.now.boot;
+        } else {
+            standby += 1;
+        }
+        bench.alive();
+    }
+    assert!((9..=13).contains(&standby), "{standby} looks at the standby");
+}
+
+#[test]
 fn rule_8_a_sinks_entry_is_put_back_only_after_a_probe_said_it_is_alive() {
     let mut bench = grown(stable());
     bench.report(Kind::AccessToken, "a", Evidence::Sink);
