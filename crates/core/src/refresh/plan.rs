@@ -138,22 +138,23 @@ impl Machine {
         false
     }
 
-    /// No budget now: look again in some minutes.
+    /// No budget now: look again in some minutes, or when what lives has ended: half of the budget is kept for that.
     fn postpone(&mut self, task: Task, now: Now) {
         let later = now.boot.plus(240_000 + self.jitter.below(120_000));
         match task {
             Task::Classic | Task::Stable | Task::Forced => {
                 let Some(lane) = task.fetches() else { return };
                 let state = self.lane_mut(lane);
-                state.retry.not_before = later;
+                let ends = state.left(now).map_or(later, |left| now.boot.plus(left));
+                state.retry.not_before = later.min(ends);
                 state.nudge = None;
                 state.last = Some((Outcome::OverBudget, now.boot));
             }
             Task::Ticket(ticket) => {
-                self.tickets[ticket as usize]
-                    .get_or_insert_default()
-                    .retry
-                    .not_before = later;
+                let state = self.tickets[ticket as usize].get_or_insert_default();
+                let held = state.held.as_ref().map(|held| held.expires);
+                let ends = held.filter(|ends| *ends > now.boot).unwrap_or(later);
+                state.retry.not_before = later.min(ends);
             }
             Task::Probe(lane) => self.lane_mut(lane).health.not_before = later,
         }

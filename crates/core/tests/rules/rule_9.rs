@@ -216,3 +216,15 @@ fn rule_9_calls_made_without_a_lease_come_on_top_of_what_the_store_counted() {
     bench.lease_won(2);
     assert_eq!(bench.machine.budget(BudgetKind::Stable, bench.now).0, 2);
 }
+
+#[test]
+fn rule_9_what_was_put_off_for_want_of_budget_is_fetched_once_nothing_lives() {
+    let mut bench = Bench::with_token(limited(stable(), BudgetKind::Stable, 4), "a");
+    bench.pass(MINUTE);
+    bench.nudge(false);
+    let left = bench.left();
+    bench.answer("a", left / SECOND);
+    let ends = bench.now.boot.plus(bench.left());
+    assert_eq!(bench.next_ask(3 * HOUR), "stable");
+    assert_eq!(bench.now.boot, ends, "two of four are spent, so not before");
+}
