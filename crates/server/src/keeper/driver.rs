@@ -2,7 +2,7 @@
 //!
 //! One loop drives every app, for a task per app would cost more memory than its machine does.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -13,7 +13,7 @@ use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::step;
 
 use super::handle::Command;
-use super::parts::{Control, Input, Kept, Parts, State, Write};
+use super::parts::{Control, Input, Kept, Parts, Spec, State, Write};
 use super::tell::Tell;
 use super::waiting::Waiting;
 
@@ -28,6 +28,8 @@ pub struct Driver {
     pub(super) slots: Arc<Semaphore>,
     /// Apps with a call or a save under way. What is due waits while there are too many.
     pub(super) busy: usize,
+    /// Apps whose record is being looked for, as the configuration has them by now.
+    pub(super) arriving: HashMap<u32, Spec>,
     pub(super) waiting: Waiting,
     pub(super) tell: Tell,
     /// Apps that had nothing to hand out at the start and have not been tried yet.
@@ -52,6 +54,7 @@ impl Driver {
             inbox,
             heard,
             busy: 0,
+            arriving: HashMap::new(),
             waiting: Waiting::default(),
             untried: HashSet::new(),
             first_round: watch::Sender::new(false),
@@ -108,9 +111,10 @@ impl Driver {
                 self.reconfigure(specs);
                 let _ = done.send(());
             }
-            Input::Added(index, added) => {
-                let (spec, record) = *added;
-                self.settle_in(index, spec, record.as_deref());
+            Input::Added(index, record) => {
+                if let Some(spec) = self.arriving.remove(&index) {
+                    self.settle_in(index, spec, record.as_deref());
+                }
             }
             Input::Stop(done) => {
                 self.stopping = Some(done);

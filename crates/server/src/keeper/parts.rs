@@ -69,8 +69,8 @@ pub(super) enum Input {
     Event(u32, Event),
     Command(Command),
     Apps(Vec<Spec>, oneshot::Sender<()>),
-    /// A new app's record was looked for; it takes the place kept for it under this number.
-    Added(u32, Box<(Spec, Option<Box<Record>>)>),
+    /// A new app's record was looked for; the app takes the place kept for it under this number.
+    Added(u32, Option<Box<Record>>),
     Stop(oneshot::Sender<()>),
 }
 

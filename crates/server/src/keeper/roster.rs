@@ -39,9 +39,6 @@ impl Driver {
     /// The app moves into the place that was reserved for it.
     pub(super) fn settle_in(&mut self, index: u32, spec: Spec, record: Option<&Record>) {
         let now = self.parts.clock.now();
-        if self.parts.shelf.index_of(&spec.app) != Some(index) {
-            return; // removed meanwhile
-        }
         let seed = self.parts.seed ^ u64::from(index).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let state = match record {
             Some(record) => {
@@ -123,6 +120,7 @@ impl Driver {
             return;
         };
         self.parts.shelf.remove(app);
+        self.arriving.remove(&index);
         if let Some(kept) = usize::try_from(index)
             .ok()
             .and_then(|at| self.apps.get_mut(at)?.take())
@@ -143,6 +141,10 @@ impl Driver {
         let same =
             machine.is_some_and(|machine| *machine.rules() == spec.rules && !spec.fresh_secret);
         self.parts.shelf.place(spec.app, &spec.kinds, index);
+        if let Some(arriving) = self.arriving.get_mut(&index) {
+            *arriving = spec;
+            return;
+        }
         if !same {
             self.feed(index, Event::RulesChanged(spec.rules));
         }
@@ -157,13 +159,15 @@ impl Driver {
             return;
         };
         let (store, inbox) = (Arc::clone(&self.parts.store), self.inbox.clone());
+        let app = spec.app;
+        self.arriving.insert(index, spec);
         tokio::spawn(async move {
-            let lease = store.lease(&spec.app, Duration::ZERO).await;
+            let lease = store.lease(&app, Duration::ZERO).await;
             let record = match lease {
                 Ok(Lease::Won { record, .. }) => record,
                 Ok(Lease::Taken { .. }) | Err(_) => None,
             };
-            let _ = inbox.send(Input::Added(index, Box::new((spec, record))));
+            let _ = inbox.send(Input::Added(index, record));
         });
     }
 }

@@ -325,6 +325,30 @@ async fn an_app_that_is_removed_is_unknown_at_once() {
 }
 
 #[tokio::test]
+async fn a_second_reload_counts_for_an_app_whose_record_is_still_looked_for() {
+    let (world, _) = World::started().await;
+    let new = Spec {
+        app: "wx02".parse().unwrap(),
+        ..spec()
+    };
+    let mut rules = Rules::new(Lanes::Only(Lane::Stable));
+    rules.kinds[Kind::JsapiTicket.index()] = true;
+    let changed = Spec {
+        rules: Arc::new(rules),
+        kinds: Box::new([Kind::AccessToken, Kind::JsapiTicket]),
+        ..new.clone()
+    };
+    let first = world.control.apps(vec![spec(), new.clone()]);
+    let second = world.control.apps(vec![spec(), changed]);
+    futures_util::join!(first, second);
+    let key = CredentialKey {
+        app: new.app,
+        kind: Kind::JsapiTicket,
+    };
+    assert!(world.keeper.get(&key, WAIT).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_stop_ends_the_loop() {
     let (world, _) = World::started().await;
     world.control.stop().await;
