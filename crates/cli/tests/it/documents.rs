@@ -35,12 +35,60 @@ fn heading_levels(text: &str) -> Vec<usize> {
 }
 
 #[test]
-fn both_readmes_have_the_same_headings_commands_and_tables() {
-    let (english, chinese) = (document("README.md"), document("README.zh-CN.md"));
-    assert_eq!(heading_levels(&english), heading_levels(&chinese));
-    assert_eq!(blocks(&english), blocks(&chinese));
-    let rows = |text: &str| text.lines().filter(|line| line.starts_with('|')).count();
-    assert_eq!(rows(&english), rows(&chinese));
+fn each_document_has_the_same_headings_commands_tables_and_lists_in_both_languages() {
+    let begins = |text: &str, with: &[&str]| {
+        text.lines()
+            .filter(|l| with.iter().any(|w| l.starts_with(w)))
+            .count()
+    };
+    for name in ["README", "docs/adopt", "docs/deploy"] {
+        let (english, chinese) = (
+            document(&format!("{name}.md")),
+            document(&format!("{name}.zh-CN.md")),
+        );
+        assert_eq!(heading_levels(&english), heading_levels(&chinese), "{name}");
+        assert_eq!(blocks(&english), blocks(&chinese), "{name}");
+        for with in [&["|"][..], &["- "], &["1.", "2.", "3.", "4.", "5."]] {
+            assert_eq!(
+                begins(&english, with),
+                begins(&chinese, with),
+                "{name}: {with:?}"
+            );
+        }
+    }
+}
+
+/// The files a document links to, without anchors; addresses elsewhere are left out.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'));
+    let files = targets.map(|(target, _)| target.split('#').next().unwrap_or_default());
+    files
+        .filter(|target| !target.is_empty() && !target.contains("://"))
+        .collect()
+}
+
+#[test]
+fn every_link_of_the_documents_leads_to_a_file_that_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for name in [
+        "README.md",
+        "README.zh-CN.md",
+        "ARCHITECTURE.md",
+        "docs/adopt.md",
+        "docs/adopt.zh-CN.md",
+        "docs/deploy.md",
+        "docs/deploy.zh-CN.md",
+    ] {
+        let text = document(name);
+        let folder = root.join(name).parent().unwrap().to_owned();
+        assert!(!links(&text).is_empty(), "{name} links nowhere");
+        for target in links(&text) {
+            assert!(folder.join(target).exists(), "{name} links to {target}");
+        }
+    }
 }
 
 #[test]
