@@ -129,7 +129,7 @@ fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
         "示例:
   wxtoken demo                          # 一条命令看到完整效果,不需要微信账号
-  wxtoken init && wxtoken serve         # 写出配置,然后启动
+  wxtoken init                          # 写出配置和密钥,并说明接下来做什么
   wxtoken check                         # 哪里不对、怎么改
   wxtoken explain 40164                 # 错误码是什么意思
 
@@ -137,7 +137,7 @@ fn epilogue(lang: Lang) -> &'static str {
 退出码 0 成功,1 失败,2 用法或配置有误。",
         "Examples:
   wxtoken demo                          # see all of it in one command; no WeChat account needed
-  wxtoken init && wxtoken serve         # write a configuration, then start
+  wxtoken init                          # write a configuration and keys; says what comes next
   wxtoken check                         # what is wrong, and how to put it right
   wxtoken explain 40164                 # what an error code means
 

@@ -23,7 +23,7 @@ pub(crate) enum InvalidFault {
     #[error("count is a whole number")]
     Count,
     /// No fault of that name, or not with these parameters.
-    #[error("{why}; faults and their parameters are:\n{}", known())]
+    #[error("{}; faults and their parameters are:\n{}", briefly(why), known())]
     Unknown {
         /// What is wrong.
         why: serde_json::Error,
@@ -63,6 +63,16 @@ impl FromStr for Wanted {
     }
 }
 
+/// What is wrong, without the list of names that follows anyway.
+fn briefly(why: &serde_json::Error) -> String {
+    let why = why.to_string();
+    match why.split_once(", expected one of ") {
+        Some((what, _)) if what.starts_with("unknown variant") => "there is no such fault".into(),
+        Some((what, _)) => what.into(),
+        None => why,
+    }
+}
+
 fn known() -> String {
     let one = |fault: &wxtoken_simulator::FaultInfo| match fault.parameters {
         "" => format!("  {}", fault.name),
@@ -97,7 +107,8 @@ mod tests {
     #[test]
     fn what_is_no_fault_is_answered_with_all_there_are() {
         let why = |text: &str| text.parse::<Wanted>().unwrap_err().to_string();
-        assert!(why("dealy").contains("delay"));
+        assert!(why("dealy").contains("  delay (ms"));
+        assert_eq!(why("dealy").matches("html-200").count(), 1);
         assert!(why("delay,ms=soon").contains("ms=1000"));
         assert!(why("delay,500").contains("KEY=VALUE"));
         assert!(why("busy,count=often").contains("whole number"));

@@ -27,8 +27,8 @@ SIGTERM 或 Ctrl-C:不再接受新请求,处理完手上的请求后退出;再�
   kill -HUP $(pidof wxtoken)              # read the configuration again; no request is dropped
 
 SIGTERM or Ctrl-C: nothing new is taken, requests in flight are answered, then it ends; a second one
-ends it at once. A wrong configuration exits with 2; at a reload it changes nothing, and the log says
-why. The log goes to standard error, as text on a terminal, else as JSON.",
+ends it at once. A wrong configuration exits with 2; at a reload it changes nothing, and the log
+says why. The log goes to standard error, as text on a terminal, else as JSON.",
     )
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn text(name: &str) -> Option<String> {
 pub(crate) enum NoSecret {
     /// Neither the variable nor its file is set, and there is no terminal to ask on.
     #[error(
-        "no key was given: set {0} (or {0}_FILE to a file that holds it); keys are never arguments, because other \
+        "{0} is not set; set it (or {0}_FILE to a file that holds it). Keys are never arguments, because other \
          users of the machine can read those"
     )]
     Unset(&'static str),

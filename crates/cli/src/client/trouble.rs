@@ -48,6 +48,13 @@ impl Door {
         }
     }
 
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::Api => "API ([server] listen in wxtoken.toml)",
+            Self::Admin => "admin listener ([admin] listen in wxtoken.toml)",
+        }
+    }
+
     const fn whose_key(self) -> &'static str {
         match self {
             Self::Api => "a caller's key ([[caller]] in wxtoken.toml; `wxtoken key` makes one)",
@@ -124,6 +131,18 @@ pub(crate) enum Trouble {
     /// 404.
     #[error("not found (404): {0}. `wxtoken status` lists the apps and kinds the server has")]
     NotFound(String),
+    /// 404 on a route that every server of this version has there.
+    #[error(
+        "{url} has no such path (404): is that the right one of its two addresses? {name} must name the {which}"
+    )]
+    OtherDoor {
+        /// Where.
+        url: String,
+        /// Which variable names it.
+        name: &'static str,
+        /// What it must name.
+        which: &'static str,
+    },
     /// 429.
     #[error("too many requests with this key (429); try again in {0} s")]
     TooMany(u64),
@@ -153,6 +172,8 @@ pub(crate) enum Trouble {
 /// What a refusal holds (RFC 9457).
 #[derive(Debug, Default, Deserialize)]
 struct Problem {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     title: Option<String>,
     detail: Option<String>,
     reason: Option<String>,
@@ -202,6 +223,10 @@ impl Trouble {
     ) -> Self {
         let problem = serde_json::from_slice::<Problem>(body).ok();
         let no_live = problem.as_ref().is_some_and(|p| p.reason.is_some());
+        let no_path = problem
+            .as_ref()
+            .and_then(|p| p.kind.as_deref())
+            .is_some_and(|kind| kind.ends_with(":no-such-path"));
         let said = problem.and_then(Problem::into_text);
         let Some(detail) = said else {
             return Self::NotOurs {
@@ -216,6 +241,11 @@ impl Trouble {
                 whose: door.whose_key(),
             },
             StatusCode::FORBIDDEN => Self::Forbidden(detail),
+            StatusCode::NOT_FOUND if no_path => Self::OtherDoor {
+                url: url.to_owned(),
+                name: door.url_name(),
+                which: door.in_words(),
+            },
             StatusCode::NOT_FOUND => Self::NotFound(detail),
             StatusCode::TOO_MANY_REQUESTS => Self::TooMany(retry_after.unwrap_or(1)),
             StatusCode::SERVICE_UNAVAILABLE if no_live => Self::NoLive(detail),
@@ -243,6 +273,13 @@ mod tests {
         assert!(refused(StatusCode::NOT_FOUND, body).contains("wxtoken status"));
         assert!(refused(StatusCode::TOO_MANY_REQUESTS, body).contains("in 1 s"));
         assert!(refused(StatusCode::BAD_REQUEST, body).contains("400"));
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_means_the_other_address() {
+        let body = r#"{"type":"urn:wxtoken:problem:no-such-path","title":"No such path"}"#;
+        let said = refused(StatusCode::NOT_FOUND, body);
+        assert!(said.contains("WXTOKEN_URL must name the API"), "{said}");
     }
 
     #[test]

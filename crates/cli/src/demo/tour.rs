@@ -8,7 +8,7 @@ use crate::lang::Lang;
 /// The whole tour. Lines that begin with two spaces are commands.
 pub(super) fn guide(places: &Places, lang: Lang) -> io::Result<String> {
     // The program may not be on the PATH: `cargo run` puts it under target/.
-    let program = std::env::current_exe()?.display().to_string();
+    let program = quoted(&std::env::current_exe()?.display().to_string());
     let mut lines = vec![String::new(), welcome(places, lang), String::new()];
     if !places.taken.is_empty() {
         let ports: Vec<String> = places.taken.iter().map(u16::to_string).collect();
@@ -37,6 +37,16 @@ pub(super) fn guide(places: &Places, lang: Lang) -> io::Result<String> {
     ));
     lines.push(String::new());
     Ok(lines.join("\n"))
+}
+
+/// A word as a shell takes it: in quotes where it holds more than plain characters.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn say(lang: Lang, zh: &str, en: &str) -> String {
@@ -128,4 +138,16 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             vec![command("wxtoken explain 40001")],
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_a_space_or_a_quote_can_be_pasted() {
+        assert_eq!(quoted("/opt/wx/wxtoken"), "/opt/wx/wxtoken");
+        assert_eq!(quoted("/My Projects/wxtoken"), "'/My Projects/wxtoken'");
+        assert_eq!(quoted("/it's/wxtoken"), r"'/it'\''s/wxtoken'");
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
 
 管理地址取自 WXTOKEN_ADMIN_URL(默认 http://127.0.0.1:7201)。任何凭据没有可用值时退出码为 1,便于脚本监控。",
         "Examples:
-  export WXTOKEN_ADMIN_KEY=…              # [admin] key of the configuration; or WXTOKEN_ADMIN_KEY_FILE
+  export WXTOKEN_ADMIN_KEY=…              # [admin] key; or a file: WXTOKEN_ADMIN_KEY_FILE
   wxtoken status
   wxtoken status --watch
   wxtoken status --json | jq '.apps[] | select(.kinds[].trouble)'

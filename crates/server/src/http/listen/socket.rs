@@ -21,7 +21,7 @@ const GONE_AFTER: u32 = 90_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The system refuses.
-    #[error("cannot listen at {place}: {source}")]
+    #[error("cannot listen at {place}: {source}{}", cure(source))]
     System {
         /// Where.
         place: String,
@@ -34,6 +34,22 @@ pub enum ListenError {
     /// Something else has that name.
     #[error("cannot listen at {0}: it exists and is no socket; remove it or choose another path")]
     NotASocket(PathBuf),
+}
+
+/// What to do about a refusal of the system, where that is known.
+fn cure(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program has it (`ss -ltnp` shows which): stop that, or set another `listen`"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine has no such address: set `listen` to one that `ip addr` shows"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; take a port above 1023, or a folder this user may write to"
+        }
+        _ => "",
+    }
 }
 
 /// A socket that is listened at. A unix socket's file goes with it.
@@ -201,5 +217,19 @@ impl Drop for UnixPlace {
         if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken_is_told_with_what_to_do() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = taken.local_addr().unwrap().to_string();
+        let source = std::net::TcpListener::bind(&place).unwrap_err();
+        let said = ListenError::System { place, source }.to_string();
+        assert!(said.contains("set another `listen`"), "{said}");
     }
 }
