@@ -301,7 +301,10 @@ fn rule_8_a_standby_takes_no_probe_from_the_lane_that_is_handed_out() {
         }
         bench.alive();
     }
-    assert!((9..=13).contains(&standby), "{standby} looks at the standby");
+    assert!(
+        (9..=13).contains(&standby),
+        "{standby} looks at the standby"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Owns: trust roots and TLS settings of the way up. Must not know: requests, reuse of connections.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -58,7 +58,11 @@ type HttpConnector = connect::HttpConnector<Resolver>;
 
 /// Makes connections.
 pub(super) struct Dialer {
-    way: Way,
+    /// For plain addresses: trusts nobody.
+    plain: Way,
+    /// For `https`. The system's roots are read when they are first needed: that takes longer than all else at a start.
+    secure: OnceLock<Way>,
+    proxy: Option<Proxy>,
 }
 
 enum Way {
@@ -69,30 +73,55 @@ enum Way {
 
 impl Dialer {
     pub(super) fn new(roots: &Roots, proxy: Option<&Proxy>) -> Result<Self, BuildError> {
-        let tls = Arc::new(tls(roots)?);
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::system());
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(KEEPALIVE));
-        let way = match proxy {
-            None => Way::Direct((tcp, tls).into()),
-            Some(proxy) => match proxy.kind {
-                ProxyKind::Http => Way::Tunnel((tunnel(proxy, tcp)?, tls).into()),
-                ProxyKind::Socks5 => Way::Socks((socks(proxy, tcp), tls).into()),
-            },
+        let plain = way(&Roots::Only(Vec::new()), proxy)?;
+        let secure = match roots {
+            Roots::System => OnceLock::new(),
+            Roots::Only(_) => OnceLock::from(way(roots, proxy)?),
         };
-        Ok(Self { way })
+        Ok(Self {
+            plain,
+            secure,
+            proxy: proxy.cloned(),
+        })
     }
 
     /// Connects to the host of a base URL, through the proxy and with TLS as needed. No byte of a request is sent.
     pub(super) async fn connect(&self, base: &Base) -> Result<Stream, ConnectError> {
         let origin = base.origin();
-        match &self.way {
+        let way = if origin.scheme_str() == Some("https") {
+            self.secure()?
+        } else {
+            &self.plain
+        };
+        match way {
             Way::Direct(connector) => connector.clone().oneshot(origin).await,
             Way::Tunnel(connector) => connector.clone().oneshot(origin).await,
             Way::Socks(connector) => connector.clone().oneshot(origin).await,
         }
     }
+
+    fn secure(&self) -> Result<&Way, BuildError> {
+        if let Some(way) = self.secure.get() {
+            return Ok(way);
+        }
+        let way = way(&Roots::System, self.proxy.as_ref())?;
+        Ok(self.secure.get_or_init(|| way))
+    }
+}
+
+fn way(roots: &Roots, proxy: Option<&Proxy>) -> Result<Way, BuildError> {
+    let tls = Arc::new(tls(roots)?);
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::system());
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(KEEPALIVE));
+    Ok(match proxy {
+        None => Way::Direct((tcp, tls).into()),
+        Some(proxy) => match proxy.kind {
+            ProxyKind::Http => Way::Tunnel((tunnel(proxy, tcp)?, tls).into()),
+            ProxyKind::Socks5 => Way::Socks((socks(proxy, tcp), tls).into()),
+        },
+    })
 }
 
 fn tls(roots: &Roots) -> Result<ClientConfig, BuildError> {
