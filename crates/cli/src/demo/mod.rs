@@ -2,14 +2,13 @@
 
 mod tour;
 
-use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use tempfile::TempDir;
 use wxtoken_server::config::quantity::Span;
 use wxtoken_server::config::{Config, Secret, new_key, parse};
-use wxtoken_server::services::Running;
+use wxtoken_server::services::{Running, StartError};
 use wxtoken_server::telemetry;
 use wxtoken_simulator::{AppKind, AppSpec, Options, Rules, Upstream};
 
@@ -70,17 +69,20 @@ async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         AppSpec::new(MINI, new_key()?.expose(), AppKind::Mini),
     ];
     let mut taken = Vec::new();
-    let upstream = Upstream::start(Options {
-        listen: (Ipv4Addr::LOCALHOST, free_port(7202, &mut taken)?).into(),
+    let wechat = |port: u16| Options {
+        listen: (Ipv4Addr::LOCALHOST, port).into(),
         rules: Rules::with_token_lifetime(arguments.lifetime.0),
         apps: apps.to_vec(),
         ..Options::default()
-    })
-    .await?;
-    let places = Places {
+    };
+    let upstream = match Upstream::start(wechat(usual_or_any(7202, &mut taken))).await {
+        Ok(upstream) => upstream,
+        Err(_) => Upstream::start(wechat(0)).await?, // somebody was quicker
+    };
+    let mut places = Places {
         wechat: upstream.base_url(),
-        api: free_port(7200, &mut taken)?,
-        admin: free_port(7201, &mut taken)?,
+        api: usual_or_any(7200, &mut taken),
+        admin: usual_or_any(7201, &mut taken),
         caller_key: new_key()?,
         admin_key: new_key()?,
         taken,
@@ -88,7 +90,15 @@ async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     let folder = TempDir::with_prefix("wxtoken-demo-")?;
     let config = configuration(&places, &apps, folder.path())?;
     telemetry::init(&config.log)?;
-    let running = Running::start(config).await?;
+    let running = match Running::start(config).await {
+        Err(StartError::Listen(_)) => {
+            (places.api, places.admin) = (0, 0); // somebody was quicker
+            Running::start(configuration(&places, &apps, folder.path())?).await?
+        }
+        other => other?,
+    };
+    places.api = port_of(&running.doors().api).unwrap_or(places.api);
+    places.admin = port_of(&running.doors().admin).unwrap_or(places.admin);
     term::result(tour::guide(&places, lang)?)?;
     stop.asked().await;
     running.stop().await;
@@ -97,14 +107,18 @@ async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     Ok(folder.close()?)
 }
 
-/// The usual port, or any free one if somebody has that.
-fn free_port(usual: u16, taken: &mut Vec<u16>) -> io::Result<u16> {
-    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    if bind(usual).is_ok() {
-        return Ok(usual);
+/// The usual port, or 0 for any free one if somebody has that.
+fn usual_or_any(usual: u16, taken: &mut Vec<u16>) -> u16 {
+    if TcpListener::bind((Ipv4Addr::LOCALHOST, usual)).is_ok() {
+        return usual;
     }
     taken.push(usual);
-    Ok(bind(0)?.local_addr()?.port())
+    0
+}
+
+/// The port of the first of these URLs.
+fn port_of(places: &[String]) -> Option<u16> {
+    places.first()?.rsplit(':').next()?.parse().ok()
 }
 
 /// The configuration a user would write, so that the demo shows what a real one does.
@@ -158,13 +172,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_gives_way_to_a_free_one_and_is_remembered() {
+    fn a_taken_port_gives_way_to_any_and_is_remembered() {
         let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = held.local_addr().unwrap().port();
         let mut taken = Vec::new();
-        let other = free_port(port, &mut taken).unwrap();
-        assert_ne!(other, port);
+        assert_eq!(usual_or_any(port, &mut taken), 0);
         assert_eq!(taken, [port]);
+        assert_eq!(port_of(&["http://127.0.0.1:7200".to_owned()]), Some(7200));
     }
 
     #[test]
