@@ -7,8 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::{
-    check, completions, demo, explain, export, get, import, init, key, refresh, serve, simulate,
-    status,
+    check, chinese, completions, demo, explain, export, get, import, init, key, refresh, serve,
+    simulate, status,
 };
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
@@ -90,10 +90,15 @@ const EPILOGUES: [(&str, Epilogue); 12] = [
 
 /// The command as clap knows it, with the help texts of a language.
 pub(crate) fn command(lang: Lang) -> clap::Command {
-    EPILOGUES.into_iter().fold(
-        Cli::command().after_help(epilogue(lang)),
-        |all, (name, text)| all.mut_subcommand(name, |one| one.after_help(text(lang))),
-    )
+    let plain = match lang {
+        Lang::Zh => chinese::translated(Cli::command()),
+        Lang::En => Cli::command(),
+    };
+    EPILOGUES
+        .into_iter()
+        .fold(plain.after_help(epilogue(lang)), |all, (name, text)| {
+            all.mut_subcommand(name, |one| one.after_help(text(lang)))
+        })
 }
 
 /// Parses the process's arguments.

@@ -3,6 +3,7 @@
 //! Must not know: what any subcommand does.
 
 mod check;
+mod chinese;
 mod cli;
 mod client;
 mod completions;
