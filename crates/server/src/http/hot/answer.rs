@@ -15,11 +15,12 @@ use super::super::compat::{Visit, token, told_expires_in};
 use super::super::counters::{Outcome, Surface};
 use super::super::date::DateText;
 use super::super::error::ApiError;
-use super::super::native::credential;
+use super::super::native::{batch, credential};
 use super::super::peer::Peer;
 use super::super::request_id::{self, RequestId, RequestIds};
 use super::super::services::Services;
 use super::super::{Reply, door, etag, number, render};
+use super::KEPT;
 use super::parse::{HotRequest, HotRoute};
 
 /// The answers of one connection.
@@ -46,12 +47,21 @@ impl<'s> Answers<'s> {
         }
     }
 
+    /// Whether a request's body is one the routes would read.
+    pub(super) fn takes(&self, request: &HotRequest<'_>) -> bool {
+        match request.route {
+            HotRoute::Batch { body, .. } => body.len() <= self.services.limits.body_limit,
+            HotRoute::Native { .. } | HotRoute::Compat { .. } => true,
+        }
+    }
+
     /// Answers if the value is at hand and nothing is wrong. Otherwise nothing has happened.
     pub(super) fn at_hand(&mut self, request: &HotRequest<'_>) -> bool {
         let services = self.services;
         let (app, kind, key) = match request.route {
             HotRoute::Native { app, kind, key } => (app, kind, key),
             HotRoute::Compat { app, key } => (app, Kind::AccessToken.name(), key.as_bytes()),
+            HotRoute::Batch { key, body } => return self.batch(request, key, body),
         };
         let book = services.callers.now();
         let Some(caller) = book.by_key(key) else {
@@ -68,6 +78,7 @@ impl<'s> Answers<'s> {
             Some(value) if value.live_at(now) => match request.route {
                 HotRoute::Native { .. } => self.native(request, caller, &key, value, now),
                 HotRoute::Compat { .. } => self.compat(request, caller, &key, value, now),
+                HotRoute::Batch { .. } => false,
             },
             _ => false,
         })
@@ -145,6 +156,33 @@ impl<'s> Answers<'s> {
         true
     }
 
+    fn batch(&mut self, request: &HotRequest<'_>, key: &[u8], body: &[u8]) -> bool {
+        let services = self.services;
+        let book = services.callers.now();
+        let Some(caller) = book.by_key(key) else {
+            return false;
+        };
+        if !caller.may_come_from(self.peer) || !caller.has_room() {
+            return false;
+        }
+        let now = services.keeper.now();
+        self.scratch.clear();
+        let complete = batch::at_hand(services, caller, body, now, &mut self.scratch);
+        if !complete || caller.take(now).is_err() {
+            return false;
+        }
+        self.out.extend_from_slice(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\n",
+        );
+        self.length(self.scratch.len());
+        self.finish(request, now);
+        self.body(request);
+        self.scratch.clear();
+        self.scratch.shrink_to(KEPT);
+        services.counters.count(Surface::Native, Outcome::Ok);
+        true
+    }
+
     /// Answers what is not at hand, or not to be given, by way of the functions behind the routes.
     pub(super) async fn with_patience(&mut self, request: &HotRequest<'_>) {
         let id = self.id(request);
@@ -152,6 +190,10 @@ impl<'s> Answers<'s> {
             HotRoute::Native { app, kind, key } => {
                 let known = request.if_none_match.unwrap_or_default();
                 let reply = self.read(app, kind, key, known).await;
+                (Surface::Native, reply.unwrap_or_else(|error| error.reply()))
+            }
+            HotRoute::Batch { key, body } => {
+                let reply = self.read_many(key, body).await;
                 (Surface::Native, reply.unwrap_or_else(|error| error.reply()))
             }
             HotRoute::Compat { app, key } => {
@@ -181,6 +223,11 @@ impl<'s> Answers<'s> {
         let open = door::admit(self.services, key, self.peer)?;
         let key = door::may_read(open.caller(), app, kind)?;
         credential::read(self.services, &key, known, Duration::ZERO).await
+    }
+
+    async fn read_many(&self, key: &[u8], body: &[u8]) -> Result<Reply, ApiError> {
+        let open = door::admit(self.services, key, self.peer)?;
+        batch::answer(self.services, open.caller(), body).await
     }
 
     fn id(&self, request: &HotRequest<'_>) -> RequestId {

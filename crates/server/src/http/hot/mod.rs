@@ -1,4 +1,4 @@
-//! The hot path: plain reads, answered straight from the shelf with one read and one write each.
+//! The hot path: plain reads, one or a batch, answered straight from the shelf with one read and one write each.
 //!
 //! Owns: a connection until its first request that is not exactly of the hot form; then hyper has it, with the bytes read.
 //! Must not know: any rule of its own. What is not at hand is answered by the very functions behind the routes.
@@ -7,6 +7,7 @@ mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod oracle;
 pub mod parse;
+mod quiet;
 
 use std::future::poll_fn;
 use std::io;
@@ -17,19 +18,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
-use tokio_util::sync::WaitForCancellationFuture;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::peer::Peer;
 use super::services::Services;
 use super::stop::Stop;
 use answer::Answers;
 use parse::{LARGEST_HEAD, Parsed, parse};
+use quiet::Quiet;
 
 /// What a connection starts with; most heads are smaller.
 const FIRST_BUFFER: usize = 2048;
 /// Pipelined answers are sent when they have come to this much.
 const MUCH: usize = 64 * 1024;
+
+/// A connection keeps no more memory than this for answers once they are sent.
+const KEPT: usize = 16 * 1024;
 
 /// How long a connection may be slow.
 #[derive(Debug, Clone, Copy)]
@@ -107,50 +111,76 @@ async fn converse<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut head_began: Option<Instant> = None;
+    let mut began: Option<Instant> = None;
     loop {
-        let mut at = 0;
-        let incomplete = loop {
-            if at == wire.filled {
-                break false;
-            }
-            match parse(&wire.buffer[at..wire.filled]) {
-                Parsed::Hot(request) => {
-                    if !answers.at_hand(&request) {
-                        write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
-                        answers.with_patience(&request).await;
-                    }
-                    at += request.len;
-                }
-                Parsed::Incomplete => break true,
-                Parsed::NotHot => {
-                    write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
-                    wire.forget(at);
-                    return Ok(Turn::Other);
-                }
-            }
-            if answers.out.len() > MUCH {
-                write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
-            }
-        };
+        let (answered, missing) = answer_all(wire, answers).await?;
         write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
+        wire.forget(answered);
+        if answered > 0 {
+            began = None;
+        }
+        // A request whose head is there is finished: by hyper, if its body is late.
+        let by_hyper = match missing {
+            Missing::NotHot => return Ok(Turn::Other),
+            Missing::Body(_) => Turn::Other,
+            Missing::All | Missing::Head => Turn::Over,
+        };
         if stop.is_told() {
-            return Ok(Turn::Over);
+            return Ok(by_hyper);
         }
-        if at > 0 {
-            head_began = None;
-        }
-        wire.forget(at);
-        let read = if incomplete {
-            let began = *head_began.get_or_insert_with(Instant::now);
-            wire.read_more(began + wire.patience.head).await?
-        } else {
-            wire.read(quiet).await?
+        let read = match missing {
+            Missing::All | Missing::NotHot => wire.read(quiet).await?,
+            Missing::Head | Missing::Body(_) => {
+                wire.make_room(&missing);
+                let began = *began.get_or_insert_with(Instant::now);
+                wire.read_more(began + wire.patience.head).await?
+            }
         };
         if read == 0 {
-            return Ok(Turn::Over);
+            return Ok(by_hyper);
         }
     }
+}
+
+/// What a buffer lacks once its complete requests are answered.
+enum Missing {
+    /// Nothing is left of it.
+    All,
+    /// The rest of a head.
+    Head,
+    /// The rest of a body; head and body take so much.
+    Body(usize),
+    /// Nothing, but it is hyper's.
+    NotHot,
+}
+
+/// Answers every complete request there is; says how much that was and what comes behind it.
+async fn answer_all<S>(
+    wire: &mut Wire<S>,
+    answers: &mut Answers<'_>,
+) -> io::Result<(usize, Missing)>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut at = 0;
+    while at < wire.filled {
+        match parse(&wire.buffer[at..wire.filled]) {
+            Parsed::Hot(request) if answers.takes(&request) => {
+                if !answers.at_hand(&request) {
+                    write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
+                    answers.with_patience(&request).await;
+                }
+                at += request.len;
+            }
+            Parsed::Incomplete => return Ok((at, Missing::Head)),
+            Parsed::BodyToCome { len } => return Ok((at, Missing::Body(len))),
+            Parsed::NotHot | Parsed::Hot(_) => return Ok((at, Missing::NotHot)),
+        }
+        if answers.out.len() > MUCH {
+            write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
+        }
+    }
+    Ok((at, Missing::All))
 }
 
 /// A connection and what was read from it.
@@ -194,51 +224,26 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         .inspect(|_| quiet.was_quiet = false)
     }
 
-    /// Reads more of a head that has begun; 0 when it will not be completed in time.
-    async fn read_more(&mut self, deadline: Instant) -> io::Result<usize> {
-        if self.filled == self.buffer.len() {
-            let larger = (self.buffer.len() * 2).min(LARGEST_HEAD + 1);
-            self.buffer.resize(larger, 0);
+    /// Makes room for the rest of a request that has begun.
+    fn make_room(&mut self, missing: &Missing) {
+        let wanted = match missing {
+            Missing::Body(len) => *len,
+            _ if self.filled == self.buffer.len() => (self.buffer.len() * 2).min(LARGEST_HEAD + 1),
+            _ => 0,
+        };
+        if wanted > self.buffer.len() {
+            self.buffer.resize(wanted, 0);
         }
+    }
+
+    /// Reads more of a request that has begun; 0 when it will not be completed in time.
+    async fn read_more(&mut self, deadline: Instant) -> io::Result<usize> {
         let mut late = pin!(sleep_until(deadline));
         poll_fn(|cx| match self.poll_read(cx) {
             Poll::Pending => late.as_mut().poll(cx).map(|()| Ok(0)),
             ready => ready,
         })
         .await
-    }
-}
-
-/// Notices that nothing is asked for too long, or that the server stops, at no cost while requests keep coming.
-struct Quiet<'t, 's> {
-    timer: Pin<&'t mut Sleep>,
-    stopped: Pin<&'t mut WaitForCancellationFuture<'s>>,
-    half: Duration,
-    /// No request came in the half period before this one.
-    was_quiet: bool,
-    /// Timer and signal know whom to wake.
-    registered: bool,
-}
-
-impl Quiet<'_, '_> {
-    /// Whether to stop waiting. Only looks closely when woken without anything to read, or when the timer has run out:
-    /// both futures stay registered with the task meanwhile.
-    fn is_over(&mut self, cx: &mut std::task::Context<'_>, first: bool) -> bool {
-        if first && self.registered && !self.timer.is_elapsed() {
-            return false;
-        }
-        self.registered = true;
-        if self.stopped.as_mut().poll(cx).is_ready() {
-            return true;
-        }
-        while self.timer.as_mut().poll(cx).is_ready() {
-            if std::mem::replace(&mut self.was_quiet, true) {
-                return true;
-            }
-            let next = Instant::now() + self.half;
-            self.timer.as_mut().reset(next);
-        }
-        false
     }
 }
 
@@ -264,5 +269,6 @@ async fn write<S: AsyncWrite + Unpin>(
     }
     io.flush().await?;
     out.clear();
+    out.shrink_to(KEPT);
     Ok(())
 }

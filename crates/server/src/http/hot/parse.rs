@@ -1,4 +1,4 @@
-//! Is this exactly a plain read? Everything that is anyhow special is not, and hyper decides about it.
+//! Is this exactly a plain read, or a small batch of them? Everything that is anyhow special is not, and hyper decides about it.
 //!
 //! Pure: bytes in, verdict out. A test holds it against hyper's own parse, and so does the fuzz target.
 
@@ -9,8 +9,13 @@ use crate::http::compat::token::GRANT_TYPE;
 
 /// No head is larger.
 pub const LARGEST_HEAD: usize = 16 * 1024;
+/// No body is larger.
+const LARGEST_BODY: usize = 8 * 1024;
 /// A request with more headers is not plain.
 const MOST_HEADERS: usize = 32;
+
+/// The path of batch reads.
+const BATCH: &str = "/v1/read";
 
 /// What a buffer begins with.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +26,11 @@ pub enum Parsed<'b> {
     NotHot,
     /// The beginning of what may be one.
     Incomplete,
+    /// A batch whose body is not all there.
+    BodyToCome {
+        /// How many bytes it will take, head and body.
+        len: usize,
+    },
 }
 
 /// A plain read.
@@ -57,12 +67,20 @@ pub enum HotRoute<'b> {
         /// The key, letters, digits, `-` and `_`.
         key: &'b str,
     },
+    /// `POST /v1/read` with a Bearer key and one plain `Content-Length`.
+    Batch {
+        /// The key.
+        key: &'b [u8],
+        /// The body, all of it.
+        body: &'b [u8],
+    },
 }
 
 /// What the headers of a plain read say.
 #[derive(Default)]
 struct Headers<'b> {
     key: Option<&'b [u8]>,
+    body: Option<&'b [u8]>,
     if_none_match: Option<&'b [u8]>,
     request_id: Option<&'b [u8]>,
 }
@@ -73,9 +91,10 @@ pub fn parse(buffer: &[u8]) -> Parsed<'_> {
     let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(buffer, &mut headers);
-    let head_only = match request.method {
-        None | Some("GET") => false,
-        Some("HEAD") => true,
+    let (head_only, posted) = match request.method {
+        None | Some("GET") => (false, false),
+        Some("HEAD") => (true, false),
+        Some("POST") => (false, true),
         Some(_) => return Parsed::NotHot,
     };
     let len = match parsed {
@@ -89,7 +108,13 @@ pub fn parse(buffer: &[u8]) -> Parsed<'_> {
     let Some(headers) = plain_headers(request.headers) else {
         return Parsed::NotHot;
     };
-    match route(target, headers.key) {
+    if posted {
+        return batch(buffer, len, target, &headers);
+    }
+    match headers
+        .body
+        .map_or_else(|| route(target, headers.key), |_| None)
+    {
         Some(route) => Parsed::Hot(HotRequest {
             len,
             head_only,
@@ -114,7 +139,7 @@ fn plain_headers<'b>(headers: &[httparse::Header<'b>]) -> Option<Headers<'b>> {
             10 if is("connection") && !header.value.eq_ignore_ascii_case(b"keep-alive") => {
                 return None;
             }
-            14 if is("content-length") => return None,
+            14 if is("content-length") => once(&mut plain.body, header.value)?,
             17 if is("transfer-encoding") => return None,
             6 if is("expect") => return None,
             7 if is("upgrade") || is("trailer") => return None,
@@ -130,6 +155,39 @@ fn plain_headers<'b>(headers: &[httparse::Header<'b>]) -> Option<Headers<'b>> {
 /// Sets what may be said once.
 fn once<'b>(place: &mut Option<&'b [u8]>, value: &'b [u8]) -> Option<()> {
     place.replace(value).is_none().then_some(())
+}
+
+/// A request with a body, of which the head takes this much.
+fn batch<'b>(buffer: &'b [u8], head: usize, target: &str, headers: &Headers<'b>) -> Parsed<'b> {
+    let (BATCH, Some(key), Some(body)) = (target, headers.key, headers.body.and_then(length))
+    else {
+        return Parsed::NotHot;
+    };
+    let len = head + body;
+    if len > LARGEST_HEAD {
+        return Parsed::NotHot;
+    }
+    let Some(body) = buffer.get(head..len) else {
+        return Parsed::BodyToCome { len };
+    };
+    Parsed::Hot(HotRequest {
+        len,
+        head_only: false,
+        route: HotRoute::Batch { key, body },
+        request_id: headers.request_id,
+        if_none_match: headers.if_none_match,
+    })
+}
+
+/// A plain `Content-Length`: one to four digits and nothing else.
+fn length(value: &[u8]) -> Option<usize> {
+    if !(1..=4).contains(&value.len()) || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let length = value
+        .iter()
+        .fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
+    (length <= LARGEST_BODY).then_some(length)
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
@@ -239,6 +297,44 @@ mod tests {
         ] {
             let request = format!("{line}\r\nAuthorization: Bearer k\r\n\r\n");
             assert_eq!(parse(request.as_bytes()), Parsed::NotHot, "{line}");
+        }
+    }
+
+    const BATCH_HEAD: &str =
+        "POST /v1/read HTTP/1.1\r\nAuthorization: Bearer k\r\nContent-Type: text/plain\r\n";
+
+    #[test]
+    fn a_batch_is_hot_once_its_body_is_there() {
+        let request = format!("{BATCH_HEAD}content-length: 2\r\n\r\n{{}}");
+        assert!(is_hot(&request));
+        assert_eq!(
+            parse(&request.as_bytes()[..request.len() - 1]),
+            Parsed::BodyToCome { len: request.len() }
+        );
+        let followed = format!("{request}GET /");
+        assert!(
+            matches!(parse(followed.as_bytes()), Parsed::Hot(hot) if hot.len == request.len()
+                && hot.route == HotRoute::Batch { key: b"k", body: b"{}" })
+        );
+    }
+
+    #[test]
+    fn a_batch_with_an_odd_length_is_left_to_hyper() {
+        for headers in [
+            "",
+            "Content-Length: \r\n",
+            "Content-Length: +2\r\n",
+            "Content-Length: 2, 2\r\n",
+            "Content-Length: 0x2\r\n",
+            "Content-Length: 8193\r\n",
+            "Content-Length: 00002\r\n",
+            "Content-Length: 2\r\nContent-Length: 2\r\n",
+            "Content-Length: 2\r\nContent-Length: 3\r\n",
+            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: 2\r\nExpect: 100-continue\r\n",
+        ] {
+            let request = format!("{BATCH_HEAD}{headers}\r\n{{}}");
+            assert_eq!(parse(request.as_bytes()), Parsed::NotHot, "{headers}");
         }
     }
 

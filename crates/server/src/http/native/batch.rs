@@ -8,19 +8,22 @@ use futures_util::future;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wxtoken_core::clock::Now;
 use wxtoken_core::credential::{Credential, CredentialKey};
 
 use super::super::callers::Caller;
 use super::super::door::{self, Admitted};
 use super::super::error::{ApiError, Problem};
 use super::super::services::Services;
-use super::super::{input, render};
+use super::super::{Reply, input, render};
 use super::credential::CredentialReply;
 use super::fresh_json;
 use crate::keeper::Absent;
 
 /// The most that is answered at once.
 const MOST: usize = 1000;
+const OPEN: &[u8] = b"{\"answers\":[";
+const CLOSE: &[u8] = b"]}";
 
 /// What is wanted.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -81,16 +84,64 @@ pub(crate) async fn read_many(
     body: Request<Body>,
 ) -> Result<Response<Body>, ApiError> {
     let body = input::body(body.into_body(), &services.limits).await?;
+    let reply = answer(&services, request.caller(), &body).await;
+    reply.map(|reply| reply.map(Body::from))
+}
+
+/// The answer to a body from a caller who was let in.
+pub(crate) async fn answer(
+    services: &Services,
+    caller: &Caller,
+    body: &[u8],
+) -> Result<Reply, ApiError> {
+    let batch = understood(body)?;
+    let answers = answers(services, caller, &batch.want).await;
+    Ok(fresh_json(rendered(services, &batch, &answers)))
+}
+
+/// Appends the answer, if everything that is wanted is at hand and the caller's to read. Otherwise what was appended means
+/// nothing: [`answer`] knows more.
+pub(crate) fn at_hand(
+    services: &Services,
+    caller: &Caller,
+    body: &[u8],
+    now: Now,
+    out: &mut Vec<u8>,
+) -> bool {
+    let Ok(batch) = understood(body) else {
+        return false;
+    };
+    let shelf = services.keeper.shelf();
+    out.extend_from_slice(OPEN);
+    for (at, want) in batch.want.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let Ok(key) = door::may_read(caller, &want.appid, &want.kind) else {
+            return false;
+        };
+        let found = shelf.with(&key, |value| {
+            let live = value.filter(|value| value.live_at(now));
+            live.map(|value| render::credential(out, &key.app, value, now))
+        });
+        if found.is_none() {
+            return false;
+        }
+    }
+    out.extend_from_slice(CLOSE);
+    true
+}
+
+fn understood(body: &[u8]) -> Result<BatchRequest<'_>, ApiError> {
     let expected = r#"{"want":[{"appid":"wx…","kind":"access_token"}]}"#;
-    let batch: BatchRequest<'_> = input::json(&body, expected)?;
+    let batch: BatchRequest<'_> = input::json(body, expected)?;
     if batch.want.len() > MOST {
         return Err(ApiError::Malformed(format!(
             "{} credentials were asked for; {MOST} are the most at once",
             batch.want.len()
         )));
     }
-    let answers = answers(&services, request.caller(), &batch.want).await;
-    Ok(fresh_json(rendered(&services, &batch, &answers)).map(Body::from))
+    Ok(batch)
 }
 
 type Found = (CredentialKey, Arc<Credential>);
@@ -135,7 +186,7 @@ fn rendered(
 ) -> Vec<u8> {
     let now = services.keeper.now();
     let mut out = Vec::with_capacity(32 + answers.len() * 400);
-    out.extend_from_slice(b"{\"answers\":[");
+    out.extend_from_slice(OPEN);
     for (at, (want, answer)) in batch.want.iter().zip(answers).enumerate() {
         if at > 0 {
             out.push(b',');
@@ -145,7 +196,7 @@ fn rendered(
             Err(error) => missing(&mut out, want, error),
         }
     }
-    out.extend_from_slice(b"]}");
+    out.extend_from_slice(CLOSE);
     out
 }
 

@@ -139,6 +139,31 @@ async fn a_head_that_dawdles_is_cut_off_on_either_path() {
 }
 
 #[tokio::test]
+async fn a_body_that_dawdles_is_refused_on_either_path() {
+    let world = World::with(
+        &usual_callers(),
+        Server {
+            body_timeout: Duration::from_millis(50),
+            ..Server::default()
+        },
+    );
+    for site in [
+        Site::api(&world.services),
+        Site::api_by_hyper(&world.services),
+    ] {
+        let server = world.serve_site(site, hasty()).await;
+        let half = format!(
+            "POST /v1/read HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 11\r\n\r\n{{"
+        );
+        let answer = Answer::read(&server.raw(half.as_bytes()).await);
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (408, "too-slow")
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_silent_connection_is_closed_on_either_path() {
     let world = World::new();
     let patient_with_heads = Server {
