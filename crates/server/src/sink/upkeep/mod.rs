@@ -37,6 +37,8 @@ struct Upkept {
     failures: u32,
     /// It was found changed, and that was reported.
     reported: bool,
+    /// It is being written or looked at.
+    at_work: bool,
 }
 
 /// The handle: tells the worker what changed. Cheap to clone.
@@ -108,6 +110,7 @@ impl Upkeep {
                         due: Some(Boot::default()),
                         failures: 0,
                         reported: false,
+                        at_work: false,
                     })
             });
             sinks.insert(app.appid, kept.collect());

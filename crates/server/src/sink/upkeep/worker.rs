@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock, millis};
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
 use wxtoken_core::refresh::verdict::Evidence;
 
-use super::{Nudge, Shared};
+use super::{Nudge, Shared, Upkept};
 use crate::keeper::Keeper;
 use crate::sink::{FileSink, FileSinkError, FileState};
 
@@ -18,15 +19,31 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a report of a changed file waits for its answer; the loop does not wait for it.
 const REPORT_WAIT: Duration = Duration::from_secs(10);
 
+/// What came of a look at a file, or of writing it.
+enum Done {
+    Written(Result<(), FileSinkError>),
+    Looked(
+        CredentialKey,
+        Arc<Credential>,
+        Result<FileState, FileSinkError>,
+    ),
+}
+
 /// The worker's end, to be run once the keeper is there.
 pub struct Worker {
     nudged: mpsc::UnboundedReceiver<Nudge>,
     shared: Arc<Shared>,
+    /// At most one for each file: one that hangs, on a mount that is gone, say, holds up no other.
+    at_work: JoinSet<(Arc<FileSink>, Done)>,
 }
 
 impl Worker {
-    pub(super) const fn new(nudged: mpsc::UnboundedReceiver<Nudge>, shared: Arc<Shared>) -> Self {
-        Self { nudged, shared }
+    pub(super) fn new(nudged: mpsc::UnboundedReceiver<Nudge>, shared: Arc<Shared>) -> Self {
+        Self {
+            nudged,
+            shared,
+            at_work: JoinSet::new(),
+        }
     }
 
     /// Runs until every handle is gone.
@@ -40,6 +57,11 @@ impl Worker {
                     Some(Nudge::Configured) => {}
                     None => return,
                 },
+                Some(done) = self.at_work.join_next(), if !self.at_work.is_empty() => {
+                    if let Ok((sink, done)) = done {
+                        self.done(&keeper, &sink, done, clock.now().boot);
+                    }
+                }
                 () = clock.sleep_until(due) => {}
             }
             while let Ok(nudge) = self.nudged.try_recv() {
@@ -47,9 +69,9 @@ impl Worker {
                     self.want(&app, kind, clock.now().boot);
                 }
             }
-            self.write_due(&keeper, clock.as_ref()).await;
+            self.write_due(&keeper);
             if clock.now().boot >= look {
-                self.look_at_all(&keeper).await;
+                self.look_at_all(&keeper);
                 look = clock.now().boot.plus(millis(LOOK_EVERY));
             }
         }
@@ -66,51 +88,64 @@ impl Worker {
 
     fn next_due(&self) -> Boot {
         let sinks = self.shared.lock();
-        sinks
-            .values()
-            .flatten()
-            .filter_map(|upkept| upkept.due)
+        let idle = sinks.values().flatten().filter(|upkept| !upkept.at_work);
+        idle.filter_map(|upkept| upkept.due)
             .min()
             .unwrap_or(Boot::NEVER)
     }
 
-    async fn write_due(&self, keeper: &Keeper, clock: &dyn Clock) {
-        let now = clock.now();
-        let mut due: Vec<(Arc<FileSink>, CredentialKey)> = Vec::new();
+    fn write_due(&mut self, keeper: &Keeper) {
+        let now = keeper.now();
         for upkept in self.shared.lock().values_mut().flatten() {
-            if upkept.due.is_some_and(|at| at <= now.boot) {
-                upkept.due = None;
-                due.push((Arc::clone(&upkept.sink), upkept.key));
-            }
-        }
-        let mut writes = tokio::task::JoinSet::new();
-        for (sink, key) in due {
-            let Ok(value) = keeper.peek(&key) else {
+            if upkept.at_work || upkept.due.is_none_or(|at| at > now.boot) {
                 continue;
-            }; // written when there is one
-            writes.spawn_blocking(move || {
-                let outcome = sink.write(&value, now);
-                (sink, outcome)
-            });
-        }
-        while let Some(done) = writes.join_next().await {
-            if let Ok((sink, outcome)) = done {
-                self.written(&sink, outcome, clock);
             }
+            upkept.due = None;
+            let Ok(value) = keeper.peek(&upkept.key) else {
+                continue; // written when there is one
+            };
+            upkept.at_work = true;
+            let sink = Arc::clone(&upkept.sink);
+            self.at_work.spawn_blocking(move || {
+                let outcome = sink.write(&value, now);
+                (sink, Done::Written(outcome))
+            });
         }
     }
 
-    fn written(&self, sink: &Arc<FileSink>, outcome: Result<(), FileSinkError>, clock: &dyn Clock) {
+    fn done(&self, keeper: &Keeper, sink: &Arc<FileSink>, done: Done, now: Boot) {
+        self.with(sink, |upkept| upkept.at_work = false);
+        match done {
+            Done::Written(outcome) => self.written(sink, outcome, now),
+            Done::Looked(_, _, Ok(FileState::Intact)) => {}
+            Done::Looked(key, value, Ok(state)) => {
+                let mut first = false;
+                self.with(sink, |upkept| {
+                    first = !std::mem::replace(&mut upkept.reported, true)
+                });
+                if first {
+                    self.report(keeper, sink, key, &value, state);
+                }
+            }
+            // It cannot even be looked at: writing it tells why, and the cure.
+            Done::Looked(_, _, Err(_)) => self.with(sink, |upkept| {
+                upkept.due.get_or_insert(now);
+            }),
+        }
+    }
+
+    /// Does something with a file, if it is still configured.
+    fn with(&self, sink: &Arc<FileSink>, change: impl FnOnce(&mut Upkept)) {
         let mut sinks = self.shared.lock();
-        let Some(upkept) = sinks
-            .values_mut()
-            .flatten()
-            .find(|upkept| Arc::ptr_eq(&upkept.sink, sink))
-        else {
-            return;
-        };
+        let mut all = sinks.values_mut().flatten();
+        if let Some(upkept) = all.find(|upkept| Arc::ptr_eq(&upkept.sink, sink)) {
+            change(upkept);
+        }
+    }
+
+    fn written(&self, sink: &Arc<FileSink>, outcome: Result<(), FileSinkError>, now: Boot) {
         let path = sink.config().path.display();
-        match outcome {
+        self.with(sink, |upkept| match outcome {
             Ok(()) => {
                 if upkept.failures > 0 {
                     tracing::info!(app.id = %upkept.key.app, "the file {path} is written again");
@@ -125,53 +160,30 @@ impl Worker {
                 }
                 upkept.failures = upkept.failures.saturating_add(1);
                 let wait = 1000_u64 << upkept.failures.min(6);
-                upkept.due = Some(clock.now().boot.plus(wait.min(60_000)));
+                upkept.due = Some(now.plus(wait.min(60_000)));
                 self.shared.metrics.sink_write("file", "failed");
             }
-        }
+        });
     }
 
     /// Somebody may have changed or removed a file: that is evidence about the token, and the file is put back when the
     /// token was found alive.
-    async fn look_at_all(&self, keeper: &Keeper) {
-        let sinks: Vec<(Arc<FileSink>, CredentialKey)> = {
-            let sinks = self.shared.lock();
-            let waiting = sinks
-                .values()
-                .flatten()
-                .filter(|upkept| upkept.due.is_none());
-            waiting
-                .map(|upkept| (Arc::clone(&upkept.sink), upkept.key))
-                .collect()
-        };
+    fn look_at_all(&mut self, keeper: &Keeper) {
         let now = keeper.now();
-        let mut looks = tokio::task::JoinSet::new();
-        for (sink, key) in sinks {
-            let Ok(value) = keeper.peek(&key) else {
+        for upkept in self.shared.lock().values_mut().flatten() {
+            if upkept.at_work || upkept.due.is_some() {
+                continue;
+            }
+            let Ok(value) = keeper.peek(&upkept.key) else {
                 continue;
             };
-            looks.spawn_blocking(move || {
+            upkept.at_work = true;
+            let (sink, key) = (Arc::clone(&upkept.sink), upkept.key);
+            self.at_work.spawn_blocking(move || {
                 let state = sink.check(&value, now);
-                (sink, key, value, state)
+                (sink, Done::Looked(key, value, state))
             });
         }
-        while let Some(done) = looks.join_next().await {
-            let Ok((sink, key, value, Ok(state))) = done else {
-                continue;
-            };
-            if state != FileState::Intact && self.first_notice(&sink) {
-                self.report(keeper, &sink, key, &value, state);
-            }
-        }
-    }
-
-    fn first_notice(&self, sink: &Arc<FileSink>) -> bool {
-        let mut sinks = self.shared.lock();
-        let upkept = sinks
-            .values_mut()
-            .flatten()
-            .find(|upkept| Arc::ptr_eq(&upkept.sink, sink));
-        upkept.is_some_and(|upkept| !std::mem::replace(&mut upkept.reported, true))
     }
 
     fn report(
