@@ -22,10 +22,16 @@ HERE = Path(__file__).resolve().parent
 PATIENCE = 60.0
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count):
+    """As many different ports nobody listens on: all are held until the last is found."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
 
 
 def ask(url, key):
@@ -75,7 +81,7 @@ def wait_for(what, process, log, done):
 
 
 def configuration(folder, upstream, app, key):
-    api, admin = free_port(), free_port()
+    api, admin = free_ports(2)
     properties = folder / "token.properties"
     text = f"""
 [server]

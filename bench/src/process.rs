@@ -1,9 +1,11 @@
 //! Servers started for one run: pinned, watched, and stopped by their own process id.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -177,12 +179,23 @@ impl Drop for Server {
     }
 }
 
-/// A loopback address nobody listens on at the moment.
+/// A loopback address nobody listens on at the moment, and that this program was not given before.
 ///
 /// # Errors
 /// When the system has no port left.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those refused stay bound meanwhile, so that the next try gets another.
+    let mut refused = Vec::new();
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        if given.insert(address.port()) {
+            return Ok(address);
+        }
+        refused.push(listener);
+    }
 }
 
 /// Finds a program on `PATH` or among the system folders that a user's `PATH` often lacks.
