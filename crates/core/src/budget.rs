@@ -100,7 +100,11 @@ fn slot(at: Wall) -> u32 {
 impl Count {
     /// The count moved on to the slot of `at`. A clock that went back moves nothing.
     fn at(self, at: Wall) -> Self {
-        let newest = slot(at).max(self.newest);
+        self.moved_to(slot(at))
+    }
+
+    fn moved_to(self, newest: u32) -> Self {
+        let newest = newest.max(self.newest);
         let by = usize::try_from(newest - self.newest).unwrap_or(SLOTS);
         let mut slots = [0; SLOTS];
         if by < SLOTS {
@@ -176,10 +180,6 @@ impl Count {
             *mine = join(*mine, theirs);
         }
         a
-    }
-
-    fn moved_to(self, newest: u32) -> Self {
-        self.at(Wall((u64::from(newest) * SLOT).saturating_sub(BEIJING)))
     }
 }
 

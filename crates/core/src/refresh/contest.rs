@@ -19,6 +19,14 @@ impl Machine {
         if self.may_be_our_doing(fetched) {
             return;
         }
+        if self.fence(now).is_none() {
+            // Without a lease, another replica may have fetched, and we would not know: nobody is accused.
+            if self.primary() != Lane::Classic {
+                let until = self.steady_wall(now).plus(LEAVE_ALONE);
+                self.contest_mut().leave_until = until;
+            }
+            return;
+        }
         effects.push(Effect::Alarm(Alarm::ForeignFetcher {
             fetched: now.wall_at(fetched),
             last_alive: now.wall_at(last_alive),
@@ -52,7 +60,7 @@ impl Machine {
             .late_mint
             .zip(held)
             .is_some_and(|(at, held)| at.plus(reach) >= held);
-        doubted || minted_late || state.intent.is_some()
+        doubted || minted_late || state.intent.is_some() || state.theirs.is_some()
     }
 
     /// Why the classic lane may not be fetched at all now, and until when.

@@ -2,7 +2,7 @@
 //!
 //! Boot times mean nothing to others, so records carry wall times.
 
-use super::lane::{Held, LaneState};
+use super::lane::LaneState;
 use super::machine::{Handed, Machine};
 use super::mutant::planted;
 use super::rules::STRAGGLE;
@@ -15,12 +15,7 @@ use crate::store::{Fence, HandedOut, Intent, Record, Remembered, StoredTicket, S
 pub(super) fn record(machine: &Machine, now: Now) -> Record {
     Record {
         saved_at: now.wall,
-        lanes: Lane::ALL.map(|lane| {
-            machine
-                .lane(lane)
-                .and_then(|state| state.held.as_ref())
-                .map(|held| stored(held, now))
-        }),
+        lanes: Lane::ALL.map(|lane| machine.lane(lane).and_then(|state| stored(state, now))),
         tickets: Ticket::ALL.map(|ticket| {
             let state = machine.tickets[ticket as usize].as_deref()?;
             state.held.as_ref().map(|held| stored_ticket(held, now))
@@ -62,15 +57,17 @@ fn intent(state: &LaneState, now: Now) -> Option<Intent> {
     state.intent.or(doubt)
 }
 
-fn stored(held: &Held, now: Now) -> StoredToken {
-    StoredToken {
+fn stored(state: &LaneState, now: Now) -> Option<StoredToken> {
+    let held = state.held.as_ref()?;
+    let order = state.stored_order();
+    Some(StoredToken {
         token: held.token.clone(),
         id: held.id,
-        sent: held.order,
+        sent: order,
         expires: now.wall_at(held.expires),
         lifetime: held.lifetime,
         dead: held.dead,
-    }
+    })
 }
 
 fn stored_ticket(held: &HeldTicket, now: Now) -> StoredTicket {

@@ -6,7 +6,7 @@ use super::alarm::{Alarm, AlarmName};
 use super::event::{CallId, Effect, Event};
 use super::lane::Nudge;
 use super::machine::{Job, LeaseState, Machine, Saving, Task};
-use super::rules::{CLOCK_TOLERANCE, FORCE_GAP, Rules};
+use super::rules::{FORCE_GAP, Rules};
 use super::verdict::Evidence;
 use crate::budget::{BudgetKind, Budgets};
 use crate::clock::{Boot, Now, Wall};
@@ -52,6 +52,16 @@ impl Machine {
     }
 
     pub(super) fn hear(&mut self, event: Event, now: Now, effects: &mut Vec<Effect>) {
+        if matches!(
+            event,
+            Event::Noted(_)
+                | Event::NoteFailed(_)
+                | Event::Saved(_)
+                | Event::SaveFailed(_)
+                | Event::Stale(_)
+        ) {
+            self.saving.writes = self.saving.writes.saturating_sub(1);
+        }
         match event {
             Event::Due => {}
             Event::Noted(call) => self.noted(call, now, effects),
@@ -67,20 +77,20 @@ impl Machine {
                 record,
             } => {
                 self.lease = LeaseState::Held { fence, until };
+                self.saving.not_before = now.boot; // the store is back, if it was away
                 if let Some(record) = record {
-                    self.learn(&record, now);
+                    self.learn(&record, true, now);
                 }
             }
             Event::LeaseTaken { free_at } => {
                 let not_before = free_at.max(now.boot.plus(50)).plus(self.jitter.below(200));
                 self.lease = LeaseState::None { not_before };
-                self.publish_rather_than_nothing(now, effects);
             }
             Event::LeaseUnavailable => {
-                let not_before = now.boot.plus(1000 + self.jitter.below(1000));
+                let not_before = now.boot.plus(1000 + self.jitter.below(4000));
                 self.lease = LeaseState::Away { not_before };
             }
-            Event::Learned(record) => self.learn(&record, now),
+            Event::Learned(record) => self.learn(&record, false, now),
             Event::Reported { kind, id, evidence } => {
                 self.reported(kind, id, evidence, now, effects)
             }
@@ -102,8 +112,8 @@ impl Machine {
         let Some(job) = self.take_job(call) else {
             return;
         };
-        self.compare_clocks(answer.upstream_time, now, effects);
         let sent = job.sent.unwrap_or(now.boot);
+        self.compare_clocks(answer.upstream_time, sent, now, effects);
         match (job.task, answer.reply) {
             (Task::Classic | Task::Stable | Task::Forced, Reply::Minted(minted)) => {
                 self.token_minted(&job, sent, minted, now, effects);
@@ -137,7 +147,8 @@ impl Machine {
         let Some(job) = self.take_job(call) else {
             return;
         };
-        self.compare_clocks(failure.upstream_time, now, effects);
+        let sent = job.sent.unwrap_or(now.boot);
+        self.compare_clocks(failure.upstream_time, sent, now, effects);
         if !failure.sent {
             self.refund(&job, now);
         }
@@ -161,6 +172,8 @@ impl Machine {
 
     /// Takes a counted call back that surely never left.
     pub(super) fn refund(&mut self, job: &Job, now: Now) {
+        // Where a lease changes hands, what is not in the store is forgotten.
+        self.saving.dirty |= !matches!(self.lease, LeaseState::Own(_));
         let counted = self.steady_wall(Now {
             boot: job.begun,
             ..now
@@ -174,46 +187,6 @@ impl Machine {
         }
     }
 
-    /// Rule 5: a clock that is off makes what rests on wall time suspect.
-    fn compare_clocks(&mut self, upstream: Option<Wall>, now: Now, effects: &mut Vec<Effect>) {
-        let Some(upstream) = upstream else { return };
-        let ahead = now
-            .wall
-            .0
-            .cast_signed()
-            .wrapping_sub(upstream.0.cast_signed());
-        if ahead.unsigned_abs() <= CLOCK_TOLERANCE {
-            self.over(AlarmName::ClockOff, effects);
-            return;
-        }
-        if self.is_raised(AlarmName::ClockOff) {
-            return;
-        }
-        self.raise(Alarm::ClockOff { ahead }, effects);
-        for lane in Lane::ALL {
-            self.doubt_restored(lane, now);
-        }
-    }
-
-    /// What is known of this value rests on a clock that is wrong: a probe tells whether it lives, and of a stable one
-    /// normal mode tells how long.
-    pub(super) fn doubt_restored(&mut self, lane: Lane, now: Now) {
-        let Some(state) = self.lanes[lane.index()].as_deref_mut() else {
-            return;
-        };
-        let Some(held) = state.held.as_mut().filter(|held| held.restored) else {
-            return;
-        };
-        if held.live(now) {
-            state.health.suspected.get_or_insert(now.boot);
-        }
-        if lane == Lane::Stable {
-            held.due = now.boot;
-        }
-        // Its end was misjudged, perhaps: an early death accuses nobody.
-        state.doubt = state.doubt.max(held.sent).max(Boot(1));
-    }
-
     /// Rule 8: a report is evidence, never proof.
     fn reported(
         &mut self,
@@ -224,7 +197,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         if let Some(ticket) = Ticket::of(kind) {
-            self.ticket_reported(ticket, id, evidence);
+            self.ticket_reported(ticket, id, evidence, now);
         } else if let Some(lane) = self.lane_holding(id) {
             self.suspect(lane, evidence, now, effects);
         }

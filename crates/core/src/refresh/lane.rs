@@ -12,8 +12,7 @@ pub(super) struct Held {
     pub(super) id: ValueId,
     /// When the request that first brought it was sent: expiry counts from here (rule 5).
     pub(super) sent: Boot,
-    /// Its place among the lane's values, as stored: the wall time of its request, or later, so that it always grows
-    /// however the clocks of replicas differ.
+    /// Its place among the lane's values: always grows, however the clocks of replicas differ.
     pub(super) order: Wall,
     pub(super) expires: Boot,
     /// What `expires_in` said when it was first met, milliseconds.
@@ -103,16 +102,24 @@ pub(super) struct LaneState {
     pub(super) health: Health,
     /// The note of a call that may have minted and whose answer was never saved.
     pub(super) intent: Option<Intent>,
+    /// Another replica's call may be under way until then: if nothing is heard of it, it has to be asked after.
+    pub(super) theirs: Option<Boot>,
     /// The last note of ours that is settled, though the store may still hold it.
     pub(super) closed: Option<Intent>,
     /// Somebody else's open intent ends then: not fetched before.
     pub(super) wait_until: Boot,
     /// The same by the other's clock: what we fetch afterwards is newer than that.
     pub(super) others_end: Wall,
-    /// What was minted last is not saved yet.
+    /// Its newest value is not saved yet.
     pub(super) unsaved: bool,
+    /// Where the unsaved value will stand once it is saved.
+    pub(super) order_to_be: Wall,
+    /// And that value was minted, not just handed to us.
+    pub(super) unsaved_mint: bool,
     /// The 30 s between forced refreshes have passed then, however clocks were set meanwhile.
     pub(super) force_gap_ends: Boot,
+    /// The last forced refresh that is known of, by the clock of whoever made it.
+    pub(super) forced_seen: Wall,
     /// WeChat has said that no more forced refreshes are to be had before this.
     pub(super) force_after: Boot,
     /// The youngest call of ours that may have minted without our learning what.
@@ -140,6 +147,34 @@ impl LaneState {
             .as_ref()
             .filter(|held| held.live(now))
             .map(|held| held.expires.since(now.boot))
+    }
+
+    /// The value's place as it is, or is to be, stored.
+    pub(super) fn stored_order(&self) -> Wall {
+        let order = self
+            .held
+            .as_ref()
+            .map_or_else(Wall::default, |held| held.order);
+        order.max(self.order_to_be)
+    }
+
+    /// The value goes into a write: it will stand at the wall time of its request, or later.
+    pub(super) fn goes_out(&mut self, now: Now) {
+        if let Some(held) = self.held.as_ref().filter(|_| self.unsaved)
+            && self.order_to_be == Wall::default()
+        {
+            self.order_to_be = now.wall_at(held.sent);
+        }
+    }
+
+    /// What it holds is durable.
+    pub(super) fn was_saved(&mut self) {
+        let order = self.stored_order();
+        if let Some(held) = &mut self.held {
+            held.order = order;
+        }
+        self.order_to_be = Wall::default();
+        (self.unsaved, self.unsaved_mint) = (false, false);
     }
 
     /// The note is settled: the call is known to have minted, or not to have.

@@ -4,7 +4,7 @@
 
 use super::alarm::AlarmName;
 use super::lane::Held;
-use super::machine::{Handed, Known, LeaseState, Machine};
+use super::machine::{Handed, Known, LeaseState, Machine, Task};
 use super::mutant::planted;
 use super::rules::{CLOCK_TOLERANCE, FORCE_GAP, LEAVE_ALONE, OVERLAP, STRAGGLE};
 use super::ticket::HeldTicket;
@@ -18,7 +18,8 @@ const TICKET_LIFETIME: u64 = 7_200_000;
 
 impl Machine {
     /// Takes over what a record says where it is newer than what is held: at a restart that is everything.
-    pub(super) fn learn(&mut self, record: &Record, now: Now) {
+    /// `takes_over`: under a lease, or in a store of our own, so that nobody else is at work.
+    pub(super) fn learn(&mut self, record: &Record, takes_over: bool, now: Now) {
         // Replicas' clocks differ a little; our own, after a restart, should not.
         let tolerance = match self.lease {
             LeaseState::Own(_) => 0,
@@ -37,10 +38,11 @@ impl Machine {
         for lane in Lane::ALL {
             let taken = record.lanes[lane.index()]
                 .as_ref()
-                .is_some_and(|stored| self.learn_token(lane, stored, as_of));
-            if let Some(intent) = record.intents[lane.index()] {
-                self.learn_intent(lane, intent, as_of);
-            }
+                .is_some_and(|stored| self.learn_token(lane, stored, takes_over, as_of));
+            let order = record.lanes[lane.index()]
+                .as_ref()
+                .map_or_else(Wall::default, |stored| stored.sent);
+            self.learn_intent(lane, record.intents[lane.index()], order, takes_over, as_of);
             if taken && clock_off {
                 self.doubt_restored(lane, now);
             }
@@ -48,10 +50,13 @@ impl Machine {
         for ticket in Ticket::ALL {
             if let Some(stored) = &record.tickets[ticket as usize] {
                 self.learn_ticket(ticket, stored, as_of);
+                if clock_off {
+                    self.doubt_restored_ticket(ticket, now);
+                }
             }
         }
         self.learn_generations(record);
-        self.learn_counts(record, now);
+        self.learn_counts(record, takes_over, now);
         self.learn_contest(record, self.steady_wall(now));
         for remembered in &record.remembered {
             let ends = as_of.boot_at(remembered.ends);
@@ -84,17 +89,25 @@ impl Machine {
         }
     }
 
-    fn learn_counts(&mut self, record: &Record, now: Now) {
+    fn learn_counts(&mut self, record: &Record, takes_over: bool, now: Now) {
         let forced = record.budgets.last_forced;
-        if forced > self.budgets.last_forced {
+        let seen = self.lane(Lane::Stable).map(|state| state.forced_seen);
+        if seen.unwrap_or_default() != forced {
             // Made by another clock, or by ours before a restart: it may have been just now.
-            self.lane_mut(Lane::Stable).force_gap_ends = now.boot.plus(FORCE_GAP);
+            let state = self.lane_mut(Lane::Stable);
+            state.forced_seen = forced;
+            state.force_gap_ends = now.boot.plus(FORCE_GAP);
         }
         let mut counted = record.budgets.not_beyond(self.steady_wall(now));
         if let Some(uncounted) = &self.uncounted {
             counted = counted.added(uncounted);
         }
-        self.budgets = self.budgets.merged(&counted);
+        // Who takes over goes by the store, which knows of calls taken back as well; who only listens may have heard late.
+        self.budgets = if takes_over {
+            counted
+        } else {
+            self.budgets.merged(&counted)
+        };
     }
 
     fn learn_contest(&mut self, record: &Record, at: Wall) {
@@ -112,32 +125,72 @@ impl Machine {
     }
 
     /// Says whether it was taken over.
-    fn learn_token(&mut self, lane: Lane, stored: &StoredToken, now: Now) -> bool {
+    fn learn_token(
+        &mut self,
+        lane: Lane,
+        stored: &StoredToken,
+        takes_over: bool,
+        now: Now,
+    ) -> bool {
+        let at_rest = !self.saving.dirty && self.saving.in_flight.is_none();
         let sent = now.boot_at(stored.sent).min(now.boot);
-        let mine = self.lane(lane).and_then(|state| state.held.as_ref());
-        let same = mine.is_some_and(|held| held.id == stored.id);
-        if same {
-            if stored.dead && mine.is_some_and(|held| !held.dead) {
-                self.bury(lane, now);
+        let unsaved = self.lane(lane).is_some_and(|state| state.unsaved);
+        let mine = self.lanes[lane.index()]
+            .as_deref_mut()
+            .and_then(|state| state.held.as_mut());
+        if let Some(held) = mine {
+            if held.id == stored.id {
+                held.order = held.order.max(stored.sent);
+                if stored.dead && !held.dead {
+                    self.bury(lane, now);
+                } else if takes_over && at_rest {
+                    held.dead = stored.dead; // another replica may have found it alive after all
+                }
+                return false;
             }
-            return false;
+            // At the same place, what is durable goes before what is not.
+            if held.order > stored.sent || held.order == stored.sent && !unsaved {
+                return false;
+            }
         }
-        if mine.is_some_and(|held| held.order >= stored.sent) {
-            return false;
+        let held = self.revived(lane, stored, sent, now);
+        self.displace(lane, now);
+        let fetching = self.busy(match lane {
+            Lane::Classic => Task::Classic,
+            Lane::Stable => Task::Stable,
+        });
+        let probe_due = self.first_probe(lane, now);
+        let state = self.lane_mut(lane);
+        state.held = Some(held);
+        if let Some(note) = state
+            .intent
+            .filter(|note| !fetching && note.sent <= stored.sent)
+        {
+            // Somebody fetched after it: what it gave, if anything, is not the newest.
+            state.doubt = state.doubt.max(now.boot_at(note.sent).min(now.boot));
+            state.close_intent();
         }
+        state.stuck = false;
+        (state.unsaved, state.unsaved_mint) = (false, false);
+        state.order_to_be = Wall::default();
+        state.retry.clear();
+        state.health = super::lane::Health {
+            probe_due,
+            ..Default::default()
+        };
+        true
+    }
+
+    /// A stored token as it is held: it ends when the wall clock says so, but never lives longer than when it was minted.
+    fn revived(&mut self, lane: Lane, stored: &StoredToken, sent: Boot, now: Now) -> Held {
         let left = stored.expires.since(now.wall).min(stored.lifetime);
         let expires = now.boot.plus(left);
-        let mut due = due::due(
-            lane,
-            expires,
-            stored.lifetime,
-            &self.rules.timing,
-            &mut self.jitter,
-        );
+        let timing = self.rules.timing;
+        let mut due = due::due(lane, expires, stored.lifetime, &timing, &mut self.jitter);
         if planted!(self.rules, FetchAtRestart) {
             due = now.boot;
         }
-        let held = Held {
+        Held {
             token: stored.token.clone(),
             id: stored.id,
             sent,
@@ -147,43 +200,50 @@ impl Machine {
             due,
             dead: stored.dead,
             restored: true,
-        };
-        self.displace(lane, now);
-        let probe_due = self.first_probe(lane, now);
-        let state = self.lane_mut(lane);
-        state.held = Some(held);
-        state.stuck = false;
-        state.unsaved = false;
-        state.retry.clear();
-        state.health = super::lane::Health {
-            probe_due,
-            ..Default::default()
-        };
-        true
+        }
     }
 
-    /// An intent of another holder, or of our own life before a restart: the call may have minted (rule 3).
-    fn learn_intent(&mut self, lane: Lane, intent: Intent, now: Now) {
+    /// An open note: of another holder, or of our own life before a restart. Whoever takes over must assume that the call
+    /// has minted (rule 3). While its maker may still tell, it is only kept in mind.
+    fn learn_intent(
+        &mut self,
+        lane: Lane,
+        intent: Option<Intent>,
+        beside: Wall,
+        takes_over: bool,
+        now: Now,
+    ) {
         let own_store = matches!(self.lease, LeaseState::Own(_));
-        let state = self.lane_mut(lane);
-        let known = state.closed == Some(intent)
-            || state.intent.is_some_and(|mine| mine.sent >= intent.sent);
-        if known {
+        if intent.is_none() && self.lane(lane).is_none() {
             return;
         }
+        let state = self.lane_mut(lane);
+        state.theirs = None;
+        let Some(intent) = intent.filter(|note| state.closed != Some(*note)) else {
+            return;
+        };
         let sent = now.boot_at(intent.sent).min(now.boot);
-        state.doubt = state.doubt.max(sent).max(Boot(1));
+        if intent.fence == Fence::default() {
+            state.doubt = state.doubt.max(sent).max(Boot(1));
+            return;
+        }
         let fetched = state.held.as_ref().map(|held| held.order);
-        if fetched.is_some_and(|order| order >= intent.sent) {
+        let newer = fetched.is_some_and(|order| order > beside) && !state.unsaved;
+        let settled = newer || fetched.is_some_and(|order| order >= intent.sent);
+        if settled || state.intent.is_some_and(|mine| mine.sent >= intent.sent) {
+            return;
+        }
+        let takes = intent.deadline.since(intent.sent);
+        if !takes_over {
+            state.theirs = Some(now.boot.plus(takes + 1000));
             return;
         }
         state.intent = Some(intent);
         state.may_have_been_replaced(sent, OVERLAP);
+        state.doubt = now.boot; // by whatever clock it was sent, it may be under way now
         if !own_store {
             state.others_end = state.others_end.max(intent.deadline);
-            let grace = now
-                .boot
-                .plus(intent.deadline.since(intent.sent).saturating_add(STRAGGLE));
+            let grace = now.boot.plus(takes.saturating_add(STRAGGLE));
             state.wait_until = now
                 .boot_at(intent.deadline)
                 .min(grace)
@@ -212,8 +272,10 @@ impl Machine {
             first_end: stored.born_after.map(|at| now.boot_at(at.plus(lifetime))),
             last_end: now.boot_at(stored.first_seen.plus(lifetime)),
             last_seen: first_seen,
+            successor_ends: now.boot_at(stored.first_seen.plus(lifetime)),
             lifetime,
             expires: now.boot.plus(left),
+            restored: true,
         });
         state.due = now.boot; // its age is uncertain: ask soon
         state.retry.clear();
@@ -235,7 +297,7 @@ impl Machine {
     ) -> Self {
         let mut machine = Self::empty(rules, own, seed, now);
         if let Some(record) = record {
-            machine.learn(record, now);
+            machine.learn(record, true, now);
             publish::resume(&mut machine, now);
         }
         machine

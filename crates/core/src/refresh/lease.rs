@@ -3,7 +3,8 @@
 use super::alarm::{Alarm, AlarmName};
 use super::event::{CallId, Effect, SaveId};
 use super::lane::Outcome;
-use super::machine::{LeaseState, Machine};
+use super::machine::{LeaseState, Machine, Task};
+use super::rules::FORCE_GAP;
 use crate::clock::Now;
 use crate::credential::{Kind, Lane};
 use crate::source::Ask;
@@ -26,6 +27,9 @@ impl Machine {
                 }
             }
         }
+        if self.saving.writes > 0 {
+            return false; // a new lease would make them stale; their outcome brings us back here
+        }
         self.lease = LeaseState::Asking;
         effects.push(Effect::TakeLease);
         false
@@ -42,11 +46,13 @@ impl Machine {
         let Some(job) = self.jobs.iter().find(|job| job.call == call) else {
             return;
         };
-        let (task, begun) = (job.task, job.begun);
+        let (task, begun, over) = (job.task, job.begun, job.over);
         self.over(AlarmName::StoreRefuses, effects);
         let late = task.mints() && begun.plus(timeout) < now.boot;
         let ask = self.ask(task, now);
-        let Some(ask) = ask.filter(|_| in_time && !late) else {
+        // Somebody else's answer was learned meanwhile: whether more is needed is for the plan to say.
+        let overtaken = self.held_by(task) != over;
+        let Some(ask) = ask.filter(|_| in_time && !late && !overtaken) else {
             self.abandon(call, now);
             return;
         };
@@ -59,6 +65,9 @@ impl Machine {
             let about = self.about(self.jobs[at].task, now);
             let job = &mut self.jobs[at];
             (job.sent, job.about) = (Some(now.boot), about);
+            if job.task == Task::Forced {
+                self.lane_mut(Lane::Stable).force_gap_ends = now.boot.plus(FORCE_GAP);
+            }
             effects.push(Effect::Ask(call, ask, self.rules.timing.call_timeout));
         }
     }
@@ -91,6 +100,7 @@ impl Machine {
             return;
         };
         if !task.mints() {
+            self.count_apart(call, now);
             match self.ask(task, now) {
                 Some(ask) => self.leaves(call, ask, now, effects),
                 None => self.abandon(call, now),
@@ -115,7 +125,7 @@ impl Machine {
         }
         if !self.saving.dirty {
             for state in self.lanes.iter_mut().flatten() {
-                state.unsaved = false;
+                state.was_saved();
             }
             self.uncounted = None;
         }
@@ -154,25 +164,27 @@ impl Machine {
             self.abandon(call, now);
         }
         if let Some(record) = record {
-            self.learn(record, now);
+            self.learn(record, false, now);
         }
         for lane in Lane::ALL {
-            if self.lane(lane).is_some_and(|state| state.unsaved) {
-                self.lane_mut(lane).unsaved = false;
+            if self.lane(lane).is_some_and(|state| state.unsaved_mint) {
+                self.lane_mut(lane).unsaved_mint = false;
                 self.minted_without_lease(lane, now, effects);
             }
         }
     }
 
     /// Somebody else has the lease, so what is chosen can't be saved; while nothing is out, it goes out all the same.
-    pub(super) fn publish_rather_than_nothing(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn publish_rather_than_nothing(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let waiting = Kind::ALL.into_iter().any(|kind| {
             let handed = &self.handed[kind.index()];
             handed.staged.is_some() && self.current(kind, now).is_none()
         });
-        if waiting {
-            let next = SaveId(self.saving.last.0.wrapping_add(1));
+        let next = SaveId(self.saving.last.0.wrapping_add(1));
+        if waiting && self.lanes.iter().flatten().any(|state| state.unsaved) {
             self.save_failed(next, now, effects);
+        } else if waiting {
+            self.release_staged(next, effects); // the value is durable, only its generation is not
         }
     }
 
@@ -191,11 +203,15 @@ impl Machine {
             if matches!(self.lease, LeaseState::Away { .. }) {
                 self.save_failed(next, now, effects);
             }
-            self.leased(now, effects);
+            if !self.leased(now, effects) && !matches!(self.lease, LeaseState::Asking) {
+                self.publish_rather_than_nothing(now, effects);
+            }
             return;
         };
+        self.values_go_out(now);
         self.saving.last = next;
         self.saving.in_flight = Some(next);
+        self.saving.writes += 1;
         self.saving.dirty = false;
         effects.push(Effect::Save(next, Box::new(self.record(now)), fence));
     }

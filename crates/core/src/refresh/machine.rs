@@ -64,8 +64,8 @@ pub(super) struct Job {
     pub(super) sent: Option<Boot>,
     /// Which value is asked about, or with.
     pub(super) about: Option<ValueId>,
-    /// The lane's newest value when it was begun.
-    pub(super) over: Wall,
+    /// The lane's value when it was begun.
+    pub(super) over: Option<ValueId>,
     /// Made without a lease: no store has counted it.
     pub(super) apart: bool,
 }
@@ -109,6 +109,8 @@ pub(super) struct Saving {
     pub(super) dirty: bool,
     pub(super) failures: u8,
     pub(super) not_before: Boot,
+    /// Writes of either sort that have not come back: a new lease would make them stale.
+    pub(super) writes: u16,
 }
 
 /// A value no longer handed out.

@@ -2,13 +2,13 @@
 
 use super::alarm::{Alarm, AlarmName};
 use super::event::{CallId, Effect};
-use super::lane::Outcome;
+use super::lane::{LaneState, Outcome};
 use super::machine::{Job, LeaseState, Machine, Task};
 use super::mutant::planted;
 use super::wants::Want;
 use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now};
-use crate::credential::{Kind, Lane};
+use crate::credential::{Kind, Lane, ValueId};
 use crate::source::{Ask, Trouble};
 use crate::store::Intent;
 
@@ -37,10 +37,11 @@ impl Machine {
         if self.busy(task) {
             return;
         }
+        if !self.within_budget(task, urgent, now, effects) {
+            return;
+        }
         let leased = self.leased(now, effects);
-        // The one stated exception to rule 1: stable in normal mode gives every replica the same value.
-        let without = !task.mints() && matches!(self.lease, LeaseState::Away { .. });
-        if (!leased && !without) || !self.within_budget(task, urgent, leased, now, effects) {
+        if !leased && !self.may_go_without(task, now) {
             return;
         }
         let Some(ask) = self.ask(task, now) else {
@@ -55,12 +56,14 @@ impl Machine {
             begun: now.boot,
             sent: None,
             about: None,
-            over: self.newest(task),
+            over: self.held_by(task),
             apart: !leased,
         });
         match self.fence(now) {
             Some(fence) if leased => {
                 self.intend(task, fence, now);
+                self.saving.writes += 1;
+                self.values_go_out(now);
                 effects.push(Effect::Note(call, Box::new(self.record(now)), fence));
             }
             _ => self.leaves(call, ask, now, effects),
@@ -75,21 +78,30 @@ impl Machine {
             return;
         }
         // Always after the value it is to replace, however clocks were set.
-        let sent = now.wall.max(self.newest(task).plus(1));
+        let newest = self.lane(lane).map(LaneState::stored_order);
+        let sent = now.wall.max(newest.unwrap_or_default().plus(1));
         let deadline = sent.plus(2 * self.rules.timing.call_timeout);
-        self.lane_mut(lane).intent = Some(Intent {
+        let state = self.lane_mut(lane);
+        if let Some(open) = state.intent {
+            state.doubt = state.doubt.max(now.boot_at(open.sent).min(now.boot));
+        }
+        state.intent = Some(Intent {
             fence,
             sent,
             deadline,
         });
     }
 
-    /// Where the newest value stands that a fetch is to replace.
-    fn newest(&self, task: Task) -> crate::clock::Wall {
-        let state = task.fetches().and_then(|lane| self.lane(lane));
-        state
-            .and_then(|state| state.held.as_ref())
-            .map_or_else(Default::default, |held| held.order)
+    pub(super) fn values_go_out(&mut self, now: Now) {
+        for state in self.lanes.iter_mut().flatten() {
+            state.goes_out(now);
+        }
+    }
+
+    /// The value that a fetch is to replace.
+    pub(super) fn held_by(&self, task: Task) -> Option<ValueId> {
+        let state = task.fetches().and_then(|lane| self.lane(lane))?;
+        state.held.as_ref().map(|held| held.id)
     }
 
     fn count(&mut self, task: Task, apart: bool, now: Now) {
@@ -98,6 +110,7 @@ impl Machine {
         if task == Task::Forced {
             self.budgets.spend(BudgetKind::Stable, at);
             self.budgets.last_forced = at;
+            self.lane_mut(Lane::Stable).forced_seen = at;
         }
         if apart {
             self.uncounted
@@ -107,24 +120,37 @@ impl Machine {
         }
     }
 
+    /// A counted call goes ahead though its note could not be written.
+    pub(super) fn count_apart(&mut self, call: CallId, now: Now) {
+        let Some(job) = self.jobs.iter_mut().find(|job| job.call == call) else {
+            return;
+        };
+        job.apart = true;
+        let (budget, begun) = (job.task.budget(), job.begun);
+        let at = self.steady_wall(Now { boot: begun, ..now });
+        self.uncounted.get_or_insert_default().spend(budget, at);
+        self.saving.dirty = true;
+    }
+
+    /// The one stated exception to rule 1: while the store is away, stable in normal mode gives every replica the same
+    /// value. Others may be counting apart as well: a quarter of the budget each, at most.
+    fn may_go_without(&self, task: Task, now: Now) -> bool {
+        let spent = self.spent(task.budget(), now);
+        let away = matches!(self.lease, LeaseState::Away { .. });
+        away && !task.mints() && spent.used < spent.limit / 4
+    }
+
     /// Rule 9: half of each budget is kept for reported deaths and for credentials with no live value.
     fn within_budget(
         &mut self,
         task: Task,
         urgent: bool,
-        alone: bool,
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let fits = |kind: BudgetKind| {
             let spent = self.spent(kind, now);
-            // Without a lease others may be counting apart as well: a quarter each, at most.
-            let limit = match (urgent, alone) {
-                (_, false) => spent.limit / 4,
-                (true, true) => spent.limit,
-                (false, true) => spent.limit / 2,
-            };
-            spent.used < limit
+            spent.used < if urgent { spent.limit } else { spent.limit / 2 }
         };
         let within = match task {
             Task::Forced => fits(BudgetKind::Forced) && fits(BudgetKind::Stable),
@@ -133,35 +159,46 @@ impl Machine {
         if within {
             return true;
         }
-        self.postpone(task, now);
+        self.postpone(task, urgent, now);
         self.raise(Alarm::OverBudget(task.budget()), effects);
         false
     }
 
-    /// No budget now: look again in some minutes, or when what lives has ended: half of the budget is kept for that.
-    fn postpone(&mut self, task: Task, now: Now) {
+    /// No budget now: look again in some minutes. What is not urgent must not hold back what may become so.
+    fn postpone(&mut self, task: Task, urgent: bool, now: Now) {
         let later = now.boot.plus(240_000 + self.jitter.below(120_000));
         match task {
             Task::Classic | Task::Stable | Task::Forced => {
                 let Some(lane) = task.fetches() else { return };
                 let state = self.lane_mut(lane);
-                let ends = state.left(now).map_or(later, |left| now.boot.plus(left));
-                state.retry.not_before = later.min(ends);
+                match state.held.as_mut().filter(|_| !urgent) {
+                    Some(held) => held.due = later,
+                    None => state.retry.not_before = later,
+                }
                 state.nudge = None;
                 state.last = Some((Outcome::OverBudget, now.boot));
             }
             Task::Ticket(ticket) => {
                 let state = self.tickets[ticket as usize].get_or_insert_default();
-                let held = state.held.as_ref().map(|held| held.expires);
-                let ends = held.filter(|ends| *ends > now.boot).unwrap_or(later);
-                state.retry.not_before = later.min(ends);
+                if urgent {
+                    state.retry.not_before = later;
+                } else {
+                    state.due = later;
+                }
             }
-            Task::Probe(lane) => self.lane_mut(lane).health.not_before = later,
+            Task::Probe(lane) => {
+                let health = &mut self.lane_mut(lane).health;
+                if urgent {
+                    health.not_before = later;
+                } else {
+                    health.probe_due = later;
+                }
+            }
         }
     }
 
     /// Which value a call asks about, or is made with.
-    pub(super) fn about(&self, task: Task, now: Now) -> Option<crate::credential::ValueId> {
+    pub(super) fn about(&self, task: Task, now: Now) -> Option<ValueId> {
         match task {
             Task::Classic | Task::Stable | Task::Forced => None,
             Task::Ticket(_) => self.best_token(now).map(|token| token.id),

@@ -8,7 +8,7 @@ use super::mutant::planted;
 use super::rules::{HEARSAY_GAP, YOUNG};
 use super::verdict::Evidence;
 use crate::budget::BudgetKind;
-use crate::clock::{Boot, Now};
+use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Kind, Lane, ValueId};
 use crate::retry;
 use crate::source::Trouble;
@@ -16,7 +16,7 @@ use crate::source::Trouble;
 /// What an adopted token, whose age nobody knows, is believed to have left.
 const ADOPTED_FOR: u64 = 3_600_000;
 /// The least time between two probes of one value.
-const PROBE_GAP: u64 = 2_000;
+const PROBE_GAP: u64 = 1_000;
 
 impl Machine {
     /// Somebody calls this lane's value dead.
@@ -136,7 +136,7 @@ impl Machine {
         let expires = sent.plus(ADOPTED_FOR);
         let timing = self.rules.timing;
         let due = super::due::due(lane, expires, u64::MAX, &timing, &mut self.jitter);
-        let order = self.next_order(lane, sent, now);
+        let order = self.next_order(lane);
         self.displace(lane, now);
         self.contest_mut().classic_ours = true;
         self.saving.dirty = true;
@@ -152,6 +152,8 @@ impl Machine {
             dead: false,
             restored: false,
         });
+        state.unsaved = true;
+        state.order_to_be = Wall::default();
         // Nobody knows its age: should it end early, that accuses no one.
         state.doubt = state.doubt.max(sent).max(Boot(1));
     }
@@ -231,7 +233,7 @@ impl Machine {
             Trouble::Refused(_) | Trouble::QuotaUsedUp => 60_000 + jitter.below(60_000),
         };
         state.health.not_before = now.boot.plus(wait);
-        state.health.probe_due = now.boot.plus(regular.max(wait));
+        state.health.probe_due = now.boot.plus(regular.min(wait));
         self.jitter = jitter;
     }
 }

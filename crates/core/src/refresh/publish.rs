@@ -167,19 +167,20 @@ impl Machine {
         self.known.push(value);
     }
 
-    /// A lane that is no longer configured serves until its successor does.
+    /// A lane that is not configured here is kept while its value lives: it answers until its successor can, and a replica
+    /// that is configured otherwise may need it.
     pub(super) fn drop_unused_lanes(&mut self, now: Now) {
-        let primary_lives = self
-            .lane(self.primary())
-            .is_some_and(|state| state.live(now));
         for lane in Lane::ALL {
-            let unused = !self.in_use(lane) && (primary_lives || !self.lane_lives(lane, now));
-            if unused && self.lanes[lane.index()].is_some() {
+            let unused = !self.in_use(lane) && !self.lane_lives(lane, now);
+            if unused && self.lanes[lane.index()].is_some() && self.fetch_ended(lane) {
                 self.displace(lane, now);
                 self.lanes[lane.index()] = None;
-                self.saving.dirty = true;
             }
         }
+    }
+
+    fn fetch_ended(&self, lane: Lane) -> bool {
+        !self.jobs.iter().any(|job| job.task.fetches() == Some(lane))
     }
 
     /// The lane's value makes room for another: it ends by itself, or within what the lane grants.

@@ -22,9 +22,13 @@ pub(super) struct HeldTicket {
     pub(super) last_end: Boot,
     /// The last time it was the answer.
     pub(super) last_seen: Boot,
+    /// Its successor, born after that, ends no earlier. Kept as an end, for a start may lie before boot time began.
+    pub(super) successor_ends: Boot,
     /// What `expires_in` always says.
     pub(super) lifetime: u64,
     pub(super) expires: Boot,
+    /// It came from the store and has not been the answer since: its times rest on two wall clocks.
+    pub(super) restored: bool,
 }
 
 /// One ticket kind of one app.
@@ -35,7 +39,7 @@ pub(super) struct TicketState {
     pub(super) due: Boot,
     pub(super) retry: Retry,
     /// A caller calls it dead: ask again, but at most once a minute.
-    pub(super) reported: bool,
+    pub(super) reported: Option<Boot>,
     pub(super) report_after: Boot,
     /// A sink's entry was changed: put back if this ticket is still the answer.
     pub(super) put_back: bool,
@@ -67,14 +71,18 @@ impl TicketState {
                 id,
                 first_seen: sent,
                 order: wall.max(before.as_ref().map_or(wall, |held| held.order.plus(1))),
-                first_end: before.map(|held| held.last_seen.plus(lifetime)),
+                first_end: before.map(|held| held.successor_ends),
                 last_end: sent.plus(lifetime),
                 last_seen: sent,
+                successor_ends: sent.plus(lifetime),
                 lifetime,
                 expires: sent.plus(lifetime),
+                restored: false,
             },
         };
         held.last_seen = held.last_seen.max(sent);
+        held.restored = false;
+        held.successor_ends = held.successor_ends.max(sent.plus(held.lifetime));
         if held.last_seen >= held.last_end {
             held.first_end = None; // it outlived what its birth was thought to be
         }
@@ -85,7 +93,8 @@ impl TicketState {
         }
         self.due = next_ask(&held, sent, jitter);
         self.held = Some(held);
-        self.reported = false;
+        // What was said after the question left is not answered by it.
+        self.reported = self.reported.filter(|at| *at > sent);
         self.refused_with = None;
         self.retry.clear();
         changed
@@ -106,7 +115,7 @@ fn next_ask(held: &HeldTicket, now: Boot, jitter: &mut Jitter) -> Boot {
     if now < first_end {
         return first_end;
     }
-    let fine = (held.last_end.since(first_end) / 4).max(held.lifetime / 240);
+    let fine = (held.last_end.since(first_end) / 4).clamp(held.lifetime / 240, step);
     now.plus(fine)
 }
 

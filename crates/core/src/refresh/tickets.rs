@@ -30,7 +30,11 @@ impl Machine {
             trusted,
             &mut jitter,
         );
-        if std::mem::take(&mut state.put_back) && !changed {
+        let answered = state.reported.is_none();
+        if changed {
+            state.reported = None; // it was said of another one
+            state.put_back = false;
+        } else if answered && std::mem::take(&mut state.put_back) {
             effects.push(Effect::PutBack(ticket.kind()));
         }
         state.report_after = now.boot.plus(TICKET_REPORT_GAP);
@@ -106,14 +110,23 @@ impl Machine {
     }
 
     /// One question a minute: differs → refreshed, same → alive.
-    pub(super) fn ticket_reported(&mut self, ticket: Ticket, id: ValueId, evidence: Evidence) {
+    pub(super) fn ticket_reported(
+        &mut self,
+        ticket: Ticket,
+        id: ValueId,
+        evidence: Evidence,
+        now: Now,
+    ) {
+        let asking = self.busy(Task::Ticket(ticket));
         let Some(state) = self.tickets[ticket as usize].as_deref_mut() else {
             return;
         };
         if state.held.as_ref().is_none_or(|held| held.id != id) {
             return;
         }
-        state.reported = true;
+        if asking || state.reported.is_none() {
+            state.reported = Some(now.boot);
+        }
         state.put_back |= evidence == Evidence::Sink;
     }
 }

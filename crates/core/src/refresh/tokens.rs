@@ -12,6 +12,8 @@ use crate::credential::{Kind, Lane};
 use crate::retry;
 use crate::source::Minted;
 
+/// How often normal mode is asked for another value than a dead one while the other lane answers.
+const STUCK_GAP: u64 = 60_000;
 /// A value that died younger than this died early.
 const EARLY: u64 = 600_000;
 
@@ -40,7 +42,7 @@ impl Machine {
         let newer = state
             .held
             .as_ref()
-            .is_some_and(|held| held.sent > sent || (task.mints() && held.order > job.over));
+            .is_some_and(|held| held.sent > sent || (task.mints() && Some(held.id) != job.over));
         let same = state.held.as_ref().is_some_and(|held| held.id == minted.id);
         if task == Task::Classic {
             self.contest_mut().classic_ours = true;
@@ -128,7 +130,11 @@ impl Machine {
             state.health.probe_due = now.boot.plus(timing.probe_every.max(FORCE_GAP));
             if again {
                 let wait = retry::after_trouble(8, None, spent, &mut jitter);
-                let least = if forced { FORCE_GAP } else { 0 };
+                let least = match (forced, other_lives) {
+                    (true, _) => FORCE_GAP,
+                    (false, true) => STUCK_GAP, // nobody waits for it
+                    (false, false) => 0,
+                };
                 state.retry.not_before = now.boot.plus(wait.max(least));
             }
         }
@@ -154,7 +160,7 @@ impl Machine {
             .lane(lane)
             .and_then(|state| state.held.as_ref())
             .is_some_and(|held| held.dead && now.boot.since(held.sent) < EARLY);
-        let order = self.next_order(lane, sent, now);
+        let order = self.next_order(lane);
         self.displace(lane, now);
         let due = self.due_for(lane, expires, lifetime, now);
         let probe_due = self.first_probe(lane, now);
@@ -176,7 +182,8 @@ impl Machine {
             ..Health::default()
         };
         state.stuck = false;
-        state.unsaved = task.mints();
+        (state.unsaved, state.unsaved_mint) = (true, task.mints());
+        state.order_to_be = Wall::default();
         state.early_deaths = if died_early {
             state.early_deaths.saturating_add(1)
         } else {
@@ -188,17 +195,17 @@ impl Machine {
         }
     }
 
-    /// Where the lane's next value stands: after all that is known, however the clocks of replicas differ.
-    pub(super) fn next_order(&self, lane: Lane, sent: Boot, now: Now) -> Wall {
+    /// Where the lane's next value stands: just after all that is known. While it is not saved it claims no more than
+    /// that, for another replica may be saving its own.
+    pub(super) fn next_order(&self, lane: Lane) -> Wall {
         let state = self.lane(lane);
-        let held = state.and_then(|state| state.held.as_ref());
         let after = [
-            held.map(|held| held.order),
+            state.and_then(|state| state.held.as_ref().map(|held| held.order)),
             state.map(|state| state.others_end),
             self.late_mint.map(|at| at.plus(STRAGGLE)),
         ];
         let after = after.into_iter().flatten().max().unwrap_or_default();
-        now.wall_at(sent).max(after.plus(1))
+        after.plus(1)
     }
 
     /// Normal mode gave another value though ours should live on: someone forced it.

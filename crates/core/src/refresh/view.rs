@@ -82,7 +82,7 @@ impl Machine {
         if let Some(ticket) = Ticket::of(kind) {
             let state = self.tickets[ticket as usize].as_deref();
             return Standing::Current {
-                suspected: state.is_some_and(|state| state.reported)
+                suspected: state.is_some_and(|state| state.reported.is_some())
                     || self.busy(Task::Ticket(ticket)),
                 last_alive: state
                     .and_then(|state| state.held.as_ref())

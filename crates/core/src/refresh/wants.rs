@@ -43,7 +43,9 @@ impl Machine {
             .held
             .as_ref()
             .filter(|_| !urgent && !settle && !nudged);
-        let mut when = due.map_or(now.boot, |held| held.due).max(state.wait_until);
+        let due = due.map_or(now.boot, |held| held.due);
+        let asked_after = state.theirs.unwrap_or(Boot::NEVER);
+        let mut when = due.min(asked_after).max(state.wait_until);
         if !nudged {
             when = when.max(state.retry.not_before);
         }
@@ -161,10 +163,10 @@ impl Machine {
         if state.refused_with == Some(token.id) {
             return None;
         }
-        let urgent = !state.live(now) || state.reported;
+        let urgent = !state.live(now) || state.reported.is_some();
         let when = if !state.live(now) {
             now.boot
-        } else if state.reported {
+        } else if state.reported.is_some() {
             state.report_after.min(state.due)
         } else {
             state.due

@@ -97,6 +97,7 @@ fn rule_1_a_call_whose_lease_would_end_before_it_does_not_leave() {
     bench.disk = crate::bench::Disk::Slow;
     bench.lease_won(1);
     bench.pass(25 * SECOND);
+    bench.disk = crate::bench::Disk::Good;
     bench.writes_land();
     assert!(
         bench.words().is_empty(),
