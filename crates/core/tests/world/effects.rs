@@ -1,0 +1,398 @@
+//! Carrying out what a machine says: each outcome comes back as an event, if nothing goes wrong on the way.
+
+use std::time::Duration;
+
+use wxtoken_core::clock::Wall;
+use wxtoken_core::credential::{Kind, Token};
+use wxtoken_core::refresh::event::{CallId, Effect, Event};
+use wxtoken_core::source::{Answer, Ask, Failure, Minted, Passing, Reply, Trouble};
+use wxtoken_core::store::{Fence, Record};
+
+use crate::replica::{Call, DAWN, Fate, id_of};
+use crate::setup::SECOND;
+use crate::store::{LEASE, Written};
+use crate::wechat::{Question, Says, Value, Who};
+use crate::world::{Ev, World, Write, token};
+
+impl World {
+    pub(crate) fn carry_out(&mut self, r: usize, life: u32, effect: Effect) {
+        match effect {
+            Effect::TakeLease => {
+                self.replicas[r].leasing = true;
+                let asked = self.t;
+                self.soon(20, Ev::LeaseTry(r, life, asked));
+            }
+            Effect::Release(fence) => self.store.release((r, life), fence),
+            Effect::Note(call, record, fence) => {
+                self.replicas[r].notes += 1;
+                self.write(
+                    r,
+                    life,
+                    (Event::Noted(call), Event::NoteFailed(call)),
+                    record,
+                    fence,
+                    true,
+                );
+            }
+            Effect::Save(save, record, fence) => {
+                let replica = &mut self.replicas[r];
+                replica.saves += 1;
+                let out = replica.seen[0].map(|seen| id_of(seen.value));
+                replica.staged = record.handed_out[0].id != out;
+                self.write(
+                    r,
+                    life,
+                    (Event::Saved(save), Event::SaveFailed(save)),
+                    record,
+                    fence,
+                    false,
+                );
+            }
+            Effect::Ask(call, ask, timeout) => self.ask(r, life, call, &ask, timeout),
+            Effect::WakeAt(at) => {
+                let replica = &mut self.replicas[r];
+                replica.wake += 1;
+                let (number, at) = (replica.wake, replica.true_time(at));
+                if at <= self.t {
+                    self.break_promise("no hot loop", format!("#{r} asks to be woken at once"));
+                }
+                self.push(at, Ev::Wake(r, life, number));
+            }
+            Effect::PostLateMint(at) => {
+                self.tell(|| format!("  #{r} posts a late mint"));
+                let t = self.t;
+                if self.store.note_late_mint(at, t) {
+                    self.spread_word(r);
+                }
+                self.judge.reason(0, t);
+            }
+            Effect::Publish(kind) => self.tell(|| format!("  #{r} publishes {kind}")),
+            Effect::PutBack(kind) => self.put_back(r, kind),
+            Effect::Alarm(alarm) => self.alarm(r, alarm),
+        }
+    }
+
+    fn write(
+        &mut self,
+        r: usize,
+        life: u32,
+        (good, bad): (Event, Event),
+        record: Box<Record>,
+        fence: Fence,
+        note: bool,
+    ) {
+        let slow = self.store.slowness(self.t);
+        let takes = 1 + self.chance.below(slow);
+        let at = self.replicas[r].write_tail.max(self.t) + takes;
+        self.replicas[r].write_tail = at;
+        let write = Write {
+            good,
+            bad,
+            record,
+            fence,
+            note,
+        };
+        self.push(at, Ev::Land(r, life, Box::new(write)));
+    }
+
+    /// A write reaches the store, though its writer may be gone.
+    pub(crate) fn land(&mut self, r: usize, life: u32, write: Write) {
+        let gone = self.replicas[r].life != life;
+        if gone && self.chance.percent(50) {
+            return; // it had not left yet
+        }
+        let Write {
+            good,
+            bad,
+            record,
+            fence,
+            note,
+        } = write;
+        let before = self.judge.word(&self.store);
+        let t = self.t;
+        let event = match self.store.write(*record, fence, t) {
+            Written::Durable => {
+                self.judge_store();
+                if self.judge.word(&self.store) != before {
+                    self.spread_word(r);
+                }
+                good
+            }
+            Written::Refused => bad,
+            Written::Stale => Event::Stale(self.store.shown()),
+        };
+        self.soon(3, Ev::WriteDone(r, life, note, event));
+    }
+
+    pub(crate) fn write_done(&mut self, r: usize, life: u32, note: bool, event: Event) {
+        let replica = &mut self.replicas[r];
+        if replica.life != life {
+            return;
+        }
+        if replica.stalled_until <= self.t {
+            self.integrate(r);
+        }
+        let replica = &mut self.replicas[r];
+        if note {
+            replica.notes -= 1;
+        } else {
+            replica.saves -= 1;
+        }
+        self.give(r, life, event);
+    }
+
+    /// Others hear of a change: soon, or when they next compare, or first of an older one.
+    pub(crate) fn spread_word(&mut self, from: usize) {
+        for r in 0..self.replicas.len() {
+            if r == from || !self.replicas[r].up() {
+                continue;
+            }
+            if self.chance.percent(85) {
+                let life = self.replicas[r].life;
+                if let Some(record) = self.store.record.clone() {
+                    let within = if self.chance.percent(5) { 5000 } else { 50 };
+                    self.soon(within, Ev::Give(r, life, Event::Learned(Box::new(record))));
+                }
+            } else {
+                self.soon(60 * SECOND, Ev::Reconcile(r));
+            }
+        }
+    }
+
+    pub(crate) fn reconcile(&mut self, r: usize) {
+        if self.t < self.store.away_until {
+            self.soon(60 * SECOND, Ev::Reconcile(r));
+            return;
+        }
+        let version = self.store.version;
+        if self.replicas[r].learned < version {
+            self.replicas[r].learned = version;
+            let life = self.replicas[r].life;
+            if let Some(record) = self.store.record.clone() {
+                self.give(r, life, Event::Learned(Box::new(record)));
+            }
+        }
+    }
+
+    pub(crate) fn try_lease(&mut self, r: usize, life: u32, asked: u64) {
+        let t = self.t;
+        if self.replicas[r].life != life {
+            return;
+        }
+        if t < self.store.away_until {
+            self.soon(2000, Ev::Give(r, life, Event::LeaseUnavailable));
+            return;
+        }
+        let event = match self.store.lease((r, life), LEASE, t) {
+            Ok(fence) => {
+                self.replicas[r].learned = self.store.version;
+                Event::LeaseWon {
+                    fence,
+                    until: self.replicas[r].now(asked).boot.plus(LEASE),
+                    record: self.store.shown(),
+                }
+            }
+            Err(free_in) => Event::LeaseTaken {
+                free_at: self.replicas[r].now(t).boot.plus(free_in),
+            },
+        };
+        self.soon(10, Ev::Give(r, life, event));
+    }
+
+    fn ask(&mut self, r: usize, life: u32, id: CallId, ask: &Ask, timeout: u64) {
+        let question = question(ask);
+        self.tell(|| format!("  #{r} asks {question:?}"));
+        self.table.calls += 1;
+        let t = self.t;
+        let unreachable = t < self.unreachable_until;
+        self.judge_ask(r, question, !unreachable);
+        let mut fate = self.next_fate.take().unwrap_or(Fate::Well);
+        if t < self.cut_until && fate == Fate::Well {
+            fate = self.cut_fate();
+        }
+        let leased = self.setup.own
+            || self
+                .store
+                .lease
+                .is_some_and(|(holder, until)| holder == (r, life) && t < until);
+        self.replicas[r].calls.push(Call {
+            id,
+            question,
+            asked: t,
+            fate,
+            leased,
+        });
+        if matches!(question, Question::Probe(..)) {
+            self.replicas[r].last_probe = t;
+        }
+        if unreachable {
+            let says = Says::Trouble(Trouble::Passing(Passing::Unreachable));
+            self.soon(300, Ev::Answer(r, life, id, says));
+            return;
+        }
+        let travels = 3 + self.chance.below(50);
+        self.push(t + travels, Ev::Arrive(r, life, id, question));
+        self.push(t + timeout, Ev::Timeout(r, life, id));
+    }
+
+    fn cut_fate(&mut self) -> Fate {
+        match self.chance.below(4) {
+            0 => Fate::LostAnswer,
+            1 => Fate::LateRequest(self.chance.between(10_000, 39_000)),
+            2 => Fate::Delayed(self.chance.between(1000, 12_000)),
+            _ => Fate::Well,
+        }
+    }
+
+    /// A request reaches WeChat, whether or not its sender still waits.
+    pub(crate) fn arrive(&mut self, r: usize, life: u32, id: CallId, question: Question) {
+        let t = self.t;
+        let replica = &mut self.replicas[r];
+        let same_life = replica.life == life;
+        let call = replica
+            .calls
+            .iter_mut()
+            .find(|call| same_life && call.id == id);
+        let fate = call.map_or(Fate::Well, |call| {
+            std::mem::replace(&mut call.fate, Fate::Well)
+        });
+        if let Fate::LateRequest(later) = fate {
+            self.push(t + later, Ev::Arrive(r, life, id, question));
+            return;
+        }
+        if t < self.cut_until && self.chance.percent(30) {
+            let says = Says::Trouble(Trouble::Passing(Passing::Status(502)));
+            self.soon(100, Ev::Answer(r, life, id, says));
+            return;
+        }
+        let says = self.ask_wechat(question, Who::Us);
+        match fate {
+            Fate::LostAnswer if self.chance.percent(30) => {
+                let says = Says::Trouble(Trouble::Passing(Passing::Nonsense));
+                self.soon(100, Ev::Answer(r, life, id, says));
+            }
+            Fate::LostAnswer => {}
+            Fate::Delayed(millis) => self.push(t + millis, Ev::Answer(r, life, id, says)),
+            Fate::Well | Fate::LateRequest(_) => self.soon(60, Ev::Answer(r, life, id, says)),
+        }
+    }
+
+    /// Asks the model, and lets readers find out what that killed.
+    pub(crate) fn ask_wechat(&mut self, question: Question, who: Who) -> Says {
+        let t = self.t;
+        let before = question.fetches().and_then(|lane| self.wechat.newest(lane));
+        let says = self.wechat.ask(question, who, t);
+        self.tell(|| format!("    WeChat answers {who:?}: {question:?} with {says:?}"));
+        if let Some(before) = before
+            && !matches!(says, Says::Value(value, _) if value == before)
+        {
+            self.readers_will_notice(before);
+        }
+        self.judge_mint(question, who, before, says);
+        says
+    }
+
+    pub(crate) fn readers_will_notice(&mut self, value: Value) {
+        let end = self.wechat.value(value).end();
+        if self.setup.reporters && end < self.wechat.value(value).expires {
+            let at = end + self.chance.below(90 * SECOND);
+            self.push(at, Ev::Notice(value));
+        }
+    }
+
+    pub(crate) fn answer(&mut self, r: usize, life: u32, id: CallId, says: Says) {
+        let upstream_time = self
+            .setup
+            .readings
+            .date_header
+            .then_some(Wall(DAWN + self.t));
+        let Some(call) = self.take_call(r, life, id) else {
+            return;
+        };
+        let reply = match says {
+            Says::Value(value, seconds) => Reply::Minted(Minted {
+                token: token(value),
+                id: id_of(value),
+                expires_in: Duration::from_secs(seconds),
+            }),
+            Says::Alive => Reply::Alive,
+            Says::Dead(code) => Reply::Dead(code),
+            Says::Trouble(trouble) => {
+                let sent = trouble != Trouble::Passing(Passing::Unreachable);
+                let failure = Failure {
+                    trouble,
+                    sent,
+                    upstream_time: upstream_time.filter(|_| sent),
+                };
+                self.answered(r, &call, says);
+                self.give(r, life, Event::Failed(id, failure));
+                return;
+            }
+        };
+        self.answered(r, &call, says);
+        let answer = Answer {
+            reply,
+            upstream_time,
+        };
+        self.give(r, life, Event::Answered(id, answer));
+        self.told_dead(r, &call, says);
+    }
+
+    pub(crate) fn time_out(&mut self, r: usize, life: u32, id: CallId) {
+        let Some(call) = self.take_call(r, life, id) else {
+            return;
+        };
+        let trouble = Trouble::Passing(Passing::Cut);
+        self.answered(r, &call, Says::Trouble(trouble));
+        let failure = Failure {
+            trouble,
+            sent: true,
+            upstream_time: None,
+        };
+        self.give(r, life, Event::Failed(id, failure));
+    }
+
+    fn take_call(&mut self, r: usize, life: u32, id: CallId) -> Option<Call> {
+        let replica = &mut self.replicas[r];
+        if replica.life != life {
+            return None;
+        }
+        let at = replica.calls.iter().position(|call| call.id == id)?;
+        // The judge looks before the call ends: while it was under way, nobody was idle.
+        let t = self.t;
+        if self.replicas[r].stalled_until <= t {
+            self.integrate(r);
+        }
+        Some(self.replicas[r].calls.swap_remove(at))
+    }
+
+    fn put_back(&mut self, r: usize, kind: Kind) {
+        let Some(seen) = self.replicas[r].seen[kind.index()] else {
+            return;
+        };
+        let Some(since) = self.replicas[r].tampered[kind.index()].take() else {
+            return;
+        };
+        if self.wechat.seen_alive[seen.value as usize] < since {
+            let value = seen.value;
+            self.break_promise(
+                "a sink's entry is put back only after a probe said it is alive",
+                format!("#{r} put v{value} back into {kind}'s sink unprobed"),
+            );
+        }
+    }
+}
+
+fn question(ask: &Ask) -> Question {
+    match ask {
+        Ask::Classic => Question::Classic,
+        Ask::Stable => Question::Stable,
+        Ask::Forced => Question::Forced,
+        Ask::Ticket(ticket, token) => Question::Ticket(*ticket, number(token)),
+        Ask::Probe(lane, token) => Question::Probe(*lane, number(token)),
+    }
+}
+
+fn number(token: &Token) -> Value {
+    token.expose()[1..].parse().unwrap()
+}

@@ -1,0 +1,255 @@
+//! What the judge remembers: facts seen from WeChat's side, and what excuses whom.
+
+use std::collections::VecDeque;
+
+use wxtoken_core::clock::Wall;
+use wxtoken_core::credential::Lane;
+use wxtoken_core::refresh::event::Event;
+use wxtoken_core::refresh::verdict::Evidence;
+use wxtoken_core::source::{Passing, Trouble};
+
+use crate::replica::{Call, Replica, value_of};
+use crate::setup::{HOUR, MINUTE, SECOND};
+use crate::store::Store;
+use crate::wechat::{Question, Says, Value};
+use crate::world::World;
+
+/// What of a record others must hear of.
+pub(crate) type Word = ([u64; 3], [Option<(u64, bool)>; 2], Option<Wall>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    /// Per lane: a mint has a reason until then.
+    pub(crate) reasons: [u64; 2],
+    /// Per lane: when a mint of ours last ended without our learning what it gave.
+    pub(crate) uncertain: [u64; 2],
+    /// When calls left, by budget, over the last thirty hours.
+    pub(crate) calls: [VecDeque<u64>; 5],
+    /// Budgets and windows that rest on clocks are not judged before.
+    pub(crate) clocks_excused_until: u64,
+    /// Whether any clock has stepped, and per replica when it last did.
+    pub(crate) stepped: bool,
+    last_step: [u64; 3],
+    born_before: [u64; 3],
+    pub(crate) last_write: u64,
+    pub(crate) all_bad_until: u64,
+    pub(crate) lanes_changed_at: u64,
+    pub(crate) rules_changed_at: u64,
+    pub(crate) nudged_at: u64,
+    /// When WeChat last told us that a quota is used up.
+    pub(crate) quota_told: u64,
+    /// By value: which process got it as an answer.
+    pub(crate) fetched: Vec<Option<(usize, u32)>>,
+    /// Our repairs that killed a living token of another program's.
+    pub(crate) war: VecDeque<u64>,
+    /// A value that WeChat has just called dead to this replica, in this step.
+    pub(crate) just_dead: Option<(usize, Value)>,
+    pub(crate) accused: bool,
+    pub(crate) gave_way: bool,
+    /// The last classic value that we were told is dead.
+    pub(crate) known_dead: Option<Value>,
+    pub(crate) last_ticket: u64,
+    pub(crate) last_late_mint: u64,
+    /// The store's newest generations and lane orders.
+    pub(crate) stored: ([u64; 3], [u64; 2]),
+}
+
+impl Judge {
+    /// A mint of this lane has a reason for a while.
+    pub(crate) fn reason(&mut self, lane: usize, t: u64) {
+        self.reasons[lane] = self.reasons[lane].max(t + HOUR);
+        if lane == 0 {
+            self.last_late_mint = t;
+        }
+    }
+
+    pub(crate) fn nudged(&mut self, t: u64) {
+        self.nudged_at = t;
+        self.reasons = self.reasons.map(|until| until.max(t + 3 * HOUR));
+    }
+
+    pub(crate) fn lanes_changed(&mut self, t: u64) {
+        self.lanes_changed_at = t;
+        self.reasons = self.reasons.map(|until| until.max(t + 3 * HOUR));
+    }
+
+    pub(crate) fn all_bad(&mut self, until: u64) {
+        self.all_bad_until = self.all_bad_until.max(until);
+        self.reasons = self.reasons.map(|reason| reason.max(until + 3 * HOUR));
+    }
+
+    pub(crate) fn clock_stepped(&mut self, r: usize, t: u64) {
+        self.stepped = true;
+        self.last_step[r] = t;
+    }
+
+    pub(crate) fn uncertain(&mut self, lane: Lane, t: u64) {
+        self.uncertain[lane.index()] = t;
+        let reason = &mut self.reasons[lane.index()];
+        *reason = (*reason).max(t + 2 * HOUR);
+    }
+
+    /// What a restarted process takes from its clock may be wrong.
+    pub(crate) fn restarted(&mut self, r: usize, replica: &mut Replica) {
+        let t = replica.born;
+        let since_write = self.last_step[r] > self.last_write;
+        // A clock that WeChat shows to be off makes the machine ask again what it took from the store.
+        replica.clock_doubt = since_write || replica.wall_offset.unsigned_abs() > 25 * SECOND;
+        if self.last_step[r] > self.born_before[r] {
+            self.clocks_excused_until = t + 31 * HOUR;
+        }
+        if since_write {
+            self.reasons = self.reasons.map(|until| until.max(t + 3 * HOUR));
+        }
+        self.born_before[r] = t;
+    }
+
+    pub(crate) fn word(&self, store: &Store) -> Word {
+        let Some(record) = &store.record else {
+            return Word::default();
+        };
+        let lane = |lane: usize| {
+            record.lanes[lane]
+                .as_ref()
+                .map(|held| (held.id.0, held.dead))
+        };
+        (
+            [0, 1, 2].map(|kind| record.handed_out[kind].generation.0),
+            [lane(0), lane(1)],
+            record.late_mint,
+        )
+    }
+
+    pub(crate) fn fetched_by(&self, value: Value) -> Option<(usize, u32)> {
+        self.fetched.get(value as usize).copied().flatten()
+    }
+
+    /// Calls of a budget over the last thirty hours.
+    pub(crate) fn used(&self, budget: usize) -> u32 {
+        self.calls[budget].len() as u32
+    }
+}
+
+impl World {
+    /// What an event means to the judge, before the machine hears it.
+    pub(crate) fn note_event(&mut self, r: usize, event: &Event) {
+        let t = self.t;
+        let replica = &mut self.replicas[r];
+        match event {
+            Event::LeaseWon { .. } => replica.leasing = false,
+            Event::LeaseTaken { free_at } => {
+                replica.leasing = false;
+                let free = replica.true_time(*free_at).max(t + 50) + 300;
+                excuse(replica, free);
+            }
+            Event::LeaseUnavailable => {
+                replica.leasing = false;
+                excuse(replica, t + 5100);
+            }
+            Event::Stale(_) => {
+                excuse(replica, t + 600);
+                self.judge.reasons = self.judge.reasons.map(|until| until.max(t + 10 * MINUTE));
+            }
+            Event::Reported { kind, id, evidence } => {
+                if *evidence == Evidence::Hearsay {
+                    if t < replica.last_hearsay + 10 * SECOND {
+                        return;
+                    }
+                    replica.last_hearsay = t;
+                }
+                let k = kind.index();
+                let value = value_of(*id);
+                if replica.seen[k].is_some_and(|seen| seen.value == value)
+                    && self.wechat.value(value).end() <= t
+                {
+                    replica.guilt[k].evidence.get_or_insert(t);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What an answer, or none, means to the judge.
+    pub(crate) fn answered(&mut self, r: usize, call: &Call, says: Says) {
+        let t = self.t;
+        let life = self.replicas[r].life;
+        let spacing = self.spent(3).spacing();
+        let replica = &mut self.replicas[r];
+        let trouble = match says {
+            Says::Trouble(trouble) => Some(trouble),
+            Says::Value(..) | Says::Alive | Says::Dead(_) => None,
+        };
+        replica.failing = trouble.is_some();
+        if trouble == Some(Trouble::QuotaUsedUp) {
+            self.judge.quota_told = t;
+        }
+        if let Says::Value(value, _) = says {
+            let at = value as usize;
+            if self.judge.fetched.len() <= at {
+                self.judge.fetched.resize(at + 1, None);
+            }
+            self.judge.fetched[at] = Some((r, life));
+        }
+        match call.question {
+            Question::Classic | Question::Forced => {
+                let lane = call.question.fetches().unwrap_or(Lane::Classic);
+                let unknown = matches!(
+                    trouble,
+                    Some(Trouble::Passing(
+                        Passing::Cut | Passing::Nonsense | Passing::Status(_)
+                    ))
+                );
+                if unknown {
+                    self.judge.uncertain(lane, t);
+                }
+            }
+            Question::Stable => {}
+            Question::Probe(lane, value) => {
+                let failures = &mut replica.probe_failures[lane.index()];
+                *failures = if trouble.is_some() { *failures + 1 } else { 0 };
+                if *failures > 0 {
+                    let wait = (SECOND << (*failures).min(7).saturating_sub(1)).min(MINUTE);
+                    let guilt = &mut replica.guilt[0];
+                    let until = t + wait + 2 * spacing + 100;
+                    guilt.excused_until = guilt.excused_until.max(until);
+                }
+                if matches!(says, Says::Dead(_)) && lane == Lane::Classic {
+                    self.judge.just_dead = Some((r, value));
+                    self.judge.known_dead = Some(value);
+                    self.judge.accused = false;
+                }
+            }
+            Question::Ticket(ticket, with) => {
+                self.ticket_answered(r, ticket.kind().index(), with, trouble)
+            }
+        }
+    }
+
+    fn ticket_answered(&mut self, r: usize, k: usize, with: Value, trouble: Option<Trouble>) {
+        let t = self.t;
+        self.judge.last_ticket = t;
+        let replica = &mut self.replicas[r];
+        let guilt = &mut replica.guilt[k];
+        if trouble.is_none() {
+            guilt.failures = 0;
+            return;
+        }
+        guilt.failures += 1;
+        let wait = (SECOND << guilt.failures.min(7)).min(MINUTE);
+        guilt.excused_until = guilt.excused_until.max(t + wait + 1100);
+        let bad = matches!(trouble, Some(Trouble::TokenBad(_)));
+        if bad
+            && replica.seen[0].is_some_and(|seen| seen.value == with)
+            && self.wechat.value(with).end() <= t
+        {
+            replica.guilt[0].evidence.get_or_insert(t);
+        }
+    }
+}
+
+/// Nothing can be expected of this process before.
+fn excuse(replica: &mut Replica, until: u64) {
+    for guilt in &mut replica.guilt {
+        guilt.excused_until = guilt.excused_until.max(until);
+    }
+}

@@ -1,0 +1,16 @@
+//! A simulated world around the rules of refreshing: processes that crash, clocks that step, a store and a WeChat that
+//! fail, other programs that interfere; and a judge that looks at it all from WeChat's side.
+#![cfg(test)]
+
+mod chance;
+mod effects;
+mod faults;
+mod judge;
+mod replica;
+mod run;
+mod setup;
+mod store;
+mod table;
+mod verdicts;
+mod wechat;
+mod world;
