@@ -125,7 +125,8 @@ fn report(years: f64, first: u64) {
     );
 }
 
-/// `WORLD_YEARS=1000` for a longer run, `WORLD_FIRST=…` to begin elsewhere.
+/// Ten years in the ordinary run. `WORLD_YEARS=1000` for a longer one, which takes about a second a year and a core;
+/// `WORLD_FIRST=…` to begin elsewhere, `WORLD_ALL=1` to go on after a broken promise and list them all.
 #[test]
 fn the_promises_hold_in_a_simulated_world() {
     let years = option("WORLD_YEARS").unwrap_or(if cfg!(debug_assertions) { 1 } else { 10 });
