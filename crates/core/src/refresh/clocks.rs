@@ -60,6 +60,11 @@ impl Machine {
         state.doubt = state.doubt.max(held.sent).max(Boot(1));
     }
 
+    /// Somebody found a value dead that we hold for alive.
+    pub(super) fn doubt_alive(&mut self, lane: Lane, now: Now) {
+        self.lane_mut(lane).health.suspected.get_or_insert(now.boot);
+    }
+
     /// When a restored ticket was born, nobody knows any more; nor when its successor will have been.
     pub(super) fn doubt_restored_ticket(&mut self, ticket: Ticket, now: Now) {
         let Some(state) = self.tickets[ticket as usize].as_deref_mut() else {

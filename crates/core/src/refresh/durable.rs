@@ -44,10 +44,10 @@ pub(super) fn record(machine: &Machine, now: Now) -> Record {
 /// The open note; or, while a settled one still explains why the value could die early, that.
 fn intent(state: &LaneState, now: Now) -> Option<Intent> {
     let reach = STRAGGLE + STRAGGLE;
-    let explains = state.held.as_ref().is_some_and(|held| {
-        let before = Boot::default() < state.doubt && state.doubt <= held.sent;
-        before && state.doubt.plus(reach) >= held.sent
-    });
+    let explains = state
+        .held
+        .as_ref()
+        .is_some_and(|held| state.doubt > Boot::default() && state.doubt.plus(reach) >= held.sent);
     let sent = now.wall_at(state.doubt);
     let doubt = explains.then_some(Intent {
         fence: Fence::default(),

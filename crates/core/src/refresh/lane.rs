@@ -102,6 +102,8 @@ pub(super) struct LaneState {
     pub(super) health: Health,
     /// The note of a call that may have minted and whose answer was never saved.
     pub(super) intent: Option<Intent>,
+    /// When normal mode last answered with the value held.
+    pub(super) confirmed: Boot,
     /// Another replica's call may be under way until then: if nothing is heard of it, it has to be asked after.
     pub(super) theirs: Option<Boot>,
     /// The last note of ours that is settled, though the store may still hold it.

@@ -32,7 +32,11 @@ impl Machine {
             now.wall.plus(tolerance) < record.saved_at || self.is_raised(AlarmName::ClockOff);
         // It is surely no earlier than when the record was written, whatever our clock says.
         let as_of = Now {
-            wall: now.wall.max(record.saved_at),
+            wall: if clock_off && !takes_over {
+                record.saved_at // heard at once, so better than our clock
+            } else {
+                now.wall.max(record.saved_at)
+            },
             ..now
         };
         for lane in Lane::ALL {
@@ -141,10 +145,13 @@ impl Machine {
         if let Some(held) = mine {
             if held.id == stored.id {
                 held.order = held.order.max(stored.sent);
-                if stored.dead && !held.dead {
-                    self.bury(lane, now);
-                } else if takes_over && at_rest {
-                    held.dead = stored.dead; // another replica may have found it alive after all
+                match (stored.dead, at_rest) {
+                    (true, true) if !held.dead => self.bury(lane, now),
+                    // We may know better, and could not save it: a probe tells.
+                    (true, false) if !held.dead => self.doubt_alive(lane, now),
+                    // Another replica may have found it alive after all.
+                    (false, true) if takes_over => held.dead = false,
+                    _ => {}
                 }
                 return false;
             }
@@ -155,6 +162,7 @@ impl Machine {
         }
         let held = self.revived(lane, stored, sent, now);
         self.displace(lane, now);
+        self.known.retain(|known| known.id != stored.id);
         let fetching = self.busy(match lane {
             Lane::Classic => Task::Classic,
             Lane::Stable => Task::Stable,
@@ -234,14 +242,18 @@ impl Machine {
             return;
         }
         let takes = intent.deadline.since(intent.sent);
+        if lane == Lane::Stable && state.confirmed >= sent.plus(takes) {
+            state.closed = Some(intent); // normal mode has told since
+            return;
+        }
         if !takes_over {
             state.theirs = Some(now.boot.plus(takes + 1000));
             return;
         }
         state.intent = Some(intent);
         state.may_have_been_replaced(sent, OVERLAP);
-        state.doubt = now.boot; // by whatever clock it was sent, it may be under way now
         if !own_store {
+            state.doubt = now.boot; // by whatever clock it was sent, it may be under way now
             state.others_end = state.others_end.max(intent.deadline);
             let grace = now.boot.plus(takes.saturating_add(STRAGGLE));
             state.wait_until = now

@@ -180,11 +180,9 @@ impl Machine {
             let handed = &self.handed[kind.index()];
             handed.staged.is_some() && self.current(kind, now).is_none()
         });
-        let next = SaveId(self.saving.last.0.wrapping_add(1));
-        if waiting && self.lanes.iter().flatten().any(|state| state.unsaved) {
+        if waiting {
+            let next = SaveId(self.saving.last.0.wrapping_add(1));
             self.save_failed(next, now, effects);
-        } else if waiting {
-            self.release_staged(next, effects); // the value is durable, only its generation is not
         }
     }
 

@@ -153,10 +153,6 @@ impl Machine {
         self.lanes[lane.index()].as_deref()
     }
 
-    pub(super) fn lane_lives(&self, lane: Lane, now: Now) -> bool {
-        self.lane(lane).is_some_and(|state| state.live(now))
-    }
-
     pub(super) fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
         self.lanes[lane.index()].get_or_insert_default()
     }

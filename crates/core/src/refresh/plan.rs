@@ -14,7 +14,6 @@ use crate::store::Intent;
 
 impl Machine {
     pub(super) fn plan(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.drop_unused_lanes(now);
         self.choose(now, effects);
         self.settle_alarms(now, effects);
         if !self.stopping {

@@ -138,6 +138,7 @@ impl Machine {
         let due = super::due::due(lane, expires, u64::MAX, &timing, &mut self.jitter);
         let order = self.next_order(lane);
         self.displace(lane, now);
+        self.known.retain(|known| known.id != id);
         self.contest_mut().classic_ours = true;
         self.saving.dirty = true;
         let state = self.lane_mut(lane);

@@ -167,22 +167,6 @@ impl Machine {
         self.known.push(value);
     }
 
-    /// A lane that is not configured here is kept while its value lives: it answers until its successor can, and a replica
-    /// that is configured otherwise may need it.
-    pub(super) fn drop_unused_lanes(&mut self, now: Now) {
-        for lane in Lane::ALL {
-            let unused = !self.in_use(lane) && !self.lane_lives(lane, now);
-            if unused && self.lanes[lane.index()].is_some() && self.fetch_ended(lane) {
-                self.displace(lane, now);
-                self.lanes[lane.index()] = None;
-            }
-        }
-    }
-
-    fn fetch_ended(&self, lane: Lane) -> bool {
-        !self.jobs.iter().any(|job| job.task.fetches() == Some(lane))
-    }
-
     /// The lane's value makes room for another: it ends by itself, or within what the lane grants.
     pub(super) fn displace(&mut self, lane: Lane, now: Now) {
         let Some(held) = self.lane_mut(lane).held.take() else {

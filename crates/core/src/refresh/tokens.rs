@@ -35,6 +35,10 @@ impl Machine {
         if task == Task::Forced || state.nudge == Some(Nudge::Fetch) {
             state.nudge = None;
         }
+        state.theirs = state.theirs.filter(|at| *at > now.boot);
+        if task == Task::Stable {
+            state.confirmed = state.confirmed.max(sent);
+        }
         if task.mints() || state.intent.is_some_and(|note| note.deadline < now.wall) {
             state.close_intent();
         }
@@ -162,6 +166,7 @@ impl Machine {
             .is_some_and(|held| held.dead && now.boot.since(held.sent) < EARLY);
         let order = self.next_order(lane);
         self.displace(lane, now);
+        self.known.retain(|known| known.id != minted.id);
         let due = self.due_for(lane, expires, lifetime, now);
         let probe_due = self.first_probe(lane, now);
         let state = self.lane_mut(lane);

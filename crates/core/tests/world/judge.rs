@@ -6,7 +6,7 @@ use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::Lane;
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::Evidence;
-use wxtoken_core::source::{Passing, Trouble};
+use wxtoken_core::source::{Passing, Reply, Trouble};
 
 use crate::replica::{Call, Replica, value_of};
 use crate::setup::{HOUR, MINUTE, SECOND};
@@ -146,6 +146,16 @@ impl World {
                 replica.leasing = false;
                 excuse(replica, t + 5100);
             }
+            Event::Answered(_, answer) => {
+                if let Reply::Minted(minted) = &answer.reply {
+                    let at = value_of(minted.id) as usize;
+                    let life = replica.life;
+                    if self.judge.fetched.len() <= at {
+                        self.judge.fetched.resize(at + 1, None);
+                    }
+                    self.judge.fetched[at] = Some((r, life));
+                }
+            }
             Event::Stale(_) => {
                 excuse(replica, t + 600);
                 self.judge.reasons = self.judge.reasons.map(|until| until.max(t + 10 * MINUTE));
@@ -172,7 +182,6 @@ impl World {
     /// What an answer, or none, means to the judge.
     pub(crate) fn answered(&mut self, r: usize, call: &Call, says: Says) {
         let t = self.t;
-        let life = self.replicas[r].life;
         let spacing = self.spent(3).spacing();
         let replica = &mut self.replicas[r];
         let trouble = match says {
@@ -182,13 +191,6 @@ impl World {
         replica.failing = trouble.is_some();
         if trouble == Some(Trouble::QuotaUsedUp) {
             self.judge.quota_told = t;
-        }
-        if let Says::Value(value, _) = says {
-            let at = value as usize;
-            if self.judge.fetched.len() <= at {
-                self.judge.fetched.resize(at + 1, None);
-            }
-            self.judge.fetched[at] = Some((r, life));
         }
         match call.question {
             Question::Classic | Question::Forced => {
@@ -213,7 +215,8 @@ impl World {
                     let until = t + wait + 2 * spacing + 100;
                     guilt.excused_until = guilt.excused_until.max(until);
                 }
-                if matches!(says, Says::Dead(_)) && lane == Lane::Classic {
+                let heard = replica.stalled_until <= t;
+                if matches!(says, Says::Dead(_)) && lane == Lane::Classic && heard {
                     self.judge.just_dead = Some((r, value));
                     self.judge.known_dead = Some(value);
                     self.judge.accused = false;

@@ -114,6 +114,8 @@ pub(crate) struct Replica {
     pub(crate) guilt: [Guilt; 3],
     /// When this life began.
     pub(crate) born: u64,
+    /// Since when readers of the token have had none.
+    pub(crate) absent_since: u64,
     /// The last time the judge looked.
     pub(crate) looked: u64,
     /// Probes of a lane in a row that gave nothing.
@@ -152,6 +154,7 @@ impl Replica {
             unsaved: false,
             guilt: [Guilt::default(); 3],
             born: 0,
+            absent_since: 0,
             looked: 0,
             probe_failures: [0; 2],
             last_hearsay: 0,

@@ -42,12 +42,12 @@ impl World {
         let t = self.t;
         let guilt = self.replicas[r].guilt[0];
         let known = end.max(guilt.since).max(self.judge.rules_changed_at);
-        let regular = self.probed_every(seen.value).map(|every| known + every);
+        let regular = self.probed_every(r, seen.value).map(|every| known + every);
         let told = guilt.evidence;
         let Some(evidence) = [regular, told].into_iter().flatten().min() else {
             return;
         };
-        let spent = self.spent(3);
+        let spent = self.believed(r, BudgetKind::Probe);
         if spent.used >= spent.limit
             || self.store.away_until > from && spent.used * 4 >= spent.limit
         {
@@ -75,18 +75,22 @@ impl World {
     }
 
     /// How often a value's lane is probed without any report.
-    fn probed_every(&self, value: Value) -> Option<u64> {
+    fn probed_every(&self, r: usize, value: Value) -> Option<u64> {
         let lanes = self.rules.lanes;
         let probed = |lane: Lane| {
             lanes.has(lane)
                 && (lane == Lane::Classic || self.rules.watched && lane == lanes.primary())
         };
         let lane = self.wechat.value(value).lane?;
-        let spent = self.spent(3);
+        let spent = self.believed(r, BudgetKind::Probe);
         if !probed(lane) || spent.used * 2 >= spent.limit {
             return None;
         }
-        let count = Lane::ALL.into_iter().filter(|lane| probed(*lane)).count() as u64;
+        let count = if self.judge.gave_way {
+            2
+        } else {
+            Lane::ALL.into_iter().filter(|lane| probed(*lane)).count() as u64
+        };
         let least = 30 * HOUR * count / (u64::from(spent.limit) / 2).max(1);
         let crowded = spent.used * 5 > spent.limit * 2;
         let every = self.rules.timing.probe_every.max(least);
@@ -98,7 +102,7 @@ impl World {
         let token_lives = self.replicas[r].seen[0].is_some_and(|token| {
             self.wechat.alive(token.value, t) && self.wechat.alive(token.value, from)
         });
-        let spent = self.spent(2);
+        let spent = self.believed(r, BudgetKind::Ticket);
         // A predecessor taken from a store by a wrong clock, and no header to say so: its end is anyone's guess.
         let misled = self.replicas[r].clock_doubt || !self.setup.own && self.judge.stepped;
         let misled =
@@ -127,10 +131,23 @@ impl World {
         }
     }
 
+    /// What WeChat has seen of a budget over thirty hours.
     pub(crate) fn spent(&self, budget: usize) -> Spent {
         Spent {
             used: self.judge.used(budget),
             limit: self.rules.limits.per_day[budget].into(),
+        }
+    }
+
+    /// The same, or what the machine believes where a clock was set: then it may only believe more.
+    fn believed(&self, r: usize, kind: BudgetKind) -> Spent {
+        let spent = self.spent(kind as usize);
+        let replica = &self.replicas[r];
+        let machine = replica.machine.as_ref().filter(|_| self.judge.stepped);
+        let believes = machine.map_or(0, |machine| machine.spent(kind, replica.now(self.t)).used);
+        Spent {
+            used: spent.used.max(believes),
+            ..spent
         }
     }
 
@@ -226,6 +243,9 @@ impl World {
 
     fn withdrawn(&mut self, r: usize, k: usize, before: Seen) {
         let t = self.t;
+        if k == 0 {
+            self.replicas[r].absent_since = t;
+        }
         if k == 0 && before.ends > t + 50 {
             self.cut_short(r, before, t);
         }
@@ -415,7 +435,10 @@ impl World {
             .iter()
             .rposition(|minted| minted.lane == Some(Lane::Classic) && minted.by == Who::Us);
         let repair = ours.is_some_and(|ours| self.judge.known_dead == Some(ours as Value));
-        let excused = t < self.judge.reasons[0]
+        // Where a clock was found to be off, an early death accuses nobody, and so protects nobody.
+        let unsure = self.judge.stepped && self.setup.readings.date_header;
+        let excused = unsure
+            || t < self.judge.reasons[0]
             || t < self.judge.clocks_excused_until
             || !self.setup.own && self.judge.stepped;
         if !repair || excused {
@@ -611,7 +634,9 @@ impl World {
             let lives = seen.is_some_and(|seen| self.wechat.alive(seen.value, t));
             // Of a death that nobody tells, the regular probe has to tell: that has its own time.
             let untold = seen.is_some() && self.replicas[r].guilt[0].evidence.is_none();
-            if !lives && !untold {
+            // A moment without one, while replicas take turns at renewing, is no lasting lack.
+            let lasting = t > self.replicas[r].absent_since + 2 * MINUTE;
+            if !lives && !untold && lasting {
                 let since = (t - self.calm_since) / SECOND;
                 self.break_promise(
                     "a live token is back within a bounded time",
