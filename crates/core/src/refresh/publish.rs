@@ -128,13 +128,10 @@ impl Machine {
 
     fn next_generation(&self, kind: Kind, lane: Option<Lane>, now: Now) -> Generation {
         let last = self.handed[kind.index()].generation.0;
-        if planted!(self.rules, GenerationPerLane) {
-            let sent = lane
-                .and_then(|lane| self.lane(lane))
-                .and_then(|state| state.held.as_ref());
-            return Generation(sent.map_or(last, |held| now.wall_at(held.sent).0));
+        if let Some(lane) = lane.filter(|_| planted!(self.rules, GenerationPerLane)) {
+            let held = self.lane(lane).and_then(|state| state.held.as_ref());
+            return Generation(held.map_or(last, |held| now.wall_at(held.sent).0));
         }
-        let _ = lane;
         Generation((last + 1).max(now.wall.0))
     }
 

@@ -4,7 +4,7 @@ use super::alarm::Alarm;
 use super::due;
 use super::event::Effect;
 use super::lane::{Health, Held, Nudge, Outcome};
-use super::machine::{Job, Machine, Task};
+use super::machine::{Job, LeaseState, Machine, Task};
 use super::mutant::planted;
 use super::rules::{FORCE_GAP, OVERLAP, STRAGGLE};
 use crate::clock::{Boot, Now, Wall};
@@ -30,13 +30,14 @@ impl Machine {
         let Some(lane) = task.fetches() else { return };
         self.saving.dirty = true;
         let without_lease = task.mints() && self.fence(now).is_none();
+        let replicas = !matches!(self.lease, LeaseState::Own(_));
         let state = self.lane_mut(lane);
         state.retry.clear();
         if task == Task::Forced || state.nudge == Some(Nudge::Fetch) {
             state.nudge = None;
         }
         state.theirs = state.theirs.filter(|at| *at > now.boot);
-        if task == Task::Stable {
+        if task == Task::Stable && replicas {
             state.confirmed = state.confirmed.max(sent);
         }
         if task.mints() || state.intent.is_some_and(|note| note.deadline < now.wall) {

@@ -27,7 +27,12 @@ impl World {
         if self.replicas[r].phase(self.t) == phase || self.chance.percent(15) {
             self.fire(fault, r);
         } else {
-            let until = self.t + self.chance.between(HOUR, 8 * HOUR);
+            let rare = matches!(
+                phase,
+                Phase::Stalled | Phase::Down | Phase::Leasing | Phase::BackingOff
+            );
+            let patience = if rare { 4 * DAY } else { 8 * HOUR };
+            let until = self.t + self.chance.between(HOUR, patience);
             self.armed.push(Armed {
                 fault,
                 replica: r,
@@ -75,14 +80,17 @@ impl World {
         }
         let phase = self.replicas[r].phase(self.t);
         let fits = |armed: &Armed| armed.replica == r && armed.phase == phase;
-        if let Some(at) = self.armed.iter().position(fits) {
+        let within = if matches!(phase, Phase::Noting | Phase::Saving | Phase::Staged) {
+            2
+        } else {
+            30
+        };
+        while let Some(at) = self.armed.iter().position(fits) {
             let armed = self.armed.swap_remove(at);
-            let within = if matches!(phase, Phase::Noting | Phase::Saving | Phase::Staged) {
-                2
-            } else {
-                30
-            };
             self.soon(within, Ev::Fire(armed.fault, r));
+            if !matches!(phase, Phase::Stalled | Phase::Down) {
+                return;
+            }
         }
     }
 
@@ -110,7 +118,7 @@ impl World {
             Fault::Stall => self.stall(r),
             Fault::WallStep => self.step_wall(r),
             Fault::StoreRefuses => {
-                let until = t + self.chance.spread(SECOND, 2 * HOUR);
+                let until = t + self.window();
                 if self.setup.own || self.chance.percent(30) {
                     self.store.full_until = until;
                 } else {
@@ -118,13 +126,13 @@ impl World {
                 }
             }
             Fault::StoreSlow => {
-                let until = t + self.chance.spread(MINUTE, HOUR);
+                let until = t + self.window();
                 let most = if self.setup.own { 9000 } else { 50_000 };
                 self.store.slow = (until, self.chance.between(100, most));
             }
-            Fault::Unreachable => self.unreachable_until = t + self.chance.spread(SECOND, 3 * HOUR),
-            Fault::Cut => self.cut_until = t + self.chance.spread(SECOND, 3 * HOUR),
-            Fault::Busy => self.wechat.busy_until = t + self.chance.spread(SECOND, HOUR),
+            Fault::Unreachable => self.unreachable_until = t + self.window(),
+            Fault::Cut => self.cut_until = t + self.window(),
+            Fault::Busy => self.wechat.busy_until = t + self.window(),
             Fault::LostAnswer => self.twist(r, Fate::LostAnswer),
             Fault::LateRequest => {
                 let later = self.chance.between(9_000, 39_000);
@@ -138,7 +146,8 @@ impl World {
                 let code = self
                     .chance
                     .pick(&[40013, 40125, 40164, 40243, 50004, 89503, 99999]);
-                self.wechat.refuses = (t + self.chance.spread(SECOND, 3 * HOUR), code);
+                let window = self.window();
+                self.wechat.refuses = (t + window, code);
             }
             Fault::QuotaUsedUp => {
                 let lane = self.chance.below(2) as usize;
@@ -178,6 +187,16 @@ impl World {
             }
             Fault::Reconfigure => self.reconfigure(),
         }
+    }
+
+    /// How long a trouble lasts: mostly minutes, sometimes hours.
+    fn window(&mut self) -> u64 {
+        let most = if self.chance.percent(8) {
+            3 * HOUR
+        } else {
+            10 * MINUTE
+        };
+        self.chance.spread(SECOND, most)
     }
 
     /// A call under way, or the next one, meets this fate.

@@ -92,7 +92,8 @@ impl Judge {
     /// What a restarted process takes from its clock may be wrong.
     pub(crate) fn restarted(&mut self, r: usize, replica: &mut Replica) {
         let t = replica.born;
-        let since_write = self.last_step[r] > self.last_write;
+        // A record that was on its way during the step was made before it.
+        let since_write = self.stepped && self.last_step[r] + MINUTE > self.last_write;
         // A clock that WeChat shows to be off makes the machine ask again what it took from the store.
         replica.clock_doubt = since_write || replica.wall_offset.unsigned_abs() > 25 * SECOND;
         if self.last_step[r] > self.born_before[r] {
@@ -146,7 +147,13 @@ impl World {
                 replica.leasing = false;
                 excuse(replica, t + 5100);
             }
-            Event::Answered(_, answer) => {
+            Event::Answered(call, answer) => {
+                if let Some(at) = replica.told_dead.iter().position(|(id, _)| id == call) {
+                    let (_, value) = replica.told_dead.swap_remove(at);
+                    self.judge.just_dead = Some((r, value));
+                    self.judge.known_dead = Some(value);
+                    self.judge.accused = false;
+                }
                 if let Reply::Minted(minted) = &answer.reply {
                     let at = value_of(minted.id) as usize;
                     let life = replica.life;
@@ -215,11 +222,8 @@ impl World {
                     let until = t + wait + 2 * spacing + 100;
                     guilt.excused_until = guilt.excused_until.max(until);
                 }
-                let heard = replica.stalled_until <= t;
-                if matches!(says, Says::Dead(_)) && lane == Lane::Classic && heard {
-                    self.judge.just_dead = Some((r, value));
-                    self.judge.known_dead = Some(value);
-                    self.judge.accused = false;
+                if matches!(says, Says::Dead(_)) && lane == Lane::Classic {
+                    replica.told_dead.push((call.id, value));
                 }
             }
             Question::Ticket(ticket, with) => {

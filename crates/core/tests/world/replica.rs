@@ -122,6 +122,8 @@ pub(crate) struct Replica {
     pub(crate) probe_failures: [u32; 2],
     pub(crate) last_hearsay: u64,
     pub(crate) last_probe: u64,
+    /// Classic values that were answered to be dead, by the call that asked.
+    pub(crate) told_dead: Vec<(CallId, Value)>,
     /// When somebody meddled with a sink, until it is put right.
     pub(crate) tampered: [Option<u64>; 3],
     /// The store's version it has learned.
@@ -159,6 +161,7 @@ impl Replica {
             probe_failures: [0; 2],
             last_hearsay: 0,
             last_probe: 0,
+            told_dead: Vec::new(),
             tampered: [None; 3],
             learned: 0,
             clock_doubt: false,
@@ -234,6 +237,7 @@ impl Replica {
         self.life += 1;
         self.queued.clear();
         self.calls.clear();
+        self.told_dead.clear();
         (self.notes, self.saves) = (0, 0);
         (self.staged, self.leasing, self.failing) = (false, false, false);
         self.seen = [None; 3];

@@ -56,7 +56,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn draw(chance: &mut Chance) -> Self {
-        let own = chance.percent(60);
+        let own = chance.percent(70);
         let hammered = chance.percent(8);
         let adopts = chance.percent(5);
         let lanes = chance.pick(&[
@@ -77,10 +77,10 @@ impl Setup {
             take_over: !adopts,
             watched: chance.percent(40),
             timing: Timing {
-                probe_every: if chance.percent(4) {
+                probe_every: if chance.percent(2) {
                     MINUTE
                 } else {
-                    chance.between(10, 40) * MINUTE
+                    chance.between(20, 60) * MINUTE
                 },
                 ..Timing::ORDINARY
             },
@@ -108,9 +108,9 @@ impl Setup {
             } else {
                 chance.pick(&[0, 200, 14_000])
             },
-            faults_per_day: chance.between(2, 12),
+            faults_per_day: chance.between(3, 9),
             reporters: chance.percent(70),
-            foreign: chance.percent(40),
+            foreign: chance.percent(60),
             hammered,
             adopts,
             clocks_step: chance.percent(50),

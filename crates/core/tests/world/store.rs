@@ -26,8 +26,8 @@ pub(crate) struct Store {
     pub(crate) away_until: u64,
     /// Writes take long until then, so long at most.
     pub(crate) slow: (u64, u64),
-    /// Every value that was ever durable here, by its hash.
-    pub(crate) ever: std::collections::HashSet<u64>,
+    /// Whether a value was ever durable here, by its hash.
+    ever: Vec<bool>,
 }
 
 /// What came of a write.
@@ -51,7 +51,7 @@ impl Store {
             full_until: 0,
             away_until: 0,
             slow: (0, 0),
-            ever: std::collections::HashSet::new(),
+            ever: Vec::new(),
         }
     }
 
@@ -127,8 +127,17 @@ impl Store {
         let tokens = record.lanes.iter().flatten().map(|stored| stored.id.0);
         let tickets = record.tickets.iter().flatten().map(|stored| stored.id.0);
         for id in tokens.chain(tickets) {
-            self.ever.insert(id);
+            let at = id as usize;
+            if self.ever.len() <= at {
+                self.ever.resize(at + 64, false);
+            }
+            self.ever[at] = true;
         }
+    }
+
+    /// Whether a value was ever durable here.
+    pub(crate) fn knew(&self, id: u64) -> bool {
+        self.ever.get(id as usize).copied().unwrap_or(false)
     }
 
     pub(crate) fn note_late_mint(&mut self, at: Wall, t: u64) -> bool {

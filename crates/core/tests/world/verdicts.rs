@@ -235,7 +235,10 @@ impl World {
                 format!("#{r} hands out v{} after v{}", seen.value, before.value),
             );
         }
-        if before.value == seen.value && seen.ends + 2 * SECOND < before.ends {
+        // What was taken from a store is corrected by an answer, which counts from when its question was sent.
+        let resumed = self.replicas[r].stalled_until + SECOND >= t;
+        let correction = if resumed { 11 * MINUTE } else { 12 * SECOND };
+        if before.value == seen.value && seen.ends + correction < before.ends {
             self.cut_short(r, before, seen.ends);
         }
         let _ = t;
@@ -542,7 +545,7 @@ impl World {
             let Some(seen) = replica.seen[k] else {
                 continue;
             };
-            if !replica.unsaved && !self.store.ever.contains(&id_of(seen.value).0) {
+            if !replica.unsaved && !self.store.knew(id_of(seen.value).0) {
                 self.break_promise(
                     "a published value is never lost",
                     format!("#{r} handed out v{}, and no store knows it", seen.value),
