@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::alarm::{Alarm, AlarmName};
 use super::event::{CallId, Effect, Event};
 use super::lane::Nudge;
 use super::machine::{Job, LeaseState, Machine, Saving, Task};
@@ -251,23 +250,5 @@ impl Machine {
             .lane(Lane::Stable)
             .map_or_else(Boot::default, |state| state.force_gap_ends);
         gap_ends.max(now.boot.plus(FORCE_GAP.saturating_sub(passed)))
-    }
-
-    pub(super) const fn is_raised(&self, name: AlarmName) -> bool {
-        self.raised & (1 << name as u16) != 0
-    }
-
-    pub(super) fn raise(&mut self, alarm: Alarm, effects: &mut Vec<Effect>) {
-        if !self.is_raised(alarm.name()) {
-            self.raised |= 1 << alarm.name() as u16;
-            effects.push(Effect::Alarm(alarm));
-        }
-    }
-
-    pub(super) fn over(&mut self, name: AlarmName, effects: &mut Vec<Effect>) {
-        if self.is_raised(name) {
-            self.raised &= !(1 << name as u16);
-            effects.push(Effect::Alarm(Alarm::Over(name)));
-        }
     }
 }

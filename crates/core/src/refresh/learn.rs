@@ -61,7 +61,7 @@ impl Machine {
         }
         self.learn_generations(record);
         self.learn_counts(record, takes_over, now);
-        self.learn_contest(record, self.steady_wall(now));
+        self.learn_contest(record, takes_over, self.steady_wall(now));
         for remembered in &record.remembered {
             let ends = as_of.boot_at(remembered.ends);
             if self.lane_holding(remembered.id).is_some() {
@@ -114,7 +114,8 @@ impl Machine {
         };
     }
 
-    fn learn_contest(&mut self, record: &Record, at: Wall) {
+    fn learn_contest(&mut self, record: &Record, takes_over: bool, at: Wall) {
+        let at_rest = !self.saving.dirty && self.saving.in_flight.is_none();
         if record.contest == crate::store::Contest::default() {
             return;
         }
@@ -124,7 +125,12 @@ impl Machine {
         }
         let leave_until = record.contest.leave_until.min(at.plus(LEAVE_ALONE));
         contest.leave_until = contest.leave_until.max(leave_until);
-        contest.yielded |= record.contest.yielded;
+        // Giving way ends as well: who takes over goes by the store, who only listens may have heard late.
+        if takes_over && at_rest {
+            contest.yielded = record.contest.yielded;
+        } else if takes_over {
+            contest.yielded |= record.contest.yielded;
+        }
         contest.classic_ours |= record.contest.classic_ours;
     }
 

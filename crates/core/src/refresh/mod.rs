@@ -6,6 +6,7 @@
 //! Must not know: the clock, the loop, HTTP, the store behind the trait.
 
 pub mod alarm;
+mod alarms;
 mod clocks;
 mod contest;
 mod due;

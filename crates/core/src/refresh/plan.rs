@@ -1,6 +1,6 @@
 //! The plan: looks at all that is known, starts what is due, and says when to look again.
 
-use super::alarm::{Alarm, AlarmName};
+use super::alarm::Alarm;
 use super::event::{CallId, Effect};
 use super::lane::{LaneState, Outcome};
 use super::machine::{Job, LeaseState, Machine, Task};
@@ -8,25 +8,27 @@ use super::mutant::planted;
 use super::wants::Want;
 use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now};
-use crate::credential::{Kind, Lane, ValueId};
-use crate::source::{Ask, Trouble};
+use crate::credential::{Lane, ValueId};
+use crate::source::Ask;
 use crate::store::Intent;
 
 impl Machine {
     pub(super) fn plan(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.choose(now, effects);
         self.settle_alarms(now, effects);
-        if !self.stopping {
-            for want in self.wants(now) {
+        let mut wants = self.wants(now);
+        if !self.stopping && wants.iter().flatten().any(|want| want.when <= now.boot) {
+            for want in wants.into_iter().flatten() {
                 if want.when <= now.boot {
                     self.start(want, now, effects);
                 }
             }
+            wants = self.wants(now);
         }
         self.save(now, effects);
-        let next = self.wants(now).map(|want| want.when).min();
+        let next = wants.iter().flatten().map(|want| want.when).min();
         self.release_idle_lease(next.map(|when| when.since(now.boot)), effects);
-        if let Some(wake) = self.next_wake(now).filter(|_| !self.stopping) {
+        if let Some(wake) = self.next_wake(&wants, now).filter(|_| !self.stopping) {
             effects.push(Effect::WakeAt(wake));
         }
     }
@@ -227,72 +229,25 @@ impl Machine {
         }
     }
 
-    /// Lasting alarms end when their cause has.
-    fn settle_alarms(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let lanes = self.lanes.iter().flatten().map(|state| state.retry.trouble);
-        let tickets = self
-            .tickets
-            .iter()
-            .flatten()
-            .map(|state| state.retry.trouble);
-        let troubles: Vec<Trouble> = lanes
-            .chain(tickets)
-            .flatten()
-            .map(|(trouble, _)| trouble)
-            .collect();
-        let any = |wanted: fn(&Trouble) -> bool| troubles.iter().any(wanted);
-        if !any(|trouble| matches!(trouble, Trouble::Refused(_))) {
-            self.over(AlarmName::Refused, effects);
-        }
-        if !any(|trouble| matches!(trouble, Trouble::QuotaUsedUp)) {
-            self.over(AlarmName::QuotaUsedUp, effects);
-        }
-        if !any(|trouble| matches!(trouble, Trouble::Passing(_) | Trouble::TokenBad(_))) {
-            self.over(AlarmName::Trouble, effects);
-        }
-        let needs_take_over = self.in_use(Lane::Classic)
-            && self.adopting.is_none()
-            && self.classic_held_back(now) == Some(Boot::NEVER);
-        if needs_take_over {
-            self.raise(Alarm::NeedsTakeOver, effects);
-        } else {
-            self.over(AlarmName::NeedsTakeOver, effects);
-        }
-        let roomy = |kind: BudgetKind| {
-            let spent = self.spent(kind, now);
-            spent.used < spent.limit / 4
-        };
-        if self.is_raised(AlarmName::OverBudget) && BudgetKind::ALL.into_iter().all(roomy) {
-            self.over(AlarmName::OverBudget, effects);
-        }
-        if self.yielded() {
-            self.raise(Alarm::GaveWay, effects);
-        } else {
-            self.over(AlarmName::GaveWay, effects);
-        }
-    }
-
     /// The next time at which something changes by itself.
-    fn next_wake(&self, now: Now) -> Option<Boot> {
-        let wants = self.wants(now).map(|want| want.when);
-        let ends = Kind::ALL.into_iter().filter_map(|kind| {
-            self.handed[kind.index()]
-                .current
-                .as_ref()
-                .map(|value| value.expires)
-        });
+    fn next_wake(&self, wants: &[Option<Want>], now: Now) -> Option<Boot> {
+        let ends = self
+            .handed
+            .iter()
+            .filter_map(|handed| handed.current.as_ref());
         let replaced = self.known.iter().map(|known| known.ends);
         let save = (self.saving.dirty && self.saving.in_flight.is_none())
             .then_some(self.saving.not_before);
-        let blocked = self.saving.dirty || self.wants(now).any(|want| want.when <= now.boot);
+        let wanted = || wants.iter().flatten().map(|want| want.when);
+        let blocked = self.saving.dirty || wanted().any(|when| when <= now.boot);
         let lease = match self.lease {
             LeaseState::None { not_before } | LeaseState::Away { not_before } if blocked => {
                 Some(not_before)
             }
             _ => None,
         };
-        wants
-            .chain(ends)
+        wanted()
+            .chain(ends.map(|value| value.expires))
             .chain(replaced)
             .chain(save)
             .chain(lease)

@@ -18,12 +18,16 @@ pub(super) struct Want {
 
 impl Machine {
     /// Every call that is wanted now or later, most urgent first.
-    pub(super) fn wants(&self, now: Now) -> impl Iterator<Item = Want> + use<> {
-        let lanes = [self.primary(), self.primary().other()];
-        let fetches = lanes.map(|lane| self.fetch_wanted(lane, now));
-        let probes = lanes.map(|lane| self.probe_wanted(lane, now));
-        let tickets = Ticket::ALL.map(|ticket| self.ticket_wanted(ticket, now));
-        fetches.into_iter().chain(probes).chain(tickets).flatten()
+    pub(super) fn wants(&self, now: Now) -> [Option<Want>; 6] {
+        let (first, second) = (self.primary(), self.primary().other());
+        [
+            self.fetch_wanted(first, now),
+            self.fetch_wanted(second, now),
+            self.probe_wanted(first, now),
+            self.probe_wanted(second, now),
+            self.ticket_wanted(Ticket::Jsapi, now),
+            self.ticket_wanted(Ticket::Card, now),
+        ]
     }
 
     fn fetch_wanted(&self, lane: Lane, now: Now) -> Option<Want> {

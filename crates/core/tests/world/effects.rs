@@ -186,6 +186,7 @@ impl World {
         let event = match self.store.lease((r, life), LEASE, t) {
             Ok(fence) => {
                 self.replicas[r].learned = self.store.version;
+                self.judge_open_notes();
                 Event::LeaseWon {
                     fence,
                     until: self.replicas[r].now(asked).boot.plus(LEASE),

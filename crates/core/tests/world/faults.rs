@@ -346,8 +346,7 @@ impl World {
         self.rules = Arc::new(changed);
         for r in 0..self.replicas.len() {
             let life = self.replicas[r].life;
-            let rules = Arc::clone(&self.rules);
-            self.soon(2000, Ev::Give(r, life, Event::RulesChanged(rules)));
+            self.soon(2000, Ev::Reload(r, life));
         }
     }
 

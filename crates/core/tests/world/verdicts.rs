@@ -69,7 +69,13 @@ impl World {
         if idle > tolerated {
             self.break_promise(
                 "no dead token is handed out for more than 2 s after the evidence",
-                format!("#{r} was idle for {idle} ms with dead v{}", seen.value),
+                format!(
+                    "#{r} was idle for {idle} ms with dead v{}; {spent:?}, it says {:?}",
+                    seen.value,
+                    self.replicas[r].machine.as_ref().map(|machine| {
+                        machine.spent(BudgetKind::Probe, self.replicas[r].now(t))
+                    })
+                ),
             );
         }
     }
@@ -83,7 +89,7 @@ impl World {
         };
         let lane = self.wechat.value(value).lane?;
         let spent = self.believed(r, BudgetKind::Probe);
-        if !probed(lane) || spent.used * 2 >= spent.limit {
+        if !probed(lane) || spent.used * 20 >= spent.limit * 9 {
             return None;
         }
         let count = if self.judge.gave_way {
@@ -290,6 +296,16 @@ impl World {
         !self.setup.own && note.is_some_and(|note| note.fence.number > 0)
     }
 
+    /// Whoever gets a lease beside an open note must take it for a call that may still be under way.
+    pub(crate) fn judge_open_notes(&mut self) {
+        let t = self.t;
+        for lane in Lane::ALL {
+            if self.open_note(lane) {
+                self.judge.uncertain(lane, t);
+            }
+        }
+    }
+
     /// A call leaves, or tries to.
     pub(crate) fn judge_ask(&mut self, r: usize, question: Question, leaves: bool) {
         let t = self.t;
@@ -440,7 +456,11 @@ impl World {
         let repair = ours.is_some_and(|ours| self.judge.known_dead == Some(ours as Value));
         // Where a clock was found to be off, an early death accuses nobody, and so protects nobody.
         let unsure = self.judge.stepped && self.setup.readings.date_header;
+        let doubted = ours.is_some_and(|ours| {
+            self.judge.uncertain[0] + 2 * MINUTE >= self.wechat.value(ours as Value).at
+        });
         let excused = unsure
+            || doubted
             || t < self.judge.reasons[0]
             || t < self.judge.clocks_excused_until
             || !self.setup.own && self.judge.stepped;

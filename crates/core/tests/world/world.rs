@@ -48,6 +48,7 @@ pub(crate) enum Ev {
     WriteDone(usize, u32, bool, Event),
     LeaseTry(usize, u32, u64),
     Reconcile(usize),
+    Reload(usize, u32),
     Fault,
     Fire(Fault, usize),
     Restart(usize),
@@ -253,6 +254,10 @@ impl World {
             Ev::WriteDone(r, life, note, event) => self.write_done(r, life, note, event),
             Ev::LeaseTry(r, life, asked) => self.try_lease(r, life, asked),
             Ev::Reconcile(r) => self.reconcile(r),
+            Ev::Reload(r, life) => {
+                let rules = Arc::clone(&self.rules);
+                self.give(r, life, Event::RulesChanged(rules));
+            }
             Ev::Fault => self.next_fault(),
             Ev::Fire(fault, r) => self.fire(fault, r),
             Ev::Restart(r) => self.restart(r),
