@@ -57,7 +57,7 @@ impl Machine {
             held.due = now.boot;
         }
         // Its end was misjudged, perhaps: an early death accuses nobody.
-        state.doubt = state.doubt.max(held.sent).max(Boot(1));
+        state.doubt_held();
     }
 
     /// Somebody found a value dead that we hold for alive.

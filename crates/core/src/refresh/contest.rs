@@ -3,7 +3,7 @@
 use super::alarm::Alarm;
 use super::event::Effect;
 use super::machine::Machine;
-use super::rules::{KILL_WINDOW, LEAVE_ALONE, STRAGGLE};
+use super::rules::{KILL_WINDOW, LEAVE_ALONE, REACH};
 use crate::clock::{Boot, Now};
 use crate::credential::Lane;
 
@@ -16,7 +16,7 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        if self.may_be_our_doing(fetched) {
+        if self.may_be_our_doing() {
             return;
         }
         if self.fence(now).is_none() {
@@ -49,18 +49,16 @@ impl Machine {
     }
 
     /// A call of ours whose answer was lost may have minted after this value was.
-    fn may_be_our_doing(&self, fetched: Boot) -> bool {
+    fn may_be_our_doing(&self) -> bool {
         let Some(state) = self.lane(Lane::Classic) else {
             return false;
         };
-        let reach = self.rules.timing.call_timeout + STRAGGLE;
-        let doubted = state.doubt > Boot::default() && state.doubt.plus(reach) >= fetched;
         let held = state.held.as_ref().map(|held| held.order);
         let minted_late = self
             .late_mint
             .zip(held)
-            .is_some_and(|(at, held)| at.plus(reach) >= held);
-        doubted || minted_late || state.intent.is_some() || state.theirs.is_some()
+            .is_some_and(|(at, held)| at.plus(REACH) >= held);
+        state.held_is_doubted() || minted_late || state.intent.is_some() || state.theirs.is_some()
     }
 
     /// Why the classic lane may not be fetched at all now, and until when.

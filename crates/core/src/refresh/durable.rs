@@ -5,9 +5,9 @@
 use super::lane::LaneState;
 use super::machine::{Handed, Machine};
 use super::mutant::planted;
-use super::rules::STRAGGLE;
+use super::rules::REACH;
 use super::ticket::HeldTicket;
-use crate::clock::{Boot, Now};
+use crate::clock::Now;
 use crate::credential::{Lane, Ticket};
 use crate::store::{Fence, HandedOut, Intent, Record, Remembered, StoredTicket, StoredToken};
 
@@ -43,13 +43,12 @@ pub(super) fn record(machine: &Machine, now: Now) -> Record {
 
 /// The open note; or, while a settled one still explains why the value could die early, that.
 fn intent(state: &LaneState, now: Now) -> Option<Intent> {
-    let reach = STRAGGLE + STRAGGLE;
-    let explains = state
-        .held
-        .as_ref()
-        .is_some_and(|held| state.doubt > Boot::default() && state.doubt.plus(reach) >= held.sent);
-    let sent = now.wall_at(state.doubt);
-    let doubt = explains.then_some(Intent {
+    // Beside the value's own place, so that it still reaches beyond it when boot time has begun anew.
+    let sent = now
+        .wall_at(state.doubted_until)
+        .max(state.stored_order().plus(1))
+        .minus(REACH);
+    let doubt = state.held_is_doubted().then_some(Intent {
         fence: Fence::default(),
         sent,
         deadline: sent,

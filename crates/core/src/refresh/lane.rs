@@ -5,6 +5,8 @@ use crate::credential::{Token, ValueId};
 use crate::source::Trouble;
 use crate::store::Intent;
 
+use super::rules::REACH;
+
 /// A token held, handed out or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
@@ -124,8 +126,8 @@ pub(super) struct LaneState {
     pub(super) forced_seen: Wall,
     /// WeChat has said that no more forced refreshes are to be had before this.
     pub(super) force_after: Boot,
-    /// The youngest call of ours that may have minted without our learning what.
-    pub(super) doubt: Boot,
+    /// A call of ours may have minted until then, without our learning what: a value fetched before accuses nobody.
+    pub(super) doubted_until: Boot,
     /// The lane's value was called dead, and normal mode answered with the same value.
     pub(super) stuck: bool,
     /// Values in a row that died young: the next fetch keeps a distance.
@@ -186,9 +188,28 @@ impl LaneState {
         }
     }
 
+    /// A call of ours may be under way until then.
+    pub(super) fn doubt_calls_until(&mut self, until: Boot) {
+        self.doubted_until = self.doubted_until.max(until);
+    }
+
+    /// Whoever ended the value held, it may have been us.
+    pub(super) fn doubt_held(&mut self) {
+        if let Some(held) = &self.held {
+            self.doubted_until = self.doubted_until.max(held.sent.plus(1));
+        }
+    }
+
+    /// Whether the value held may have been ended by a call of ours.
+    pub(super) fn held_is_doubted(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.sent < self.doubted_until)
+    }
+
     /// Shortens the held value's life: a call that may have minted ends it within the overlap (rule 3).
     pub(super) fn may_have_been_replaced(&mut self, sent: Boot, overlap: u64) {
-        self.doubt = self.doubt.max(sent).max(Boot(1));
+        self.doubt_calls_until(sent.plus(REACH));
+        self.doubt_held();
         if let Some(held) = self.held.as_mut() {
             held.expires = held.expires.min(sent.plus(overlap));
             held.due = held.due.min(sent);

@@ -6,7 +6,7 @@ use super::alarm::AlarmName;
 use super::lane::Held;
 use super::machine::{Handed, Known, LeaseState, Machine, Task};
 use super::mutant::planted;
-use super::rules::{CLOCK_TOLERANCE, FORCE_GAP, LEAVE_ALONE, OVERLAP, STRAGGLE};
+use super::rules::{CLOCK_TOLERANCE, FORCE_GAP, LEAVE_ALONE, OVERLAP, REACH, STRAGGLE};
 use super::ticket::HeldTicket;
 use super::{due, publish};
 use crate::clock::{Boot, Now, Wall};
@@ -32,11 +32,7 @@ impl Machine {
             now.wall.plus(tolerance) < record.saved_at || self.is_raised(AlarmName::ClockOff);
         // It is surely no earlier than when the record was written, whatever our clock says.
         let as_of = Now {
-            wall: if clock_off && !takes_over {
-                record.saved_at // heard at once, so better than our clock
-            } else {
-                now.wall.max(record.saved_at)
-            },
+            wall: now.wall.max(record.saved_at),
             ..now
         };
         for lane in Lane::ALL {
@@ -145,6 +141,7 @@ impl Machine {
         let at_rest = !self.saving.dirty && self.saving.in_flight.is_none();
         let sent = now.boot_at(stored.sent).min(now.boot);
         let unsaved = self.lane(lane).is_some_and(|state| state.unsaved);
+        let replaced = self.known.iter().any(|known| known.id == stored.id);
         let mine = self.lanes[lane.index()]
             .as_deref_mut()
             .and_then(|state| state.held.as_mut());
@@ -159,6 +156,10 @@ impl Machine {
                     (false, true) if takes_over => held.dead = false,
                     _ => {}
                 }
+                return false;
+            }
+            if replaced {
+                held.order = held.order.max(stored.sent.plus(1)); // ours came after it
                 return false;
             }
             // At the same place, what is durable goes before what is not.
@@ -181,7 +182,7 @@ impl Machine {
             .filter(|note| !fetching && note.sent <= stored.sent)
         {
             // Somebody fetched after it: what it gave, if anything, is not the newest.
-            state.doubt = state.doubt.max(now.boot_at(note.sent).min(now.boot));
+            state.doubt_calls_until(now.boot_at(note.sent).min(now.boot).plus(REACH));
             state.close_intent();
         }
         state.stuck = false;
@@ -238,7 +239,12 @@ impl Machine {
         };
         let sent = now.boot_at(intent.sent).min(now.boot);
         if intent.fence == Fence::default() {
-            state.doubt = state.doubt.max(sent).max(Boot(1));
+            // Compared as stored: boot time may have begun since.
+            let ended = intent.sent.plus(REACH);
+            state.doubt_calls_until(now.boot_at(ended).min(now.boot.plus(REACH)));
+            if ended > beside {
+                state.doubt_held();
+            }
             return;
         }
         let fetched = state.held.as_ref().map(|held| held.order);
@@ -259,7 +265,7 @@ impl Machine {
         state.intent = Some(intent);
         state.may_have_been_replaced(sent, OVERLAP);
         if !own_store {
-            state.doubt = now.boot; // by whatever clock it was sent, it may be under way now
+            state.doubt_calls_until(now.boot.plus(REACH)); // by whatever clock it was sent
             state.others_end = state.others_end.max(intent.deadline);
             let grace = now.boot.plus(takes.saturating_add(STRAGGLE));
             state.wait_until = now

@@ -104,6 +104,9 @@ impl Machine {
             passed(&mut state.health.hearsay_after);
             passed(&mut state.wait_until);
             passed(&mut state.force_gap_ends);
+            if !state.held_is_doubted() {
+                passed(&mut state.doubted_until);
+            }
             passed(&mut state.force_after);
             if state.retry.trouble.is_none() {
                 passed(&mut state.retry.not_before);

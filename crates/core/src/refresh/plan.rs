@@ -5,6 +5,7 @@ use super::event::{CallId, Effect};
 use super::lane::{LaneState, Outcome};
 use super::machine::{Job, LeaseState, Machine, Task};
 use super::mutant::planted;
+use super::rules::REACH;
 use super::wants::Want;
 use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now};
@@ -84,7 +85,8 @@ impl Machine {
         let deadline = sent.plus(2 * self.rules.timing.call_timeout);
         let state = self.lane_mut(lane);
         if let Some(open) = state.intent {
-            state.doubt = state.doubt.max(now.boot_at(open.sent).min(now.boot));
+            let sent = now.boot_at(open.sent).min(now.boot);
+            state.doubt_calls_until(sent.plus(REACH));
         }
         state.intent = Some(Intent {
             fence,

@@ -156,7 +156,7 @@ impl Machine {
         state.unsaved = true;
         state.order_to_be = Wall::default();
         // Nobody knows its age: should it end early, that accuses no one.
-        state.doubt = state.doubt.max(sent).max(Boot(1));
+        state.doubt_held();
     }
 
     pub(super) fn found_dead(

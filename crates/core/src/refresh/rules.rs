@@ -125,3 +125,5 @@ pub(super) const CLOCK_TOLERANCE: u64 = 30_000;
 pub(super) const REMEMBER: u64 = 2 * 3_600_000;
 /// How much of a call's answer may still be under way after its timeout, at WeChat's own side.
 pub(super) const STRAGGLE: u64 = 30_000;
+/// How long after it was sent a call of ours may still mint, for all we know.
+pub(super) const REACH: u64 = 2 * STRAGGLE;

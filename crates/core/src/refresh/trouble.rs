@@ -4,7 +4,7 @@ use super::alarm::Alarm;
 use super::event::Effect;
 use super::lane::Outcome;
 use super::machine::{Job, Machine, Task};
-use super::rules::OVERLAP;
+use super::rules::{OVERLAP, REACH};
 use crate::budget::BudgetKind;
 use crate::clock::Now;
 use crate::credential::{Kind, Lane};
@@ -64,7 +64,7 @@ impl Machine {
                 if state.held.as_ref().is_none_or(|held| held.sent <= sent) {
                     state.may_have_been_replaced(sent, OVERLAP);
                 } else {
-                    state.doubt = state.doubt.max(sent);
+                    state.doubt_calls_until(sent.plus(REACH));
                 }
             } else {
                 state.close_intent();
