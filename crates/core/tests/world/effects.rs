@@ -51,12 +51,16 @@ impl World {
             Effect::Ask(call, ask, timeout) => self.ask(r, life, call, &ask, timeout),
             Effect::WakeAt(at) => {
                 let replica = &mut self.replicas[r];
-                replica.wake += 1;
-                let (number, at) = (replica.wake, replica.true_time(at));
+                let at = replica.true_time(at);
+                replica.woken = true;
                 if at <= self.t {
                     self.break_promise("no hot loop", format!("#{r} asks to be woken at once"));
+                } else if replica.wake_at != at {
+                    replica.wake += 1;
+                    replica.wake_at = at;
+                    let number = replica.wake;
+                    self.push(at, Ev::Wake(r, life, number));
                 }
-                self.push(at, Ev::Wake(r, life, number));
             }
             Effect::PostLateMint(at) => {
                 self.tell(|| format!("  #{r} posts a late mint"));

@@ -29,7 +29,7 @@ pub(crate) struct Judge {
     pub(crate) clocks_excused_until: u64,
     /// Whether any clock has stepped, and per replica when it last did.
     pub(crate) stepped: bool,
-    last_step: [u64; 3],
+    pub(crate) last_step: [u64; 3],
     born_before: [u64; 3],
     pub(crate) last_write: u64,
     pub(crate) all_bad_until: u64,

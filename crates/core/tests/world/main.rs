@@ -6,6 +6,8 @@ mod chance;
 mod effects;
 mod faults;
 mod judge;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod replica;
 mod run;
 mod setup;

@@ -97,8 +97,11 @@ pub(crate) struct Replica {
     pub(crate) wall_offset: i64,
     pub(crate) stalled_until: u64,
     pub(crate) queued: Vec<Event>,
-    /// Which wake-up counts.
+    /// Which wake-up counts, and when it comes.
     pub(crate) wake: u64,
+    pub(crate) wake_at: u64,
+    /// Whether this step asked for one.
+    pub(crate) woken: bool,
     pub(crate) calls: Vec<Call>,
     pub(crate) notes: u32,
     pub(crate) saves: u32,
@@ -144,6 +147,8 @@ impl Replica {
             stalled_until: 0,
             queued: Vec::new(),
             wake: 0,
+            wake_at: 0,
+            woken: false,
             calls: Vec::new(),
             notes: 0,
             saves: 0,
@@ -234,6 +239,7 @@ impl Replica {
     /// The process is gone, with all it had under way.
     pub(crate) fn die(&mut self) {
         self.machine = None;
+        self.wake_at = 0;
         self.life += 1;
         self.queued.clear();
         self.calls.clear();

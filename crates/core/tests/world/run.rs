@@ -125,11 +125,11 @@ fn report(years: f64, first: u64) {
     );
 }
 
-/// Ten years in the ordinary run. `WORLD_YEARS=1000` for a longer one, which takes about a second a year and a core;
-/// `WORLD_FIRST=…` to begin elsewhere, `WORLD_ALL=1` to go on after a broken promise and list them all.
+/// A thousand years in two minutes on two idle cores, one year where it is not optimised. `WORLD_YEARS=100000` for a long
+/// run, `WORLD_FIRST=…` to begin elsewhere, `WORLD_ALL=1` to go on after a broken promise and list them all.
 #[test]
 fn the_promises_hold_in_a_simulated_world() {
-    let years = option("WORLD_YEARS").unwrap_or(if cfg!(debug_assertions) { 1 } else { 10 });
+    let years = option("WORLD_YEARS").unwrap_or(if cfg!(debug_assertions) { 1 } else { 1000 });
     report(years as f64, option("WORLD_FIRST").unwrap_or(1));
 }
 
@@ -139,33 +139,4 @@ fn one_world_again() {
     let story = replay(option("WORLD_SEED").unwrap_or(1), &|_| {});
     eprintln!("{story}");
     assert!(story.ends_with("every promise was kept\n"), "{story}");
-}
-
-/// A planted mistake is noticed by the world.
-#[cfg(feature = "mutants")]
-mod mutants {
-    use wxtoken_core::refresh::mutant::Mutant;
-
-    use super::{option, worlds};
-
-    #[test]
-    fn every_planted_mistake_is_noticed() {
-        let years =
-            option("WORLD_MUTANT_YEARS").unwrap_or(if cfg!(debug_assertions) { 1 } else { 4 });
-        let mut missed = Vec::new();
-        for mutant in Mutant::ALL {
-            let (table, broken) =
-                worlds(years as f64, 1, &|setup| setup.rules.mutant = Some(mutant));
-            match broken {
-                Some(broken) => eprintln!(
-                    "{mutant:?}: noticed in world {} after {:.2} years in all: {}",
-                    broken.seed,
-                    table.years(),
-                    broken.violation.invariant
-                ),
-                None => missed.push(mutant),
-            }
-        }
-        assert!(missed.is_empty(), "not noticed: {missed:?}");
-    }
 }

@@ -56,7 +56,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn draw(chance: &mut Chance) -> Self {
-        let own = chance.percent(70);
+        let own = chance.percent(75);
         let hammered = chance.percent(8);
         let adopts = chance.percent(5);
         let lanes = chance.pick(&[
@@ -70,6 +70,7 @@ impl Setup {
             kinds: chance.pick(&[
                 [true, false, false],
                 [true, false, false],
+                [true, false, false],
                 [true, true, false],
                 [true, true, true],
             ]),
@@ -80,7 +81,7 @@ impl Setup {
                 probe_every: if chance.percent(2) {
                     MINUTE
                 } else {
-                    chance.between(20, 60) * MINUTE
+                    chance.between(40, 100) * MINUTE
                 },
                 ..Timing::ORDINARY
             },

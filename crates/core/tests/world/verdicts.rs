@@ -215,9 +215,11 @@ impl World {
             return;
         }
         let minted = self.wechat.value(seen.value).clone();
-        let own = self.judge.fetched_by(seen.value) == Some((r, life));
-        let clock_excuse =
-            !own && (self.replicas[r].clock_doubt || !self.setup.own && self.judge.stepped);
+        let own = self.judge.fetched_by(seen.value) == Some((r, life))
+            && (self.setup.own || !self.judge.stepped);
+        let misjudged = minted.at < self.judge.last_step[r];
+        let clock_excuse = !own
+            && (misjudged || self.replicas[r].clock_doubt || !self.setup.own && self.judge.stepped);
         let allowed = SECOND + if own { 0 } else { 2 * self.setup.skew };
         if seen.ends > minted.expires + allowed && !clock_excuse {
             self.break_promise(
@@ -577,7 +579,8 @@ impl World {
         if replica.unsaved {
             replica.highest = [(0, None); 3];
         }
-        let open = replica.notes > 0;
+        let open = replica.notes > 0 || !replica.queued.is_empty();
+        self.judge.known_dead = None; // it may not have been written down
         let minting: Vec<Lane> = replica
             .calls
             .iter()

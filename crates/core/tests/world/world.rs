@@ -61,26 +61,30 @@ pub(crate) enum Ev {
     Chaos,
 }
 
-struct Due {
-    at: u64,
+/// What is to come, earliest first; what it is lies apart, so that little moves when they are sorted.
+#[derive(Default)]
+struct Agenda {
+    order: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<Ev>>,
+    free: Vec<usize>,
     number: u64,
-    ev: Ev,
 }
 
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
+impl Agenda {
+    fn push(&mut self, at: u64, ev: Ev) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        self.events[slot] = Some(ev);
+        self.number += 1;
+        self.order.push(Reverse((at, self.number, slot)));
     }
-}
-impl Eq for Due {}
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+
+    fn pop(&mut self) -> Option<(u64, Ev)> {
+        let Reverse((at, _, slot)) = self.order.pop()?;
+        self.free.push(slot);
+        Some((at, self.events[slot].take()?))
     }
 }
 
@@ -116,8 +120,7 @@ pub(crate) struct World {
     pub(crate) crash_within: Option<(usize, usize)>,
     /// The token that another program holds at the beginning.
     pub(crate) adopt: Option<Value>,
-    heap: BinaryHeap<Reverse<Due>>,
-    number: u64,
+    agenda: Agenda,
     trace: Option<VecDeque<String>>,
 }
 
@@ -155,8 +158,7 @@ impl World {
             cut_until: 0,
             crash_within: None,
             adopt: None,
-            heap: BinaryHeap::new(),
-            number: 0,
+            agenda: Agenda::default(),
             trace: traced.then(VecDeque::new),
             rules: Arc::new(setup.rules.clone()),
             setup,
@@ -179,19 +181,19 @@ impl World {
         let chaos = self.t + HOUR;
         self.push(chaos, Ev::Chaos);
         let mut hour = 0;
-        while let Some(Reverse(due)) = self.heap.pop() {
-            if due.at > end || self.violation.is_some() {
+        while let Some((at, ev)) = self.agenda.pop() {
+            if at > end || self.violation.is_some() {
                 break;
             }
-            if due.at / HOUR > self.t / HOUR {
+            if at / HOUR > self.t / HOUR {
                 hour = 0;
             }
             hour += 1;
-            self.t = due.at;
+            self.t = at;
             if hour > 200_000 {
                 self.break_promise("no hot loop", "too much happens in an hour".into());
             }
-            self.happen(due.ev);
+            self.happen(ev);
         }
         self.table.millis = self.t;
         self.table.worlds = 1;
@@ -203,12 +205,7 @@ impl World {
     }
 
     pub(crate) fn push(&mut self, at: u64, ev: Ev) {
-        self.number += 1;
-        self.heap.push(Reverse(Due {
-            at: at.max(self.t),
-            number: self.number,
-            ev,
-        }));
+        self.agenda.push(at.max(self.t), ev);
     }
 
     pub(crate) fn soon(&mut self, within: u64, ev: Ev) {
@@ -315,7 +312,7 @@ impl World {
             return;
         }
         let life = replica_life(&self.replicas[r]);
-        let had_wake = self.replicas[r].wake;
+        self.replicas[r].woken = false;
         let crash = self.crash_within.filter(|(whom, _)| *whom == r);
         if crash.is_some() {
             self.crash_within = None;
@@ -327,8 +324,9 @@ impl World {
             }
             self.carry_out(r, life, effect);
         }
-        if self.replicas[r].wake == had_wake {
+        if !self.replicas[r].woken {
             self.replicas[r].wake += 1; // nothing is to be woken for
+            self.replicas[r].wake_at = 0;
         }
         self.look(r);
         self.fire_armed(r);
