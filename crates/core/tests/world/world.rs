@@ -12,7 +12,7 @@ use wxtoken_core::store::{Fence, Record};
 
 use crate::chance::Chance;
 use crate::judge::Judge;
-use crate::replica::{Fate, Phase, Replica, id_of};
+use crate::replica::{DAWN, Fate, Phase, Replica, id_of};
 use crate::setup::{DAY, HOUR, MINUTE, SECOND, Setup};
 use crate::store::Store;
 use crate::table::{Fault, Table};
@@ -216,6 +216,10 @@ impl World {
     pub(crate) fn break_promise(&mut self, invariant: &'static str, detail: String) {
         if self.violation.is_none() {
             let at = self.t;
+            for r in 0..self.replicas.len() {
+                let machine = format!("#{r} is {:?}", self.replicas[r].machine);
+                self.tell(|| machine);
+            }
             self.tell(|| format!("BROKEN: {invariant}: {detail}"));
             self.violation = Some(Violation {
                 invariant,
@@ -414,16 +418,23 @@ fn words(event: &Event) -> String {
             record: Some(record),
             ..
         } => {
-            let lanes = record
-                .lanes
-                .clone()
-                .map(|lane| lane.map(|lane| lane.id.0 - 1));
+            let lanes = record.lanes.clone().map(|lane| {
+                lane.map(|held| {
+                    format!("v{}{}", held.id.0 - 1, if held.dead { " dead" } else { "" })
+                })
+            });
+            let notes = record
+                .intents
+                .map(|note| note.map(|note| (note.fence.number, note.sent.0 - DAWN)));
             let name = if matches!(event, Event::Learned(_)) {
                 "Learned"
             } else {
                 "LeaseWon"
             };
-            format!("{name} {lanes:?} late {:?}", record.late_mint)
+            format!(
+                "{name} {lanes:?} notes {notes:?} late {:?}",
+                record.late_mint
+            )
         }
         Event::RulesChanged(rules) => format!("RulesChanged {:?}", rules.lanes),
         other => format!("{other:?}"),
