@@ -5,10 +5,9 @@ use std::time::Duration;
 use wxtoken_simulator::{Lane, Rules, Upstream};
 
 use crate::place::{APP, CALLER, Place, app, wechat};
-use crate::server::{Server, now};
+use crate::server::{Server, until, until_asked};
 
-/// Stands for the 60 s of `refresh.probe_every`; the bound is this and 2 s, as it is 60 s and 2 s.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// A `probe_every` of 5 s stands for the usual 60 s; the bound is this and 2 s, as it is 60 s and 2 s.
 const BOUND: Duration = Duration::from_secs(5 + 2);
 /// Hearsay is probed at most once in 10 s, and its reader waits 2 s for it.
 const HEARSAY_BOUND: Duration = Duration::from_secs(10 + 2);
@@ -30,24 +29,14 @@ async fn an_sdk_that_only_asks_again_gets_a_live_token() {
     let world = wechat.world();
     let old = server.sdk_token().await.unwrap();
     world.void(APP, Lane::Stable).unwrap();
-    let died = now();
     let mut asked = 0;
-    loop {
+    let took = until_asked("it has a live token", HEARSAY_BOUND, async || {
         asked += 1;
         let token = server.sdk_token().await.unwrap_or_default();
-        if token != old && world.is_live(APP, &token) {
-            break;
-        }
-        assert!(
-            died.elapsed() < HEARSAY_BOUND,
-            "still dead after {asked} questions"
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    println!(
-        "a live token {:.1?} after its predecessor's death, asked for {asked} times",
-        died.elapsed()
-    );
+        token != old && world.is_live(APP, &token)
+    })
+    .await;
+    println!("a live token {took:.1?} after its predecessor's death, asked for {asked} times");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,15 +47,11 @@ async fn a_dead_classic_token_is_found_by_the_regular_probe() {
     let world = wechat.world();
     server.token().await;
     world.kill(APP, Lane::Classic).unwrap();
-    let died = now();
-    while !world.is_live(APP, &server.token().await) {
-        assert!(
-            died.elapsed() < BOUND,
-            "{PROBE_EVERY:?} and 2 s have passed"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    println!("found and replaced {:.1?} after its death", died.elapsed());
+    let took = until_asked("its probe has found it", BOUND, async || {
+        world.is_live(APP, &server.token().await)
+    })
+    .await;
+    println!("found and replaced {took:.1?} after its death");
     server.says("same AppSecret").await;
 }
 
@@ -85,21 +70,14 @@ async fn readers_of_a_file_whose_token_died_get_a_live_one() {
             .find_map(|line| line.strip_prefix("access_token="));
         line.map(str::to_owned)
     };
-    crate::server::until("the file holds the first token", || {
+    until("the file holds the first token", || {
         held().as_ref() == Some(&first)
     })
     .await;
     world.void(APP, Lane::Stable).unwrap();
-    let died = now();
-    while !held().is_some_and(|token| world.is_live(APP, &token)) {
-        assert!(
-            died.elapsed() < BOUND,
-            "{PROBE_EVERY:?} and 2 s have passed"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    println!(
-        "the file held a live token {:.1?} after its predecessor's death",
-        died.elapsed()
-    );
+    let took = until_asked("the file holds a live token", BOUND, async || {
+        held().is_some_and(|token| world.is_live(APP, &token))
+    })
+    .await;
+    println!("the file held a live token {took:.1?} after its predecessor's death");
 }

@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use wxtoken_simulator::{
     AppKind, AppSpec, Fault, FaultScope, Lane, Options, Rules, TicketKind, Upstream, World,
 };
 
+use crate::formatting::shows_nothing;
 use crate::http::{ask, exchange};
 use crate::needles::Needles;
 use crate::place::{ADMIN_KEY, APP, KEY, Place, SECRET};
-use crate::server::{PATIENCE, Server, now};
+use crate::server::{PATIENCE, Server, until_asked};
 
-const PREVIOUS: &str = "0ldb3f0re1a2c4d6e8f709182736455a";
+pub(crate) const PREVIOUS: &str = "01db3f03e1a2c4d6e8f709182736455a";
 const OTHER_KEY: &str = "0b5e55ed00112233445566778899aabb";
-const MASTER: &str = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
+pub(crate) const MASTER: &str = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
 const PHRASE: &str = "correct horse battery staple canary";
 
 fn configuration(format: &str) -> String {
@@ -172,12 +175,10 @@ fn files(folder: &Path, needles: &Needles, searched: &mut Vec<String>) {
 }
 
 async fn changes(server: &Server, world: &World, needles: &mut Needles) {
-    let begun = now();
-    let whole = |json: &serde_json::Value| json["complete"] == 1;
-    while !whole(&server.admin("GET /readyz?apps").await.json()) {
-        assert!(begun.elapsed() < PATIENCE, "{}", server.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_asked("every credential is there", PATIENCE, async || {
+        server.admin("GET /readyz?apps").await.json()["complete"] == 1
+    })
+    .await;
     plant_tokens(needles, world);
     let old = server.token().await;
     // A token that dies, is reported and replaced; another by force; one by hand.
@@ -241,22 +242,34 @@ async fn start() -> (Upstream, Place) {
     (wechat, place)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_piece_of_a_secret_is_anywhere_in_any_encoding() {
-    let (wechat, place) = start().await;
-    let world = wechat.world();
-    let mut needles = Needles::default();
-    for (name, secret) in [
+/// What is configured: as written, and keys as the bytes they stand for as well.
+pub(crate) fn plant_secrets(needles: &mut Needles) {
+    for (name, key) in [
         ("AppSecret", SECRET),
         ("previous AppSecret", PREVIOUS),
         ("caller key", KEY),
         ("other caller's key", OTHER_KEY),
         ("admin key", ADMIN_KEY),
-        ("master key", MASTER),
-        ("passphrase", PHRASE),
     ] {
-        needles.plant(name, secret.as_bytes());
+        needles.plant_key(name, key, &bytes_of(key));
     }
+    needles.plant_key("master key", MASTER, &STANDARD.decode(MASTER).unwrap());
+    needles.plant("passphrase", PHRASE.as_bytes());
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_piece_of_a_secret_is_anywhere_in_any_encoding() {
+    let (wechat, place) = start().await;
+    let world = wechat.world();
+    let mut needles = Needles::default();
+    plant_secrets(&mut needles);
     for format in ["text", "json"] {
         place.configure(&configuration(format));
         let server = Server::start(&place).await;
@@ -291,10 +304,7 @@ async fn no_piece_of_a_secret_is_anywhere_in_any_encoding() {
         &[exported.stdout, exported.stderr].concat(),
     );
     let config = wxtoken_server::config::load(&place.config(), &|_| None).unwrap();
-    needles.none_in(
-        "Debug of the configuration",
-        format!("{config:?} {config:#?}").as_bytes(),
-    );
+    shows_nothing(&needles, "the configuration", &config);
     let mut searched = Vec::new();
     files(place.folder.path(), &needles, &mut searched);
     for name in ["wxtoken.db", "wxtoken.lock", "log-0", "log-1", "export"] {

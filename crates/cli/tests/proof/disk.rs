@@ -7,7 +7,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use wxtoken_simulator::{Lane, Rules, generated_app};
 
 use crate::place::{APP, CALLER, Place, app, wechat};
-use crate::server::{PATIENCE, Server, now};
+use crate::server::{PATIENCE, Server, until_asked};
 
 const LIFETIME: Duration = Duration::from_secs(12);
 
@@ -57,25 +57,20 @@ async fn a_full_disk_is_told_costs_no_classic_token_and_heals() {
     assert_eq!(server.token().await, classic, "served while it lives");
     assert!(world.is_live(APP, &classic));
     // The stable token may be fetched: WeChat gives the same one to everybody who asks.
-    let begun = now();
     let mut second = first.clone();
-    while second == first {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "no new stable token\n{}",
-            server.log()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    until_asked("there is a new stable token", PATIENCE, async || {
         second = server.ask(&line, "").await.token().unwrap_or_default();
-    }
+        second != first
+    })
+    .await;
     assert!(world.is_live(&stable.appid, &second));
     server.says("unsaved").await;
     // Past its end the classic token is honestly absent; no other was minted, which could not have been noted.
     let line = format!("GET /v1/apps/{APP}/access_token");
-    while server.ask(&line, "").await.status == 200 {
-        assert!(begun.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_asked("the classic token is absent", PATIENCE, async || {
+        server.ask(&line, "").await.status != 200
+    })
+    .await;
     assert_eq!(world.minted(APP, Lane::Classic), 1);
     let metrics = server.admin("GET /metrics").await;
     let metrics = String::from_utf8(metrics.body).unwrap();
@@ -85,15 +80,10 @@ async fn a_full_disk_is_told_costs_no_classic_token_and_heals() {
     }
 
     limit_files(&server, None);
-    let begun = now();
-    while server.ask(&line, "").await.status != 200 {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "it does not heal\n{}",
-            server.log()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_asked("it heals", PATIENCE, async || {
+        server.ask(&line, "").await.status == 200
+    })
+    .await;
     let healed = server.token().await;
     assert!(world.is_live(APP, &healed));
     server.says("over: store-refuses").await;

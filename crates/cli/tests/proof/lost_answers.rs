@@ -6,7 +6,7 @@ use std::time::Duration;
 use wxtoken_simulator::{Call, CallWait, Fault, FaultScope, Lane, Rules, SimTime, Upstream};
 
 use crate::place::{APP, CALLER, Place, app, wechat};
-use crate::server::{PATIENCE, Server, now};
+use crate::server::{PATIENCE, Server, until_asked};
 
 const TOKEN: &str = "/cgi-bin/token";
 
@@ -61,14 +61,11 @@ async fn doomed_then_replaced(
     );
     assert!(ends < i64::try_from(old.1).unwrap());
     world.clear_faults();
-    let mut new = held(server).await.0;
-    let begun = now();
-    while new == old.0 {
-        assert!(begun.elapsed() < PATIENCE, "it is due now");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        new = held(server).await.0;
-    }
-    assert!(world.is_live(APP, &new));
+    until_asked("what is due is replaced", PATIENCE, async || {
+        held(server).await.0 != old.0
+    })
+    .await;
+    assert!(world.is_live(APP, &held(server).await.0));
 }
 
 fn nobody_is_accused(place: &Place) {

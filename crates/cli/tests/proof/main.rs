@@ -18,6 +18,7 @@ mod asking_again;
 mod bad_input;
 mod canary;
 mod disk;
+mod formatting;
 mod kills;
 mod lost_answers;
 mod needles;

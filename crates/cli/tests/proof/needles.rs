@@ -1,5 +1,6 @@
-//! Finds secrets, and any twelve characters in a row of one, however they are written: raw, percent-, JSON-, hex- or
-//! base64-encoded. The text is decoded in every way and searched, so no encoding of a piece has to be foreseen.
+//! Finds secrets, and any twelve bytes in a row of one, however they are written: raw, percent-, JSON-, hex- or
+//! base64-encoded, or as `Debug` prints bytes. The text is decoded in every way and searched, so no encoding of a piece has
+//! to be foreseen.
 
 use std::collections::HashMap;
 
@@ -27,6 +28,12 @@ impl Needles {
             self.pieces
                 .insert(piece.try_into().unwrap(), name.to_owned());
         }
+    }
+
+    /// Looks for a key that is written as text and used as bytes: for both.
+    pub(crate) fn plant_key(&mut self, name: &str, text: &str, bytes: &[u8]) {
+        self.plant(name, text.as_bytes());
+        self.plant(&format!("{name}, its bytes"), bytes);
     }
 
     /// Which secrets are in a text, and how they are written there.
@@ -71,11 +78,18 @@ fn views(text: &[u8]) -> Vec<View> {
     ];
     // Doubly written: JSON within JSON, percent within percent.
     views.push(("percent twice", unescaped(&views[1].1, b"%", 2)));
+    views.push(("Debug of bytes as a text", unescaped(text, b"\\x", 2)));
+    views.push(("Debug of bytes as a list", numbers(text)));
+    let hex = |byte| char::from(byte).to_digit(16);
+    // Bytes one by one: `ab:cd`, `ab, cd`.
+    let spaced: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !b":, \n".contains(byte))
+        .collect();
     for skip in 0..2 {
-        views.push((
-            "hex",
-            runs(text, skip, |byte| char::from(byte).to_digit(16), 4, 2),
-        ));
+        views.push(("hex", runs(text, skip, hex, 4, 2)));
+        views.push(("hex, spaced", runs(&spaced, skip, hex, 4, 2)));
     }
     for skip in 0..4 {
         views.push(("base64", runs(text, skip, six_bits, 6, 4)));
@@ -111,6 +125,17 @@ fn unescaped(text: &[u8], mark: &[u8], digits: usize) -> Vec<u8> {
         }
     }
     out
+}
+
+/// The numbers below 256 of a list such as `[104, 117, 115]`, on one line or on many; anything else divides.
+fn numbers(text: &[u8]) -> Vec<u8> {
+    text.split(|byte| !b"0123456789, \n".contains(byte))
+        .flat_map(|list| {
+            let digits = list.split(|byte| !byte.is_ascii_digit());
+            let number = |digits| std::str::from_utf8(digits).ok()?.parse::<u8>().ok();
+            digits.filter_map(number).chain([0])
+        })
+        .collect()
 }
 
 fn six_bits(byte: u8) -> Option<u32> {
@@ -198,6 +223,14 @@ mod tests {
                 written.push(("hex", hex(piece, upper)));
                 written.push(("hex", format!("a{}", hex(piece, upper))));
             }
+            let pairs = hex(piece, false);
+            let pairs: Vec<&str> = (0..PIECE).map(|at| &pairs[2 * at..2 * at + 2]).collect();
+            written.push(("hex", pairs.join(":")));
+            written.push(("Debug", format!("{piece:02x?}")));
+            written.push(("Debug", format!("{piece:?}")));
+            written.push(("Debug", format!("{piece:#?}")));
+            let escaped = |byte: &u8| format!("\\x{byte:02x}");
+            written.push(("Debug", piece.iter().map(escaped).collect()));
             for before in ["", "x", "xy"] {
                 let whole = format!("{before}{text}");
                 written.push(("base64", STANDARD.encode(&whole)));
@@ -212,6 +245,21 @@ mod tests {
                     "{how}: {line}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_as_its_bytes_too() {
+        let mut needles = Needles::default();
+        let bytes: Vec<u8> = (0..16_u8).map(|byte| byte.wrapping_mul(37)).collect();
+        needles.plant_key("key", &hex(&bytes, false), &bytes);
+        for written in [
+            bytes.clone(),
+            STANDARD.encode(&bytes).into_bytes(),
+            format!("{bytes:?}").into_bytes(),
+            hex(&bytes, true).into_bytes(),
+        ] {
+            assert!(!needles.in_text(&written).is_empty(), "{written:?}");
         }
     }
 

@@ -202,6 +202,20 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// The same where looking is itself a question, within its own time. Gives how long it took.
+pub(crate) async fn until_asked(
+    what: &str,
+    within: Duration,
+    mut is_so: impl AsyncFnMut() -> bool,
+) -> Duration {
+    let begun = now();
+    while !is_so().await {
+        assert!(begun.elapsed() < within, "in vain waited until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    begun.elapsed()
+}
+
 /// The machine's time.
 #[expect(
     clippy::disallowed_methods,

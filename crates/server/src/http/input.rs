@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::services::RequestLimits;
 
 /// The parameters of a query, decoded as forms are. A parameter sent twice counts once, the first time.
-#[derive(Debug)]
+/// A key may be among them, so it has no `Debug`.
 pub(crate) struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {

@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes in, verdict out. A test holds it against hyper's own parse, and so does the fuzz target.
 
+use std::fmt;
 use std::mem::MaybeUninit;
 
 use super::super::request_id;
@@ -48,8 +49,8 @@ pub struct HotRequest<'b> {
     pub if_none_match: Option<&'b [u8]>,
 }
 
-/// What is read.
-#[derive(Debug, PartialEq, Eq)]
+/// What is read. `Debug` shows neither key nor body.
+#[derive(PartialEq, Eq)]
 pub enum HotRoute<'b> {
     /// `GET /v1/apps/{appid}/{kind}` with a Bearer key.
     Native {
@@ -74,6 +75,26 @@ pub enum HotRoute<'b> {
         /// The body, all of it.
         body: &'b [u8],
     },
+}
+
+impl fmt::Debug for HotRoute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native { app, kind, .. } => f
+                .debug_struct("Native")
+                .field("app", app)
+                .field("kind", kind)
+                .finish_non_exhaustive(),
+            Self::Compat { app, .. } => f
+                .debug_struct("Compat")
+                .field("app", app)
+                .finish_non_exhaustive(),
+            Self::Batch { body, .. } => f
+                .debug_struct("Batch")
+                .field("body_len", &body.len())
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// What the headers of a plain read say.

@@ -45,14 +45,14 @@ pub(crate) struct Want<'a> {
 }
 
 /// The answers, in the order of what was wanted.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct BatchReply {
     /// One for each that was wanted.
     answers: Vec<BatchAnswer>,
 }
 
 /// A credential, or why there is none.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum BatchAnswer {
     /// As from `GET /v1/apps/{appid}/{kind}`.

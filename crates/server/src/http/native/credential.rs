@@ -25,8 +25,8 @@ use crate::keeper::Absent;
 /// The longest a long poll may wait.
 const LONGEST_WAIT: u64 = 60;
 
-/// A credential, as it is answered.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+/// A credential, as it is answered. It holds the value, so it has no `Debug`.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CredentialReply {
     /// Whose it is.

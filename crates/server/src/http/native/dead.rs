@@ -30,7 +30,7 @@ pub(crate) struct DeadRequest {
 }
 
 /// What is known of the reported value, and what to use now.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeadReply {
     /// `replaced`: there was a newer one already. `alive`: WeChat says it is alive. `refreshed`: it was dead, here is a
