@@ -69,7 +69,7 @@ const ARGUMENTS: [(&str, &str, &str); 33] = [
         "force",
         "让现在的 stable 令牌失效并换一个：每天 20 次",
     ),
-    ("refresh", "yes", "强制之前不询问"),
+    ("refresh", "yes", "强制之前不询问；没有终端可问时必须写上"),
     ("refresh", "json", "打印服务器的完整答复"),
     (
         "explain",

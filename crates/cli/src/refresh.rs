@@ -18,6 +18,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken refresh wx0123456789abcdef
   wxtoken refresh wx0123456789abcdef jsapi_ticket
   wxtoken refresh wx0123456789abcdef --force       # 令牌泄露时;先显示今天还剩几次,再询问
+  wxtoken refresh wx0123456789abcdef --force --yes # 同上,但不询问;在脚本里必须这样写
 
 不带 --force 时,stable 通道在最后五分钟之前会答复同一个值,这是正常的。微信每天只允许强制刷新 20 次,
 两次之间至少 30 秒;令牌泄露时隔 30 秒强制两次,旧值才立即失效。",
@@ -25,6 +26,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken refresh wx0123456789abcdef
   wxtoken refresh wx0123456789abcdef jsapi_ticket
   wxtoken refresh wx0123456789abcdef --force       # after a leak; says what is left, then asks
+  wxtoken refresh wx0123456789abcdef --force --yes # the same without asking, as a script must
 
 Without --force the stable lane answers with the same value until its last five minutes: that is
 as it should be. WeChat allows 20 forced refreshes a day, 30 s apart; after a leak force twice, so
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
     /// End the stable token now and mint another: 20 a day
     #[arg(long)]
     force: bool,
-    /// Don't ask before forcing
+    /// Don't ask before forcing; needed where there is no terminal to ask on
     #[arg(long)]
     yes: bool,
     /// Print the server's whole answer
@@ -65,6 +67,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.force && arguments.kind != Kind::AccessToken {
         return Err(Failure::misuse(anyhow::anyhow!(
             "--force is for access tokens: a ticket cannot be forced, WeChat answers with the one it has"
+        )));
+    }
+    if arguments.force && !arguments.yes && !term::can_ask() {
+        return Err(Failure::misuse(anyhow::anyhow!(
+            "--force ends the token that everybody holds now, and there is no terminal to ask on; add --yes if you mean it"
         )));
     }
     let server = Server::from_environment(Door::Admin)?;
@@ -91,7 +98,7 @@ async fn refresh(arguments: &Arguments, server: &Server) -> Result<(), Failure> 
     }
 }
 
-/// Says what is left of WeChat's forced quota, and asks if somebody is there.
+/// Says what is left of WeChat's forced quota, and asks unless told not to.
 async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failure> {
     let apps = status::apps_of(server).await?;
     let app = apps
@@ -111,7 +118,7 @@ async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failu
         )
         .into());
     }
-    Ok(arguments.yes || !term::can_ask() || term::agrees("Force it?")?)
+    Ok(arguments.yes || term::agrees("Force it?")?)
 }
 
 fn in_words(reply: &Reply) -> String {

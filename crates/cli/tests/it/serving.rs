@@ -197,6 +197,11 @@ fn status_shows_the_fetches_of_today_and_refresh_says_what_came_of_it() {
         .run(&["refresh", &appid(0)])
         .said()
         .shows(&["unchanged", "generation"]);
+    world
+        .run(&["refresh", &appid(0), "--force"])
+        .said()
+        .fails(2, &["no terminal", "--yes"]);
+    assert_eq!(world.upstream.world().forced(&appid(0)), 0);
     let forced = world
         .run(&["refresh", &appid(0), "--force", "--yes"])
         .said();
