@@ -3,7 +3,54 @@
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
-use wxtoken_simulator::{Fault, FaultScope, fault_catalog};
+use wxtoken_simulator::{Fault, FaultInfo, FaultScope, fault_catalog};
+
+use crate::lang::Lang;
+
+/// What `--fault` may be given.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    /// `help`: which faults there are.
+    ForHelp,
+    /// A fault to set.
+    For(Wanted),
+}
+
+impl FromStr for Asked {
+    type Err = InvalidFault;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFault> {
+        match text {
+            "help" => Ok(Self::ForHelp),
+            _ => text.parse().map(Self::For),
+        }
+    }
+}
+
+/// Every fault in words, for people.
+pub(crate) fn listing(lang: Lang) -> String {
+    let one = |fault: &FaultInfo| {
+        let text = lang.pick(fault.zh, fault.en);
+        match fault.parameters {
+            "" => format!("  {:<20}{text}", fault.name),
+            parameters => format!("  {:<20}{text} ({parameters})", fault.name),
+        }
+    };
+    let head = lang.pick(
+        "--fault 名字[,参数=值…]。括号里是参数和默认值;另外,任何故障都可以加:
+  path=/cgi-bin/token   只在这个路径    app=wx…   只对这个应用    count=3   只发生几次
+例如 --fault delay,ms=500,path=/cgi-bin/token,count=3
+
+",
+        "--fault NAME[,KEY=VALUE…]. Parameters are in brackets, with their defaults. Any fault also takes:
+  path=/cgi-bin/token   only there      app=wx…   only for it     count=3   only so often
+as in --fault delay,ms=500,path=/cgi-bin/token,count=3
+
+",
+    );
+    let all: Vec<String> = fault_catalog().iter().map(one).collect();
+    format!("{head}{}", all.join("\n"))
+}
 
 /// A fault, where it applies, and how often.
 #[derive(Debug, Clone)]
@@ -74,7 +121,7 @@ fn briefly(why: &serde_json::Error) -> String {
 }
 
 fn known() -> String {
-    let one = |fault: &wxtoken_simulator::FaultInfo| match fault.parameters {
+    let one = |fault: &FaultInfo| match fault.parameters {
         "" => format!("  {}", fault.name),
         parameters => format!("  {} ({parameters})", fault.name),
     };
@@ -112,6 +159,21 @@ mod tests {
         assert!(why("delay,ms=soon").contains("ms=1000"));
         assert!(why("delay,500").contains("KEY=VALUE"));
         assert!(why("busy,count=often").contains("whole number"));
+    }
+
+    #[test]
+    fn help_lists_every_fault_with_its_meaning_in_either_language() {
+        assert!(matches!("help".parse(), Ok(Asked::ForHelp)));
+        assert!(matches!("busy".parse(), Ok(Asked::For(_))));
+        for fault in fault_catalog() {
+            for (lang, text) in [(Lang::Zh, fault.zh), (Lang::En, fault.en)] {
+                let listing = listing(lang);
+                let lines = listing.lines().filter(|line| {
+                    line.split_whitespace().next() == Some(fault.name) && line.contains(text)
+                });
+                assert_eq!(lines.count(), 1, "{} in {listing}", fault.name);
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use wxtoken_simulator::{Call, CallMatch, Options, Rules, Upstream, generated_app
 
 use crate::ending::Stop;
 use crate::failure::Failure;
-use crate::fault::Wanted;
+use crate::fault::{Asked, Wanted, listing};
 use crate::lang::Lang;
 use crate::{term, threads, when};
 
@@ -23,6 +23,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken simulate --listen 127.0.0.1:0 --json      # 任意空闲端口,地址以 JSON 给出,便于测试脚本
   wxtoken simulate --apps 1000 --lifetime 60s       # 一千个应用,令牌只活一分钟,其他时间按比例缩短
   wxtoken simulate --fault busy,count=3             # 前三次调用回答 -1
+  wxtoken simulate --fault help                     # 列出全部故障
 
 把被测程序的 https://api.weixin.qq.com 换成打印出的地址即可。AppID 和 AppSecret 每次运行都相同,是假的。
 运行中也可以用 HTTP 控制(杀死令牌、设置故障、查看日志):curl 地址/_sim/",
@@ -31,6 +32,7 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken simulate --listen 127.0.0.1:0 --json      # any free port, told as JSON
   wxtoken simulate --apps 1000 --lifetime 60s       # tokens live a minute, all else in proportion
   wxtoken simulate --fault busy,count=3             # the first three calls are answered -1
+  wxtoken simulate --fault help                     # list all faults
 
 Have the program under test call the printed address instead of https://api.weixin.qq.com. AppIDs
 and AppSecrets are the same in every run, and made up. While it runs it is steered over HTTP (kill a
@@ -52,7 +54,7 @@ pub(crate) struct Arguments {
     lifetime: Span,
     /// Break something, as in delay,ms=500,path=/cgi-bin/token,count=3; may be repeated; `--fault help` lists all
     #[arg(long = "fault", value_name = "FAULT")]
-    faults: Vec<Wanted>,
+    faults: Vec<Asked>,
     /// Print address and apps as JSON, in one line
     #[arg(long)]
     json: bool,
@@ -63,10 +65,17 @@ pub(crate) struct Arguments {
 
 /// Runs until it is told to stop.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    threads()?.block_on(simulate(arguments, lang))
+    let mut faults = Vec::with_capacity(arguments.faults.len());
+    for asked in &arguments.faults {
+        match asked {
+            Asked::ForHelp => return Ok(term::result(listing(lang))?),
+            Asked::For(wanted) => faults.push(wanted.clone()),
+        }
+    }
+    threads()?.block_on(simulate(arguments, faults, lang))
 }
 
-async fn simulate(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+async fn simulate(arguments: &Arguments, faults: Vec<Wanted>, lang: Lang) -> Result<(), Failure> {
     let mut stop = Stop::new()?;
     let upstream = Upstream::start(Options {
         listen: arguments.listen,
@@ -75,13 +84,10 @@ async fn simulate(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         ..Options::default()
     })
     .await?;
-    for wanted in &arguments.faults {
-        let Wanted {
-            fault,
-            scope,
-            times,
-        } = wanted.clone();
-        upstream.world().set_fault(scope, fault, times);
+    for wanted in faults {
+        upstream
+            .world()
+            .set_fault(wanted.scope, wanted.fault, wanted.times);
     }
     if arguments.json {
         term::result(for_scripts(&upstream, arguments.apps))?;

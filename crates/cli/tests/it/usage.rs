@@ -18,6 +18,20 @@ fn wrong_use_exits_with_2_and_help_with_0() {
 }
 
 #[test]
+fn the_faults_of_the_simulator_are_listed_in_the_readers_language() {
+    let listed = Run::of(&["simulate", "--fault", "help"]);
+    listed
+        .said()
+        .shows(&["lost-answer", "before any byte", "count=3"]);
+    let listed = Run::of(&["simulate", "--fault", "help", "--lang", "zh"]);
+    listed
+        .said()
+        .shows(&["lost-answer", "连接就断了", "count=3"]);
+    let unknown = Run::of(&["simulate", "--fault", "halp"]).said();
+    unknown.fails(2, &["there is no such fault", "lost-answer"]);
+}
+
+#[test]
 fn help_speaks_the_language_of_the_environment_or_of_the_flag() {
     let chinese = Run::of(&["get", "--help"])
         .env("LANG", "zh_CN.UTF-8")
