@@ -41,14 +41,14 @@ pub enum KeyFileError {
         cure: &'static str,
     },
     /// It belongs to someone else.
-    #[error(
-        "the master key file {path} belongs to user {owner}: chown it to the user wxtoken runs as, or to root"
-    )]
+    #[error("the master key file {path} belongs to user {owner}: {}", cure_of_foreign(*by_root, *owner))]
     Foreign {
         /// The file.
         path: PathBuf,
         /// Whose it is.
         owner: u32,
+        /// Whether it is root who reads it now.
+        by_root: bool,
     },
     /// Its content is not a key.
     #[error("the master key file {path}: {source}")]
@@ -126,25 +126,46 @@ impl MasterKey {
     }
 }
 
+/// Most who run this as root by hand have a service that runs as somebody else.
+fn cure_of_foreign(by_root: bool, owner: u32) -> String {
+    if by_root {
+        format!(
+            "you are root; run this as that user, as in: sudo -u '#{owner}' wxtoken … Only if wxtoken always runs as root, \
+             chown it to root"
+        )
+    } else {
+        "chown it to the user wxtoken runs as, or to root".to_owned()
+    }
+}
+
 fn check(path: &Path, file: &fs::Metadata) -> Result<(), KeyFileError> {
     if !file.is_file() || file.len() > 1024 {
         return Err(KeyFileError::NotAFile(path.into()));
     }
     let ours = rustix::process::geteuid().as_raw();
-    if file.uid() != ours && file.uid() != 0 {
+    judge(path, file.uid(), file.mode() & 0o7777, ours)
+}
+
+/// Whose file it may be and who else may read it, for a process of user `ours`.
+fn judge(path: &Path, owner: u32, mode: u32, ours: u32) -> Result<(), KeyFileError> {
+    if owner != ours && owner != 0 {
         return Err(KeyFileError::Foreign {
             path: path.into(),
-            owner: file.uid(),
+            owner,
+            by_root: ours == 0,
         });
     }
-    let mode = file.mode() & 0o7777;
-    let (closed, cure) = if file.uid() == 0 {
-        (
+    // Root's file may be read by its group, as mounted secrets are. Who runs as root needs no group for it.
+    let (closed, cure) = match (owner, ours) {
+        (0, 0) => (
             0o037,
-            "chmod 0440 or stricter (in a mounted secret: defaultMode 0440)",
-        )
-    } else {
-        (0o077, "chmod 0600 or stricter")
+            "chmod 0600 it (a mounted secret: defaultMode 0440 or stricter)",
+        ),
+        (0, _) => (
+            0o037,
+            "as root chmod 0440 it, with a group wxtoken runs in (a mounted secret: defaultMode 0440)",
+        ),
+        _ => (0o077, "chmod 0600 it"),
     };
     if mode & closed == 0 {
         return Ok(());
@@ -243,6 +264,27 @@ mod tests {
                 assert!(error.to_string().contains("chmod 0"), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn the_cure_fits_whoever_runs_it() {
+        let said = |owner, mode, ours| match judge(Path::new("key"), owner, mode, ours) {
+            Ok(()) => "fine".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        for (owner, mode, ours) in [
+            (0, 0o600, 0),
+            (0, 0o440, 0),
+            (0, 0o440, 998),
+            (998, 0o600, 998),
+        ] {
+            assert_eq!(said(owner, mode, ours), "fine");
+        }
+        assert!(said(998, 0o600, 0).contains("sudo -u '#998' wxtoken"));
+        assert!(said(5, 0o600, 998).ends_with("chown it to the user wxtoken runs as, or to root"));
+        assert!(said(0, 0o644, 0).contains(": chmod 0600 it"));
+        assert!(said(0, 0o644, 998).contains(": as root chmod 0440 it"));
+        assert!(said(998, 0o640, 998).ends_with(": chmod 0600 it"));
     }
 
     #[test]
