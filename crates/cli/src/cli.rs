@@ -115,7 +115,7 @@ pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
 pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     match cli.command {
         Command::Demo(arguments) => demo::run(&arguments, lang),
-        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, lang),
         Command::Init(arguments) => init::run(&arguments, lang),
         Command::Simulate(arguments) => simulate::run(&arguments, lang),
         Command::Check(arguments) => check::run(&arguments, lang),
@@ -124,8 +124,8 @@ pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
         Command::Refresh(arguments) => refresh::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments, lang),
         Command::Key(arguments) => key::run(&arguments, lang),
-        Command::Export(arguments) => export::run(&arguments),
-        Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments, lang),
+        Command::Import(arguments) => import::run(&arguments, lang),
         Command::Completions(arguments) => completions::run(&arguments, lang),
     }
 }

@@ -59,8 +59,8 @@ struct Unwritable {
 }
 
 /// Exports.
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref())?;
+pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    let config = settings::open(arguments.config.as_deref(), lang)?;
     let stored = stored::open(&config.store, Arc::new(SystemClock))?;
     let passphrase = match arguments.seal {
         Seal::Passphrase => Some(passphrase::new()?),

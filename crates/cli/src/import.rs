@@ -49,8 +49,8 @@ pub(crate) struct Arguments {
 }
 
 /// Imports.
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref())?;
+pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    let config = settings::open(arguments.config.as_deref(), lang)?;
     let file = File::open(&arguments.from)
         .with_context(|| format!("{} cannot be read", arguments.from.display()))?;
     let passphrase = match arguments.seal {

@@ -41,8 +41,8 @@ pub(crate) struct Arguments {
 }
 
 /// Serves.
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref())?;
+pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    let config = settings::open(arguments.config.as_deref(), lang)?;
     telemetry::init(&config.log)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

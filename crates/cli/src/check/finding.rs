@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use wxtoken_server::config::Sentence;
 
 /// How grave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +55,7 @@ pub(crate) enum Setup {
         callers: usize,
     },
     /// The configuration's own remark.
-    Remark(String),
+    Remark(Sentence),
     /// Nobody may read.
     NoCallers,
     /// There is nothing to hold.

@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
 
 /// Checks.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref())?;
+    let config = settings::open(arguments.config.as_deref(), lang)?;
     let chosen = chosen(&config, &arguments.apps)?;
     let mut found: Vec<Finding> = files::look(&config)
         .into_iter()

@@ -311,6 +311,12 @@ fn a_wrong_configuration_exits_with_2_and_names_every_mistake() {
     Run::of(&words)
         .said()
         .fails(2, &["servr", "kye", "mistakes"]);
+    for command in ["serve", "check"] {
+        let words = [command, "--config", config.to_str().unwrap()];
+        let chinese = Run::of(&words).env("LANG", "zh_CN.UTF-8").said();
+        chinese.fails(2, &["servr", "kye", "配置不能用", "是不是想写", "处错误"]);
+        assert!(!chinese.err.contains("mistake"), "{chinese:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::field::Field;
+use super::flaw::{Flaw, Remark};
 use super::listen::{Listen, Tls};
+use super::phrase::Cure;
 use super::secret::KeyHash;
 use super::substitute::Env;
 use super::table::Table;
@@ -44,7 +46,7 @@ impl Default for Admin {
 
 impl Admin {
     /// What there is without a file: no key is no mistake then.
-    pub(super) fn without_file(env: Env<'_>) -> Result<Self, String> {
+    pub(super) fn without_file(env: Env<'_>) -> Result<Self, Flaw> {
         Ok(Self {
             key: key_of_environment(env)?,
             ..Self::default()
@@ -70,9 +72,7 @@ fn read_listen(field: &Field<'_>, plain: bool) -> Vec<Listen> {
     let mut all = Vec::new();
     for (item, listen) in field.listeners() {
         if plain && !listen.is_local() {
-            item.wrong(
-                "other machines can reach this address; the admin listener stays on this machine, such as 127.0.0.1:7201, unless it has tls = { cert = \"…\", key = \"…\" }",
-            );
+            item.wrong(Flaw::OpenAdmin);
         }
         all.push(listen);
     }
@@ -82,7 +82,7 @@ fn read_listen(field: &Field<'_>, plain: bool) -> Vec<Listen> {
 fn read_key(table: &Table<'_>) -> Option<KeyHash> {
     match (table.get("key"), table.get("key_sha256")) {
         (Some(_), Some(hash)) => {
-            hash.wrong("stands beside key; keep one of the two");
+            hash.wrong(Flaw::BesideKey);
             None
         }
         (None, Some(hash)) => hash.key_hash(),
@@ -90,14 +90,12 @@ fn read_key(table: &Table<'_>) -> Option<KeyHash> {
             let secret = key.secret()?;
             match secret.expose().len() {
                 0..SHORTEST_KEY => {
-                    key.wrong("is too short to be safe; make one with `wxtoken key`");
+                    key.wrong(Flaw::ShortKey);
                     None
                 }
                 length => {
                     if length < SHORT_KEY {
-                        let name = key.name();
-                        let warning = "is short; `wxtoken key` makes one nobody guesses";
-                        table.doc.warn(format!("{name} {warning}"));
+                        table.doc.warn(Remark::ShortKey { name: key.name() });
                     }
                     Some(KeyHash::of(secret.expose()))
                 }
@@ -109,26 +107,27 @@ fn read_key(table: &Table<'_>) -> Option<KeyHash> {
 
 fn missing_key(table: &Table<'_>) -> Option<KeyHash> {
     let key = key_of_environment(table.doc.world.env);
-    let key = key.and_then(|key| {
-        key.map(Some).ok_or_else(|| {
-            format!(
-                "is missing; make one with `wxtoken key` and set ${KEY_VARIABLE}, or write key_sha256 = \"…\" under [admin]"
-            )
-        })
-    });
-    key.unwrap_or_else(|text| {
-        table.wrong("key", text);
-        None
-    })
+    let missing = Flaw::Missing {
+        cure: Cure::AdminKey {
+            variable: KEY_VARIABLE,
+        },
+    };
+    match key.and_then(|key| key.ok_or(missing)) {
+        Ok(key) => Some(key),
+        Err(flaw) => {
+            table.wrong("key", flaw);
+            None
+        }
+    }
 }
 
 /// The admin key of the environment, if there is one.
-fn key_of_environment(env: Env<'_>) -> Result<Option<KeyHash>, String> {
+fn key_of_environment(env: Env<'_>) -> Result<Option<KeyHash>, Flaw> {
     match env(KEY_VARIABLE) {
         None => Ok(None),
         Some(key) if key.len() >= SHORTEST_KEY => Ok(Some(KeyHash::of(&key))),
-        Some(_) => Err(format!(
-            "${KEY_VARIABLE} is too short to be safe; make one with `wxtoken key`"
-        )),
+        Some(_) => Err(Flaw::ShortKeyOf {
+            variable: KEY_VARIABLE,
+        }),
     }
 }

@@ -8,10 +8,13 @@ use wxtoken_core::credential::{Kind, Lane, Token};
 
 use super::app::{App, Kinds, Lanes, Rare};
 use super::field::Field;
-use super::mistake::{Spot, listed};
+use super::flaw::{Flaw, Remark};
+use super::mistake::Spot;
+use super::phrase::{Cure, Wanted};
 use super::secret::Secret;
 use super::sink::{self, FileSinkConfig};
 use super::table::Table;
+use super::words::List;
 
 /// The keys of `[[app]]`.
 pub(super) const KEYS: [&str; 13] = [
@@ -53,17 +56,11 @@ pub(super) const fn usual_limits(app_type: AppType) -> Limits {
 pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
     let mut app_type = AppType::Official;
     table.set(&mut app_type, "type", |f| f.one_of(&TYPES));
-    let appid = table.need(
-        "appid",
-        "copy it from the account's page, such as \"wx0123456789abcdef\"",
-    );
+    let appid = table.need("appid", Cure::AppId);
     let spot = appid.map_or_else(|| table.spot(), |f| f.spot());
-    let appid: Option<AppId> = appid.and_then(|f| f.parse("an AppID in quotes"));
+    let appid: Option<AppId> = appid.and_then(|f| f.parse(Wanted::AppId));
     let secret = table
-        .need(
-            "secret",
-            "write \"${NAME}\" to take it from the environment, or { file = \"…\" }",
-        )
+        .need("secret", Cure::Secret)
         .and_then(|f| f.app_secret());
     let mut name = None;
     table.set(&mut name, "name", |f| read_name(f).map(Some));
@@ -85,11 +82,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
     };
     let may_fetch_classic = take_over || app.initial_token().is_some();
     if lanes.contains(Lane::Classic) && !kinds.is_empty() && !may_fetch_classic {
-        table.doc.warn(format!(
-            "app {appid}: lanes has \"classic\", but no classic token is fetched until take_over = true says that \
-             what other programs hold may die, or initial_token gives one to adopt",
-            appid = app.appid
-        ));
+        table.doc.warn(Remark::ClassicNotTaken { app: app.appid });
     }
     Some(AppRow {
         app,
@@ -99,9 +92,9 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
 }
 
 fn read_name(field: Field<'_>) -> Option<Box<str>> {
-    let text = field.text("a name")?;
+    let text = field.text(Wanted::Name)?;
     if text.value.len() > 200 || text.value.chars().any(char::is_control) {
-        field.wrong("a name has at most 200 bytes and no control characters");
+        field.wrong(Flaw::AppName);
         return None;
     }
     Some(text.value.into())
@@ -124,19 +117,16 @@ fn read_lanes(table: &Table<'_>, app_type: AppType) -> Lanes {
         return Lanes::Stable;
     };
     if app_type == AppType::Website {
-        field.wrong(
-            "an app of type \"website\" has no access token of its own, so no lanes; leave it out",
-        );
+        field.wrong(Flaw::WebsiteLanes);
         return Lanes::Stable;
     }
     let words = [("stable", Lane::Stable), ("classic", Lane::Classic)];
-    let items =
-        field.some_items("write [\"stable\"], [\"classic\"] or both, the one handed out first");
+    let items = field.some_items(Cure::Lanes);
     let lanes: Vec<Lane> = items.iter().filter_map(|f| f.one_of(&words)).collect();
     if let Some(twice) = items.get(1..).and_then(<[_]>::last)
         && (lanes.len() > 2 || (lanes.len() == 2 && lanes[0] == lanes[1]))
     {
-        twice.wrong("a lane is listed twice");
+        twice.wrong(Flaw::LaneTwice);
     }
     match lanes.as_slice() {
         [Lane::Stable, Lane::Classic, ..] => Lanes::StableThenClassic,
@@ -155,15 +145,15 @@ fn read_kinds(table: &Table<'_>, app_type: AppType) -> Kinds {
     };
     let items = match app_type {
         AppType::Website => field.items(),
-        AppType::Official | AppType::Mini | AppType::Test => {
-            field.some_items("write [\"access_token\"], or leave it out")
-        }
+        AppType::Official | AppType::Mini | AppType::Test => field.some_items(Cure::Kinds),
     };
     let mut kinds = Kinds::NONE;
     for item in items {
         if let Some(kind) = kind(item, app_type) {
             if kinds.contains(kind) {
-                item.wrong(format_args!("{kind} is listed twice"));
+                item.wrong(Flaw::Twice {
+                    item: kind.to_string(),
+                });
             }
             kinds = kinds.with(kind);
         }
@@ -182,15 +172,17 @@ pub(super) fn kind(field: Field<'_>, app_type: AppType) -> Option<Kind> {
         .filter(|kind| kind.exists_for(app_type))
         .map(Kind::name)
         .collect();
-    let cure = if has.is_empty() {
-        "it has none".to_owned()
+    let app_type = type_name(app_type);
+    field.wrong(if has.is_empty() {
+        Flaw::NoKinds { app_type, kind }
     } else {
-        format!("it has {}", listed(&has))
-    };
-    let name = type_name(app_type);
-    field.wrong(format_args!(
-        "an app of type \"{name}\" cannot have {kind}; {cure}"
-    ));
+        let has = List::of(&has);
+        Flaw::NotItsKind {
+            app_type,
+            kind,
+            has,
+        }
+    });
     None
 }
 
@@ -227,11 +219,11 @@ fn read_rare(table: &Table<'_>, app_type: AppType, kinds: Kinds) -> (Rare, Vec<S
 
 fn initial_token(field: Field<'_>) -> Option<Token> {
     let token = Token::new(field.secret()?.expose());
-    token.inspect_err(|error| field.wrong(error)).ok()
+    token.map_err(|why| field.wrong(why)).ok()
 }
 
 fn budget(field: Field<'_>, app_type: AppType) -> Option<Limits> {
-    let table = field.table("such as { classic = 2000 }", &BUDGET_KEYS)?;
+    let table = field.table(Wanted::Budget, &BUDGET_KEYS)?;
     let mut limits = usual_limits(app_type);
     for (kind, per_day) in BudgetKind::ALL.into_iter().zip(&mut limits.per_day) {
         let most = match kind {

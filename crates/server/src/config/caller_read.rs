@@ -9,8 +9,10 @@ use wxtoken_core::app::AppId;
 
 use super::caller::{AppScope, Caller, CompatExpiresIn, HandsOut, Permission, Permissions};
 use super::field::Field;
+use super::flaw::{Flaw, Remark};
 use super::mistake::Spot;
 use super::network::IpNet;
+use super::phrase::{Cure, Wanted};
 use super::secret::{KeyHash, is_caller_key};
 use super::table::Table;
 
@@ -46,7 +48,7 @@ pub(super) struct CallerRow {
 
 /// Reads one table. `None` when there is no caller to speak of; the mistakes are noted.
 pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
-    let name = table.need("name", "name the program that asks, such as \"orders\"");
+    let name = table.need("name", Cure::CallerName);
     let spot = name.map_or_else(|| table.spot(), |f| f.spot());
     let name = name.and_then(|f| read_name(&f));
     let key_field = table.get("key").or_else(|| table.get("key_sha256"));
@@ -69,7 +71,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
         compat_expires_in(&f)
     });
     table.set(&mut caller.rate, "rate", |f| {
-        f.parse("a rate such as \"200/s\"").map(Some)
+        f.parse(Wanted::Rate).map(Some)
     });
     table.set(&mut caller.concurrency, "concurrency", |f| {
         let number = f.integer(1..=1_000_000)?;
@@ -91,12 +93,10 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
 }
 
 fn read_name(field: &Field<'_>) -> Option<String> {
-    let text = field.text("a name")?;
+    let text = field.text(Wanted::Name)?;
     let good = |c: char| c.is_alphanumeric() || "-_. ".contains(c);
     if !(1..=64).contains(&text.value.chars().count()) || !text.value.chars().all(good) {
-        field.wrong(
-            "a caller's name has 1 to 64 letters, digits, dots, dashes, underscores or spaces",
-        );
+        field.wrong(Flaw::CallerName);
         return None;
     }
     Some(text.value.into_owned())
@@ -105,7 +105,7 @@ fn read_name(field: &Field<'_>) -> Option<String> {
 fn read_key(table: &Table<'_>) -> Option<KeyHash> {
     match (table.get("key"), table.get("key_sha256")) {
         (Some(_), Some(hash)) => {
-            hash.wrong("stands beside key; keep one of the two");
+            hash.wrong(Flaw::BesideKey);
             None
         }
         (None, Some(hash)) => hash.key_hash(),
@@ -114,7 +114,7 @@ fn read_key(table: &Table<'_>) -> Option<KeyHash> {
             if is_caller_key(secret.expose()) {
                 return Some(KeyHash::of(secret.expose()));
             }
-            key.wrong("a caller key is 32 lower-case hex digits, as an AppSecret is; make one with `wxtoken key`");
+            key.wrong(Flaw::NotACallerKey);
             None
         }
         (None, None) => None,
@@ -124,7 +124,8 @@ fn read_key(table: &Table<'_>) -> Option<KeyHash> {
 fn check_known_by_something(table: &Table<'_>) {
     let by = ["key", "key_sha256", "from", "accept_app_secret"];
     if !by.iter().any(|key| table.has(key)) {
-        table.wrong("key", "is missing; make one with `wxtoken key` and write key_sha256 = \"…\", or key = \"${NAME}\"".to_owned());
+        let cure = Cure::CallerKey;
+        table.wrong("key", Flaw::Missing { cure });
     }
 }
 
@@ -132,40 +133,39 @@ fn check_known_by_something(table: &Table<'_>) {
 fn warn_of_the_gateway(table: &Table<'_>, caller: &Caller) {
     let name = &caller.name;
     if caller.key.is_none() && !caller.accept_app_secret && table.has("from") {
-        table.doc.warn(format!(
-            "caller {name}: without a key it is known at the gateway alone, which is not available in this version"
-        ));
+        table.doc.warn(Remark::GatewayOnly {
+            caller: name.to_string(),
+        });
     }
     if let CompatExpiresIn::Fixed(seconds) = caller.compat_expires_in {
-        table.doc.warn(format!(
-            "caller {name}: compat_expires_in = {seconds} has SDKs keep tokens longer than they live; it is right only when \
-             all calls go through the gateway, which is not available in this version"
-        ));
+        table.doc.warn(Remark::KeepsTooLong {
+            caller: name.to_string(),
+            seconds,
+        });
     }
 }
 
 /// `None` is all apps; so is a list that could not be read, to spare needless mistakes.
 fn read_apps(table: &Table<'_>) -> Option<Vec<(AppId, Spot)>> {
-    let field = table.need(
-        "apps",
-        "list the AppIDs it may see, or write [\"*\"] for all",
-    )?;
-    let items = field.some_items("list the AppIDs it may see, or write [\"*\"] for all");
+    let field = table.need("apps", Cure::CallerApps)?;
+    let items = field.some_items(Cure::CallerApps);
     let is_star = |f: &Field<'_>| matches!(f.value(), DeValue::String(text) if text == "*");
     if let Some(star) = items.iter().find(|f| is_star(f)) {
         if items.len() > 1 {
-            star.wrong("\"*\" means all apps and stands alone");
+            star.wrong(Flaw::StarAlone);
         }
         return None;
     }
     let mut apps: Vec<(AppId, Spot)> = Vec::with_capacity(items.len());
     let mut seen = std::collections::HashSet::new();
     for item in items {
-        if let Some(app) = item.parse::<AppId>("an AppID in quotes") {
+        if let Some(app) = item.parse::<AppId>(Wanted::AppId) {
             if seen.insert(app) {
                 apps.push((app, item.spot()));
             } else {
-                item.wrong(format_args!("{app} is listed twice"));
+                item.wrong(Flaw::Twice {
+                    item: app.to_string(),
+                });
             }
         }
     }
@@ -175,7 +175,7 @@ fn read_apps(table: &Table<'_>) -> Option<Vec<(AppId, Spot)>> {
 fn read_allow(field: &Field<'_>) -> Permissions {
     let words = Permission::ALL.map(|permission| (permission.name(), permission));
     let mut allow = Permissions::NONE;
-    for item in field.some_items("write [\"read\"], or leave it out") {
+    for item in field.some_items(Cure::Allow) {
         if let Some(permission) = item.one_of(&words) {
             allow = allow.with(permission);
         }
@@ -188,8 +188,8 @@ fn read_allow(field: &Field<'_>) -> Permissions {
 
 fn read_paths(field: &Field<'_>) -> Box<[Box<str>]> {
     let mut paths = Vec::new();
-    for item in field.some_items("write [\"/\"], or leave it out") {
-        let Some(text) = item.text("a path such as \"/cgi-bin/message\"") else {
+    for item in field.some_items(Cure::CallPaths) {
+        let Some(text) = item.text(Wanted::CallPath) else {
             continue;
         };
         let path = text.value.as_ref();
@@ -201,7 +201,7 @@ fn read_paths(field: &Field<'_>) -> Box<[Box<str>]> {
                     .all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
         };
         if !path.starts_with('/') || !segments.iter().all(plain) {
-            item.wrong("a path begins with / and has whole, plain segments: \"/cgi-bin/message\"");
+            item.wrong(Flaw::CallPath);
             continue;
         }
         paths.push(format!("/{}", segments.join("/")).into());
@@ -212,7 +212,7 @@ fn read_paths(field: &Field<'_>) -> Box<[Box<str>]> {
 fn hands_out(field: &Field<'_>) -> Option<HandsOut> {
     let chosen = field.one_of(&[("real", Some(HandsOut::Real)), ("virtual", None)])?;
     if chosen.is_none() {
-        field.wrong("\"virtual\" is not available in this version; take hands_out = \"real\"");
+        field.wrong(Flaw::NoVirtual);
     }
     chosen
 }
@@ -227,23 +227,21 @@ fn compat_expires_in(field: &Field<'_>) -> Option<CompatExpiresIn> {
             u32::try_from(seconds).ok().map(CompatExpiresIn::Fixed)
         }
         DeValue::Table(_) => {
-            let table = field.table("{ add = 1500 }", &ADD_KEYS)?;
-            let add = table
-                .need("add", "write { add = 1500 }")?
-                .integer(1..=3600)?;
+            let table = field.table(Wanted::Add, &ADD_KEYS)?;
+            let add = table.need("add", Cure::Add)?.integer(1..=3600)?;
             u32::try_from(add).ok().map(CompatExpiresIn::Add)
         }
         DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) => {
-            field.wrong_type("\"remaining\", 7200 or { add = 1500 }");
+            field.wrong_type(Wanted::CompatExpiresIn);
             None
         }
     }
 }
 
 fn read_from(field: &Field<'_>) -> Box<[IpNet]> {
-    let items = field.some_items("list networks such as \"10.0.0.0/8\", or leave it out");
+    let items = field.some_items(Cure::Networks);
     items
         .iter()
-        .filter_map(|f| f.parse("a network such as \"10.0.0.0/8\""))
+        .filter_map(|f| f.parse(Wanted::Network))
         .collect()
 }

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::app_read::AppRow;
 use super::caller_read::CallerRow;
+use super::flaw::Flaw;
 use super::mistake::{Finding, Spot};
 use super::secret::KeyHash;
 use super::{App, Config};
@@ -19,9 +20,9 @@ pub(super) struct Cross<'n> {
 }
 
 impl Cross<'_> {
-    fn wrong(&mut self, spot: Spot, key: &str, text: String) {
+    fn wrong(&mut self, spot: Spot, key: &str, flaw: Flaw) {
         let key = key.to_owned();
-        self.findings.push(Finding { spot, key, text });
+        self.findings.push(Finding { spot, key, flaw });
     }
 
     fn place(&self, spot: Spot) -> String {
@@ -40,10 +41,10 @@ impl Cross<'_> {
                 self.wrong(
                     second.spot,
                     "app.appid",
-                    format!(
-                        "{} is an app already at {at}; an AppID has one [[app]]",
-                        second.app.appid
-                    ),
+                    Flaw::AppTwice {
+                        app: second.app.appid,
+                        at,
+                    },
                 );
             }
         }
@@ -68,22 +69,13 @@ impl Cross<'_> {
         for (path, spot) in all {
             let path = folders.real(path);
             if ours.contains(&path) {
-                let text = "wxtoken reads this file itself and would overwrite it; name another"
-                    .to_owned();
-                self.wrong(spot, "app.file.path", text);
+                self.wrong(spot, "app.file.path", Flaw::SinkOurs);
             } else if path.starts_with(store) {
-                let text =
-                    "is inside the store's folder, which is wxtoken's alone; name a file elsewhere"
-                        .to_owned();
-                self.wrong(spot, "app.file.path", text);
+                self.wrong(spot, "app.file.path", Flaw::SinkInStore);
             }
             if let Some(first) = taken.get(&path) {
                 let at = self.place(*first);
-                self.wrong(
-                    spot,
-                    "app.file.path",
-                    format!("is the same file as at {at}; each sink needs a file of its own"),
-                );
+                self.wrong(spot, "app.file.path", Flaw::SinkTwice { at });
             } else {
                 taken.insert(path, spot);
             }
@@ -98,40 +90,20 @@ impl Cross<'_> {
             let name = &*row.caller.name;
             if let Some(first) = names.insert(name, row.spot).filter(|_| !name.is_empty()) {
                 let at = self.place(first);
-                self.wrong(
-                    row.spot,
-                    "caller.name",
-                    format!("there is a caller of this name already at {at}; names differ"),
-                );
+                self.wrong(row.spot, "caller.name", Flaw::CallerTwice { at });
             }
             if let Some(key) = row.caller.key {
                 if let Some(first) = keys.insert(key, row.key_spot) {
                     let at = self.place(first);
-                    self.wrong(
-                        row.key_spot,
-                        "caller.key",
-                        format!(
-                            "is the key of the caller at {at} too; make another with `wxtoken key`"
-                        ),
-                    );
+                    self.wrong(row.key_spot, "caller.key", Flaw::CallerKeyTwice { at });
                 }
                 if config.admin.key == Some(key) {
-                    self.wrong(
-                        row.key_spot,
-                        "caller.key",
-                        "is the admin key too; make another with `wxtoken key`".to_owned(),
-                    );
+                    self.wrong(row.key_spot, "caller.key", Flaw::CallerKeyIsAdmin);
                 }
             }
             for (app, spot) in &row.apps {
                 if all_known && config.app(app).is_none() {
-                    self.wrong(
-                        *spot,
-                        "caller.apps",
-                        format!(
-                            "there is no [[app]] with appid {app}; add it, or take it out here"
-                        ),
-                    );
+                    self.wrong(*spot, "caller.apps", Flaw::NoSuchApp { app: *app });
                 }
             }
         }

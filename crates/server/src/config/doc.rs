@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::accounts::Accounts;
+use super::flaw::{Flaw, Remark};
 use super::mistake::{Finding, Spot};
 use super::substitute::Env;
 
@@ -36,7 +37,7 @@ pub(super) struct Doc<'a> {
     /// Where each line begins.
     lines: Vec<usize>,
     findings: RefCell<Vec<Finding>>,
-    warnings: RefCell<Vec<String>>,
+    warnings: RefCell<Vec<Remark>>,
     reads: RefCell<Vec<PathBuf>>,
     holds_secret: Cell<bool>,
 }
@@ -45,7 +46,7 @@ pub(super) struct Doc<'a> {
 #[derive(Default)]
 pub(super) struct Remarks {
     pub(super) findings: Vec<Finding>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Remark>,
     /// Other files it took secrets and certificates from.
     pub(super) reads: Vec<PathBuf>,
     /// A secret is written out in it.
@@ -83,9 +84,9 @@ impl<'a> Doc<'a> {
     }
 
     /// Notes a mistake.
-    pub(super) fn wrong(&self, at: &Range<usize>, key: String, text: String) {
+    pub(super) fn wrong(&self, at: &Range<usize>, key: String, flaw: Flaw) {
         let spot = self.spot(at.start);
-        self.findings.borrow_mut().push(Finding { spot, key, text });
+        self.findings.borrow_mut().push(Finding { spot, key, flaw });
     }
 
     /// How many mistakes were noted so far.
@@ -94,8 +95,8 @@ impl<'a> Doc<'a> {
     }
 
     /// Notes something to look at.
-    pub(super) fn warn(&self, text: String) {
-        self.warnings.borrow_mut().push(text);
+    pub(super) fn warn(&self, remark: Remark) {
+        self.warnings.borrow_mut().push(remark);
     }
 
     /// Notes that another file was read.

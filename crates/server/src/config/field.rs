@@ -3,7 +3,6 @@
 //! Every reader here answers `None` after noting the mistake, so that the rest is still read and all mistakes come at once.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,10 +12,13 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::doc::Doc;
-use super::mistake::{Spot, listed, nearest, shown};
+use super::flaw::Flaw;
+use super::mistake::{Spot, nearest, shown};
+use super::phrase::{Cure, Is, Near, Shown, Wanted, Why};
 use super::quantity::Span;
 use super::substitute::substitute;
 use super::table::Table;
+use super::words::List;
 
 /// A value, the key it stands under and its place.
 #[derive(Clone, Copy)]
@@ -36,11 +38,11 @@ pub(super) struct Text<'s> {
 
 impl Text<'_> {
     /// The text as an error may repeat it.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> Shown {
         if self.literal {
             shown(&self.value)
         } else {
-            "what the environment holds".to_owned()
+            Shown::Environment
         }
     }
 }
@@ -55,9 +57,9 @@ impl<'s> Field<'s> {
     }
 
     /// Notes a mistake about this value.
-    pub(super) fn wrong(&self, text: impl Display) {
+    pub(super) fn wrong(&self, flaw: impl Into<Flaw>) {
         let at = self.value_at.span();
-        self.doc.wrong(&at, self.name(), text.to_string());
+        self.doc.wrong(&at, self.name(), flaw.into());
     }
 
     /// Where the value is.
@@ -74,21 +76,21 @@ impl<'s> Field<'s> {
     }
 
     /// Notes that the value is of the wrong type; its content is not repeated.
-    pub(super) fn wrong_type(&self, wanted: &str) {
-        let is = match self.value().type_str() {
-            "string" => "a text",
-            "integer" => "a whole number",
-            "float" => "a number with a point",
-            "boolean" => "true or false",
-            "datetime" => "a date",
-            "array" => "a list",
-            _ => "a table",
+    pub(super) fn wrong_type(&self, wanted: Wanted) {
+        let is = match self.value() {
+            DeValue::String(_) => Is::Text,
+            DeValue::Integer(_) => Is::Whole,
+            DeValue::Float(_) => Is::Point,
+            DeValue::Boolean(_) => Is::Boolean,
+            DeValue::Datetime(_) => Is::Date,
+            DeValue::Array(_) => Is::List,
+            DeValue::Table(_) => Is::Table,
         };
-        self.wrong(format_args!("must be {wanted}, not {is}"));
+        self.wrong(Flaw::WrongType { wanted, is });
     }
 
     /// A text.
-    pub(super) fn text(&self, wanted: &str) -> Option<Text<'s>> {
+    pub(super) fn text(&self, wanted: Wanted) -> Option<Text<'s>> {
         let DeValue::String(raw) = self.value() else {
             self.wrong_type(wanted);
             return None;
@@ -106,10 +108,10 @@ impl<'s> Field<'s> {
     }
 
     /// Whatever a text can be read as.
-    pub(super) fn parse<T>(&self, wanted: &str) -> Option<T>
+    pub(super) fn parse<T>(&self, wanted: Wanted) -> Option<T>
     where
         T: FromStr,
-        T::Err: Display,
+        T::Err: Into<Flaw>,
     {
         let text = self.text(wanted)?;
         match text.value.parse() {
@@ -123,54 +125,58 @@ impl<'s> Field<'s> {
 
     /// One of a few words.
     pub(super) fn one_of<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
-        let names = || -> Vec<&str> { words.iter().map(|(name, _)| *name).collect() };
-        if !matches!(self.value(), DeValue::String(_)) {
-            self.wrong_type(&format!("one of {}", listed(&names())));
-            return None;
-        }
-        let text = self.text("")?;
+        let names: Vec<&'static str> = words.iter().map(|(name, _)| *name).collect();
+        let text = self.text(Wanted::OneOf {
+            words: List::of(&names),
+        })?;
         if let Some((_, value)) = words.iter().find(|(name, _)| *name == text.value) {
             return Some(*value);
         }
-        let names = names();
         let near = nearest(&text.value, &names).filter(|_| text.literal);
-        let near = near.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-        let all = listed(&names);
-        self.wrong(format_args!("{} is not one of {all}{near}", text.shown()));
+        self.wrong(Flaw::NotOneOf {
+            value: text.shown(),
+            words: List::of(&names),
+            near: near.map_or(Near::None, |name| Near::Name { name }),
+        });
         None
     }
 
     /// A span of time within bounds.
-    pub(super) fn span(&self, bounds: RangeInclusive<Duration>, why: &str) -> Option<Duration> {
-        let Span(span) = self.parse("a span of time such as \"90s\"")?;
+    pub(super) fn span(&self, bounds: RangeInclusive<Duration>, why: Why) -> Option<Duration> {
+        let Span(span) = self.parse(Wanted::Span)?;
         if bounds.contains(&span) {
             return Some(span);
         }
-        let (least, most) = (Span(*bounds.start()), Span(*bounds.end()));
-        self.wrong(format_args!(
-            "{} is out of bounds: {why}; take {least} to {most}",
-            Span(span)
-        ));
+        self.wrong(Flaw::OutOfBounds {
+            span: Span(span),
+            why,
+            least: Span(*bounds.start()),
+            most: Span(*bounds.end()),
+        });
         None
     }
 
     /// A whole number within bounds; in quotes when it comes from the environment.
     pub(super) fn integer(&self, bounds: RangeInclusive<u64>) -> Option<u64> {
-        let (least, most) = (bounds.start(), bounds.end());
-        let wanted = format!("a whole number from {least} to {most}");
+        let wanted = Wanted::Integer {
+            least: *bounds.start(),
+            most: *bounds.end(),
+        };
         let number = match self.value() {
             DeValue::Integer(integer) => {
                 u64::from_str_radix(integer.as_str(), integer.radix()).ok()
             }
-            DeValue::String(raw) if raw.contains("${") => self.text(&wanted)?.value.parse().ok(),
+            DeValue::String(raw) if raw.contains("${") => {
+                self.text(wanted.clone())?.value.parse().ok()
+            }
             _ => {
-                self.wrong_type(&wanted);
+                self.wrong_type(wanted);
                 return None;
             }
         };
         let number = number.filter(|number| bounds.contains(number));
         if number.is_none() {
-            self.wrong(format_args!("must be {wanted}"));
+            self.wrong(Flaw::MustBe { wanted });
         }
         number
     }
@@ -183,7 +189,7 @@ impl<'s> Field<'s> {
                 self.one_of(&[("true", true), ("false", false)])
             }
             _ => {
-                self.wrong_type("true or false");
+                self.wrong_type(Wanted::Boolean);
                 None
             }
         }
@@ -191,13 +197,13 @@ impl<'s> Field<'s> {
 
     /// A path, relative to the file it stands in.
     pub(super) fn path(&self) -> Option<PathBuf> {
-        let text = self.text("a path")?;
+        let text = self.text(Wanted::Path)?;
         if text.value.is_empty() {
-            self.wrong("the path is empty");
+            self.wrong(Flaw::EmptyPath);
             return None;
         }
         if text.value.chars().any(char::is_control) {
-            self.wrong("the path holds a control character");
+            self.wrong(Flaw::ControlInPath);
             return None;
         }
         Some(self.doc.folder.join(text.value.as_ref()))
@@ -215,16 +221,16 @@ impl<'s> Field<'s> {
     }
 
     /// The items of a list that must not be empty.
-    pub(super) fn some_items(&self, cure: &str) -> Vec<Field<'s>> {
+    pub(super) fn some_items(&self, cure: Cure) -> Vec<Field<'s>> {
         let items = self.items();
         if items.is_empty() {
-            self.wrong(format_args!("the list is empty; {cure}"));
+            self.wrong(Flaw::EmptyList { cure });
         }
         items
     }
 
     /// A table of its own.
-    pub(super) fn table(&self, wanted: &str, keys: &[&str]) -> Option<Table<'s>> {
+    pub(super) fn table(&self, wanted: Wanted, keys: &[&'static str]) -> Option<Table<'s>> {
         if let DeValue::Table(entries) = self.value() {
             let name = Cow::Owned(self.name());
             return Some(Table::new(
@@ -240,15 +246,15 @@ impl<'s> Field<'s> {
     }
 
     /// The tables of a list such as `[[app]]`.
-    pub(super) fn tables(&self, keys: &[&str]) -> Vec<Table<'s>> {
-        let wanted = format!("a list of tables, each under [[{}]]", self.name());
+    pub(super) fn tables(&self, keys: &[&'static str]) -> Vec<Table<'s>> {
+        let wanted = Wanted::Tables { name: self.name() };
         match self.value() {
             DeValue::Array(items) => items
                 .iter()
-                .filter_map(|value_at| Field { value_at, ..*self }.table(&wanted, keys))
+                .filter_map(|value_at| Field { value_at, ..*self }.table(wanted.clone(), keys))
                 .collect(),
             _ => {
-                self.wrong_type(&wanted);
+                self.wrong_type(wanted);
                 Vec::new()
             }
         }

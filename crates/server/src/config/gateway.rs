@@ -1,5 +1,7 @@
 //! `[gateway]`: how much of a forwarded request is kept for a replay. Read and checked; nothing forwards in this version.
 
+use super::flaw::Flaw;
+use super::phrase::Wanted;
 use super::quantity::Size;
 use super::table::Table;
 
@@ -37,15 +39,17 @@ impl Gateway {
             (&mut gateway.replay_limit, "replay_limit"),
             (&mut gateway.buffers_total, "buffers_total"),
         ] {
-            table.set(place, key, |f| f.parse("a size such as \"1MiB\""));
+            table.set(place, key, |f| f.parse(Wanted::Size));
         }
         let grows = gateway.replay_memory <= gateway.replay_limit
             && gateway.replay_limit <= gateway.buffers_total;
         if !grows && table.doc.count() == before {
-            table.wrong("", format!(
-                "replay_memory ({}) must not exceed replay_limit ({}), nor that buffers_total ({})",
-                gateway.replay_memory, gateway.replay_limit, gateway.buffers_total
-            ));
+            let flaw = Flaw::ReplaySizes {
+                memory: gateway.replay_memory,
+                limit: gateway.replay_limit,
+                total: gateway.buffers_total,
+            };
+            table.wrong("", flaw);
         }
         gateway
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::field::Field;
+use super::flaw::Flaw;
 
 /// The files all patterns name, sorted, each once, without the file that includes them.
 pub(super) fn files(field: &Field<'_>, main: &Path) -> Vec<PathBuf> {
@@ -17,7 +18,9 @@ pub(super) fn files(field: &Field<'_>, main: &Path) -> Vec<PathBuf> {
         let pattern: PathBuf = std::path::absolute(&pattern).unwrap_or(pattern);
         let matches = matching(&pattern);
         if matches.is_empty() && !has_wildcard(&pattern) {
-            item.wrong(format_args!("there is no file {}", pattern.display()));
+            item.wrong(Flaw::NoFile {
+                path: pattern.clone(),
+            });
         }
         found.extend(matches);
     }

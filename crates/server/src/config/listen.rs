@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::field::Field;
+use super::flaw::Flaw;
+use super::phrase::{Cure, Shown, Wanted};
 use super::quantity::Mode;
 
 /// One place to listen at.
@@ -58,14 +60,14 @@ const LONGEST_SOCKET_PATH: usize = 107;
 impl Field<'_> {
     /// The places to listen at, each with its field.
     pub(super) fn listeners(&self) -> Vec<(Field<'_>, Listen)> {
-        let items = self.some_items("write an address such as \"127.0.0.1:7200\"");
+        let items = self.some_items(Cure::Listen);
         let mut found: Vec<(Field<'_>, Listen)> = Vec::with_capacity(items.len());
         for item in items {
             let Some(listen) = item.listener() else {
                 continue;
             };
             if listen.is_taken_by(found.iter().map(|(_, other)| other)) {
-                item.wrong("this is listed twice");
+                item.wrong(Flaw::ThisTwice);
             }
             found.push((item, listen));
         }
@@ -73,8 +75,7 @@ impl Field<'_> {
     }
 
     fn listener(&self) -> Option<Listen> {
-        let wanted =
-            "an address such as \"127.0.0.1:7200\" or { path = \"/run/wxtoken/api.sock\" }";
+        let wanted = Wanted::Listener;
         if matches!(self.value(), DeValue::Table(_)) {
             return self.unix_socket(wanted);
         }
@@ -87,29 +88,27 @@ impl Field<'_> {
             None => text.value.parse().ok(),
         };
         if address.is_none() {
-            let cure = "write an IP address and a port: \"127.0.0.1:7200\", \"0.0.0.0:7200\", \"[::1]:7200\"";
-            self.wrong(format_args!(
-                "{} is no address to listen at; {cure}",
-                text.shown()
-            ));
+            self.wrong(Flaw::NotListening {
+                value: text.shown(),
+            });
         }
         address.map(Listen::Tcp)
     }
 
-    fn unix_socket(&self, wanted: &str) -> Option<Listen> {
+    fn unix_socket(&self, wanted: Wanted) -> Option<Listen> {
         let table = self.table(wanted, &SOCKET_KEYS)?;
         let mut mode = Mode(0o660);
         table.set(&mut mode, "mode", |f| {
-            f.parse("permissions such as \"0660\"")
+            f.parse(Wanted::Permissions { example: "0660" })
         });
         let mut group = None;
         table.set(&mut group, "group", |f| f.group().map(Some));
-        let field = table.need("path", "write where the socket shall be")?;
+        let field = table.need("path", Cure::SocketPath)?;
         let path = field.path()?;
         if path.as_os_str().len() > LONGEST_SOCKET_PATH {
-            field.wrong(format_args!(
-                "a socket's path has at most {LONGEST_SOCKET_PATH} bytes; take a shorter one"
-            ));
+            field.wrong(Flaw::LongSocketPath {
+                most: LONGEST_SOCKET_PATH,
+            });
             return None;
         }
         Some(Listen::Unix {
@@ -121,27 +120,37 @@ impl Field<'_> {
 
     /// A group of this machine.
     pub(super) fn group(&self) -> Option<u32> {
-        self.account("group", |name| self.doc.world.accounts.group(name))
+        self.account(
+            Wanted::Group,
+            |name| self.doc.world.accounts.group(name),
+            |name| Flaw::NoGroup { name },
+        )
     }
 
     /// A user of this machine.
     pub(super) fn user(&self) -> Option<u32> {
-        self.account("user", |name| self.doc.world.accounts.user(name))
+        self.account(
+            Wanted::User,
+            |name| self.doc.world.accounts.user(name),
+            |name| Flaw::NoUser { name },
+        )
     }
 
-    fn account(&self, what: &str, find: impl Fn(&str) -> Option<u32>) -> Option<u32> {
+    fn account(
+        &self,
+        wanted: Wanted,
+        find: impl Fn(&str) -> Option<u32>,
+        unknown: impl Fn(Shown) -> Flaw,
+    ) -> Option<u32> {
         if let DeValue::Integer(_) = self.value() {
             return self
                 .integer(0..=u64::from(u32::MAX - 1))
                 .and_then(|n| n.try_into().ok());
         }
-        let text = self.text(&format!("a {what}'s name or number"))?;
+        let text = self.text(wanted)?;
         let number = find(&text.value);
         if number.is_none() {
-            self.wrong(format_args!(
-                "there is no {what} {} on this machine; make it, or write its number",
-                text.shown()
-            ));
+            self.wrong(unknown(text.shown()));
         }
         number
     }

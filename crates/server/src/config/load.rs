@@ -13,9 +13,9 @@ use super::app_read::AppRow;
 use super::caller_read::CallerRow;
 use super::cross::Cross;
 use super::doc::World;
+use super::flaw::Remark;
 use super::mistake::{ConfigErrors, Finding, Mistake};
 use super::part::{Part, Source, included, read, with_table};
-use super::secret_value::open_to_others;
 use super::store::{Store, from_environment};
 use super::substitute::Env;
 use super::{Config, include, sections};
@@ -50,7 +50,7 @@ pub fn open(named: Option<&Path>, env: Env<'_>) -> Result<Config, ConfigErrors> 
     if let Some(path) = find(named, env) {
         return load(&path, env);
     }
-    let wrong = |text| ConfigErrors::about_file("the environment", text);
+    let wrong = |flaw| ConfigErrors::about_file("", flaw);
     Ok(Config {
         admin: Admin::without_file(env).map_err(wrong)?,
         store: Store {
@@ -100,7 +100,7 @@ struct Loader<'a> {
     world: &'a World<'a>,
     names: Vec<Arc<str>>,
     findings: Vec<Finding>,
-    warnings: Vec<String>,
+    warnings: Vec<Remark>,
     /// Every file that was read, so that no sink overwrites one.
     reads: Vec<PathBuf>,
     apps: Vec<AppRow>,
@@ -144,7 +144,9 @@ impl<'a> Loader<'a> {
 
     fn take(&mut self, part: Part, path: &Path, open: bool) {
         if open && part.remarks.holds_secret {
-            self.warnings.push(open_to_others(path));
+            self.warnings.push(Remark::OpenFile {
+                path: path.to_owned(),
+            });
         }
         self.unread |= part.unread;
         self.apps.extend(part.apps);
@@ -215,20 +217,20 @@ impl<'a> Loader<'a> {
             ));
         }
         config.callers = self.callers.into_iter().map(|row| row.caller).collect();
-        config.warnings = self.warnings;
+        config.warnings = self.warnings.into_iter().map(Into::into).collect();
         config.file = Some(path);
         Ok(config)
     }
 }
 
 fn named(finding: Finding, names: &[Arc<str>]) -> Mistake {
-    let Finding { spot, key, text } = finding;
+    let Finding { spot, key, flaw } = finding;
     Mistake {
         file: names
             .get(spot.file as usize)
             .map_or_else(|| "".into(), Arc::clone),
         place: (spot.line > 0).then_some((spot.line, spot.column)),
         key,
-        text,
+        text: flaw.into(),
     }
 }

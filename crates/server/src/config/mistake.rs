@@ -5,33 +5,63 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::flaw::Flaw;
+use super::phrase::Shown;
+use super::words::Sentence;
+
 /// As many mistakes are printed as a person may still read.
 const PRINTED: usize = 500;
 
-/// One mistake.
+/// One mistake. `Display` is English.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The file it is in.
+    /// The file it is in; empty for the environment.
     pub file: Arc<str>,
     /// Line and column, counted from 1; `None` when the whole file is meant.
     pub place: Option<(u32, u32)>,
     /// The key it is about, with its section; empty when there is none.
     pub key: String,
     /// What is wrong, and the cure.
-    pub text: String,
+    pub text: Sentence,
+}
+
+impl Mistake {
+    /// In Chinese.
+    #[must_use]
+    pub fn in_chinese(&self) -> String {
+        self.in_line(Language::Chinese)
+    }
+
+    fn in_line(&self, language: Language) -> String {
+        let mut line = match (&*self.file, language) {
+            ("", Language::Chinese) => "环境变量".to_owned(),
+            ("", Language::English) => "the environment".to_owned(),
+            (file, _) => file.to_owned(),
+        };
+        if let Some((row, column)) = self.place {
+            line.push_str(&format!(":{row}:{column}"));
+        }
+        if !self.key.is_empty() {
+            line.push_str(&format!(": {}", self.key));
+        }
+        let text = match language {
+            Language::Chinese => &self.text.zh,
+            Language::English => &self.text.en,
+        };
+        format!("{line}: {text}")
+    }
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some((line, column)) = self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
-        }
-        write!(f, ": {}", self.text)
+        f.write_str(&self.in_line(Language::English))
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Chinese,
+    English,
 }
 
 /// Every mistake found in one run, in the order of files and lines. `Display` prints them all, one a line, then how many.
@@ -45,13 +75,13 @@ impl ConfigErrors {
         Self { mistakes }
     }
 
-    /// One mistake about a whole file.
-    pub(super) fn about_file(file: &str, text: String) -> Self {
+    /// One mistake about a whole file, or, without a name, about the environment.
+    pub(super) fn about_file(file: &str, flaw: Flaw) -> Self {
         Self::new(vec![Mistake {
             file: file.into(),
             place: None,
             key: String::new(),
-            text,
+            text: flaw.into(),
         }])
     }
 
@@ -60,20 +90,34 @@ impl ConfigErrors {
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }
+
+    /// What `Display` prints, in Chinese.
+    #[must_use]
+    pub fn in_chinese(&self) -> String {
+        self.in_lines(Language::Chinese)
+    }
+
+    fn in_lines(&self, language: Language) -> String {
+        let printed = self.mistakes.iter().take(PRINTED);
+        let mut lines: Vec<String> = printed.map(|one| one.in_line(language)).collect();
+        let count = self.mistakes.len();
+        let more = count.saturating_sub(PRINTED);
+        lines.extend((more > 0).then(|| match language {
+            Language::Chinese => format!("…… 还有 {more} 处"),
+            Language::English => format!("… and {more} more"),
+        }));
+        lines.push(match (language, count) {
+            (Language::Chinese, _) => format!("配置里有 {count} 处错误"),
+            (Language::English, 1) => "1 mistake in the configuration".to_owned(),
+            (Language::English, _) => format!("{count} mistakes in the configuration"),
+        });
+        lines.join("\n")
+    }
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for mistake in self.mistakes.iter().take(PRINTED) {
-            writeln!(f, "{mistake}")?;
-        }
-        if let Some(more) = self.mistakes.len().checked_sub(PRINTED + 1) {
-            writeln!(f, "… and {} more", more + 1)?;
-        }
-        match self.mistakes.len() {
-            1 => f.write_str("1 mistake in the configuration"),
-            count => write!(f, "{count} mistakes in the configuration"),
-        }
+        f.write_str(&self.in_lines(Language::English))
     }
 }
 
@@ -92,18 +136,20 @@ pub(super) struct Spot {
 pub(super) struct Finding {
     pub(super) spot: Spot,
     pub(super) key: String,
-    pub(super) text: String,
+    pub(super) flaw: Flaw,
 }
 
 /// A written value as an error may repeat it: short, on one line, and not what a secret looks like.
 ///
 /// Somebody who puts an AppSecret under the wrong key must not find it in the log.
-pub(super) fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> Shown {
     let looks_secret = value.len() >= 16 && value.bytes().all(|b| b.is_ascii_hexdigit());
     if value.len() > 24 || looks_secret || value.contains('@') {
-        "what is written here".to_owned()
+        Shown::Hidden
     } else {
-        format!("\"{}\"", value.escape_debug())
+        Shown::As {
+            text: value.escape_debug().to_string(),
+        }
     }
 }
 
@@ -117,30 +163,22 @@ pub(super) fn nearest<'n>(written: &str, right: &[&'n str]) -> Option<&'n str> {
     (near.0 <= may_differ).then_some(near.1)
 }
 
-/// "there are a, b and c".
-pub(super) fn listed(names: &[&str]) -> String {
-    match names {
-        [] => "nothing".to_owned(),
-        [only] => (*only).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::words::InWords;
 
     #[test]
     fn a_value_that_could_be_a_secret_is_not_repeated() {
-        assert_eq!(shown("stabel"), "\"stabel\"");
-        assert_eq!(shown("a\nb"), "\"a\\nb\"");
+        assert_eq!(shown("stabel").en(), "\"stabel\"");
+        assert_eq!(shown("a\nb").en(), "\"a\\nb\"");
         for secret in [
             "0123456789abcdef0123456789abcdef",
             "0123456789abcdef",
             "a-long-password-nobody-should-see",
             "user:pw@host",
         ] {
-            assert_eq!(shown(secret), "what is written here");
+            assert_eq!(shown(secret), Shown::Hidden);
         }
     }
 
@@ -157,12 +195,16 @@ mod tests {
             file: "a.toml".into(),
             place: Some((line, 2)),
             key: "app.secret".into(),
-            text: "is missing".into(),
+            text: Flaw::EmptyPath.into(),
         };
         let errors = ConfigErrors::new(vec![mistake(1), mistake(3)]);
         assert_eq!(
             errors.to_string(),
-            "a.toml:1:2: app.secret: is missing\na.toml:3:2: app.secret: is missing\n2 mistakes in the configuration"
+            "a.toml:1:2: app.secret: the path is empty\na.toml:3:2: app.secret: the path is empty\n2 mistakes in the configuration"
+        );
+        assert_eq!(
+            errors.in_chinese(),
+            "a.toml:1:2: app.secret: 路径是空的\na.toml:3:2: app.secret: 路径是空的\n配置里有 2 处错误"
         );
         let many = ConfigErrors::new((0..502).map(mistake).collect()).to_string();
         assert!(many.contains("… and 2 more\n502 mistakes"), "{many}");

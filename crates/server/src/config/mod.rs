@@ -15,6 +15,7 @@ mod doc;
 #[cfg(test)]
 mod example_test;
 mod field;
+mod flaw;
 pub mod gateway;
 mod include;
 pub mod listen;
@@ -23,6 +24,7 @@ pub mod log;
 mod mistake;
 pub mod network;
 mod part;
+mod phrase;
 mod public;
 pub mod quantity;
 pub mod refresh;
@@ -40,6 +42,7 @@ mod tests;
 mod tls;
 pub mod upstream;
 pub mod url;
+mod words;
 
 use std::path::PathBuf;
 
@@ -65,6 +68,7 @@ pub use store::Store;
 pub use substitute::{Env, process_env};
 pub use upstream::Upstream;
 pub use url::{BaseUrl, Proxy, ProxyKind};
+pub use words::Sentence;
 
 /// The whole configuration, checked. The default is what no file at all gives: no apps, no callers.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +94,7 @@ pub struct Config {
     /// The file all this came from; `None` when there is none.
     pub file: Option<PathBuf>,
     /// What is not wrong but should be looked at, each a line for people.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Sentence>,
 }
 
 impl Config {

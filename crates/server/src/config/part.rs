@@ -13,6 +13,7 @@ use super::app_read::{self, AppRow};
 use super::caller_read::{self, CallerRow};
 use super::doc::{Doc, Remarks, World};
 use super::field::Field;
+use super::flaw::Flaw;
 use super::mistake::{Finding, Spot};
 use super::table::Table;
 
@@ -41,18 +42,18 @@ pub(super) struct Part {
 }
 
 /// A file's text, and whether everyone may read it.
-pub(super) fn read(path: &Path) -> Result<(Zeroizing<String>, bool), String> {
-    let cannot = |error| format!("cannot be read: {error}");
+pub(super) fn read(path: &Path) -> Result<(Zeroizing<String>, bool), Flaw> {
+    let cannot = |error: std::io::Error| Flaw::Unreadable { why: error.into() };
     let about = std::fs::metadata(path).map_err(cannot)?;
     if about.is_dir() {
-        return Err("is a folder; name the file in it".to_owned());
+        return Err(Flaw::Folder);
     }
     let bytes = std::fs::read(path).map_err(cannot)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
             .split(|b| *b == b'\n')
             .count();
-        format!("is not UTF-8 text: line {line} holds something else; save it as UTF-8")
+        Flaw::NotUtf8 { line }
     })?;
     Ok((
         Zeroizing::new(text),
@@ -80,7 +81,7 @@ pub(super) fn included(
                 open,
             )
         }
-        Err(text) => {
+        Err(flaw) => {
             let spot = Spot {
                 file,
                 line: 0,
@@ -93,7 +94,7 @@ pub(super) fn included(
             part.remarks.findings.push(Finding {
                 spot,
                 key: String::new(),
-                text,
+                flaw,
             });
             (part, false)
         }
@@ -105,7 +106,7 @@ pub(super) fn with_table(
     source: &Source,
     file: u32,
     world: &World<'_>,
-    keys: &[&str],
+    keys: &[&'static str],
     more: impl FnOnce(&Table<'_>),
 ) -> Part {
     let folder = source.path.parent().unwrap_or(Path::new(""));
@@ -118,7 +119,9 @@ pub(super) fn with_table(
         doc.wrong(
             &at,
             String::new(),
-            format!("this is not TOML: {}", error.message()),
+            Flaw::NotToml {
+                message: error.message().to_owned(),
+            },
         );
     }
     part.unread = !errors.is_empty();
@@ -135,7 +138,7 @@ pub(super) fn with_table(
     part
 }
 
-fn tables<'s>(top: &'s Table<'_>, key: &'static str, keys: &[&str]) -> Vec<Table<'s>> {
+fn tables<'s>(top: &'s Table<'_>, key: &'static str, keys: &[&'static str]) -> Vec<Table<'s>> {
     top.get(key)
         .map_or_else(Vec::new, |field: Field<'s>| field.tables(keys))
 }

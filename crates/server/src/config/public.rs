@@ -1,5 +1,7 @@
 //! `[public]`: what browsers and WeChat may reach. Its form is checked; nothing serves it in this version.
 
+use super::flaw::Flaw;
+use super::phrase::Wanted;
 use super::table::Table;
 
 /// The keys of `[public]`.
@@ -10,16 +12,13 @@ pub(super) fn refuse(top: &Table<'_>) {
     let Some(field) = top.get("public") else {
         return;
     };
-    let Some(table) = field.table("a table, under [public]", &KEYS) else {
+    let Some(table) = field.table(Wanted::Section { name: "public" }, &KEYS) else {
         return;
     };
     let _form_only = table.get("listen").map(|f| f.listeners().len());
     let _form_only = table.get("base_url").and_then(|f| f.base_url());
     let _form_only = table.get("verify_files").and_then(|f| f.path());
     if KEYS.iter().any(|key| table.has(key)) {
-        table.wrong(
-            "",
-            "is not available in this version; leave its keys out".to_owned(),
-        );
+        table.wrong("", Flaw::NotThere);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::phrase::Why;
 use super::table::Table;
 
 /// The keys of `[refresh]`.
@@ -42,25 +43,16 @@ impl Refresh {
         let mut refresh = Self::default();
         let second = Duration::from_secs(1);
         table.set(&mut refresh.classic_before, "classic_before", |f| {
-            f.span(
-                10 * second..=2400 * second,
-                "a token lives 2h and is renewed in its last third",
-            )
+            f.span(10 * second..=2400 * second, Why::Classic)
         });
         table.set(&mut refresh.stable_before, "stable_before", |f| {
-            f.span(
-                10 * second..=300 * second,
-                "WeChat renews only in the last 300s",
-            )
+            f.span(10 * second..=300 * second, Why::Stable)
         });
         table.set(&mut refresh.max_in_flight, "max_in_flight", |f| {
             f.integer(1..=10_000).and_then(|n| n.try_into().ok())
         });
         table.set(&mut refresh.probe_every, "probe_every", |f| {
-            f.span(
-                second..=3600 * second,
-                "a dead value is found only so often",
-            )
+            f.span(second..=3600 * second, Why::Probe)
         });
         refresh
     }

@@ -8,6 +8,8 @@ use std::path::Path;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::field::Field;
+use super::flaw::{Flaw, Remark};
+use super::phrase::{Cure, Wanted};
 use super::secret::{KeyHash, Secret};
 use super::table::Table;
 use crate::store::MasterKey;
@@ -18,7 +20,7 @@ const LARGEST: u64 = 64 * 1024;
 impl Field<'_> {
     /// A secret, in any of its three forms.
     pub(super) fn secret(&self) -> Option<Secret> {
-        let wanted = "a text or { file = \"…\" }";
+        let wanted = Wanted::Secret;
         let secret = match self.value() {
             toml::de::DeValue::Table(_) => {
                 self.secret_from_file(&self.table(wanted, &["file"])?)?
@@ -36,20 +38,20 @@ impl Field<'_> {
             }
         };
         if secret.expose().is_empty() {
-            self.wrong("the secret is empty");
+            self.wrong(Flaw::EmptySecret);
             return None;
         }
         Some(secret)
     }
 
     fn secret_from_file(&self, table: &Table<'_>) -> Option<Secret> {
-        let field = table.need("file", "write { file = \"path\" }")?;
+        let field = table.need("file", Cure::SecretFile)?;
         let path = field.path()?;
         self.doc.read(&path);
         match read_secret(&path) {
             Ok((text, open)) => {
                 if open {
-                    self.doc.warn(open_to_others(&path));
+                    self.doc.warn(Remark::OpenFile { path });
                 }
                 Some(Secret::new(&text))
             }
@@ -67,40 +69,37 @@ impl Field<'_> {
         if text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic()) {
             return Some(secret);
         }
-        self.wrong("this is no AppSecret: WeChat's have 32 hex digits, and none holds spaces or more than 128 characters");
+        self.wrong(Flaw::NotAnAppSecret);
         None
     }
 
     /// A master key: 32 bytes in base64.
     pub(super) fn master_key(&self) -> Option<MasterKey> {
         let key = MasterKey::from_base64(self.secret()?.expose());
-        key.inspect_err(|error| self.wrong(error)).ok()
+        key.inspect_err(|error| self.wrong(*error)).ok()
     }
 
     /// A hash in hex, given instead of a key.
     pub(super) fn key_hash(&self) -> Option<KeyHash> {
-        self.parse("the 64 hex digits that `wxtoken key` prints")
+        self.parse(Wanted::KeyHash)
     }
 }
 
-/// What to say of a file with a secret that everyone may read.
-pub(super) fn open_to_others(path: &Path) -> String {
-    let path = path.display();
-    format!(
-        "{path} holds a secret and everyone on this machine can read it; run: chmod o-rwx {path}"
-    )
-}
-
 /// The text of a secret's file without the line end, and whether everyone may read it.
-fn read_secret(path: &Path) -> Result<(Zeroizing<String>, bool), String> {
-    let cannot = |error| format!("{} cannot be read: {error}", path.display());
+fn read_secret(path: &Path) -> Result<(Zeroizing<String>, bool), Flaw> {
+    let cannot = |error: std::io::Error| Flaw::FileUnreadable {
+        path: path.to_owned(),
+        why: error.into(),
+    };
     let mut file = File::open(path).map_err(cannot)?;
     let about = file.metadata().map_err(cannot)?;
     let mut text = Zeroizing::new(String::new());
     let most = (&mut file).take(LARGEST + 1);
     read_text(most, &mut text).map_err(cannot)?;
     if text.len() as u64 > LARGEST {
-        return Err(format!("{} is too large for a secret", path.display()));
+        return Err(Flaw::SecretTooLarge {
+            path: path.to_owned(),
+        });
     }
     let kept = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(kept);

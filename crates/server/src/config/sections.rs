@@ -4,6 +4,8 @@
 
 use toml::de::DeTable;
 
+use super::flaw::Flaw;
+use super::phrase::Wanted;
 use super::table::Table;
 use super::{Admin, Config, Gateway, Listen, Log, Refresh, Server, Store, Upstream};
 use super::{admin, gateway, log, public, refresh, server, store, upstream};
@@ -17,8 +19,8 @@ pub(super) const KEYS: [&str; 11] = [
 /// Every section of the main file.
 pub(super) fn read(top: &Table<'_>) -> Config {
     let empty = DeTable::new();
-    let section = |key: &'static str, keys: &[&str]| match top.get(key) {
-        Some(field) => field.table(&format!("a table, under [{key}]"), keys),
+    let section = |key: &'static str, keys: &[&'static str]| match top.get(key) {
+        Some(field) => field.table(Wanted::Section { name: key }, keys),
         None => Some(Table::new(top.doc, key.into(), &empty, 0..0, keys)),
     };
     public::refuse(top);
@@ -54,7 +56,7 @@ fn same_place(top: &Table<'_>, config: &Config) {
     if config.admin.listen.iter().any(|listen| taken(&listen)) {
         let section = top.get("admin").or_else(|| top.get("server"));
         let at = section.map_or(0..0, |field| field.range());
-        let text = "is where [server] listens too; take another port".to_owned();
-        top.doc.wrong(&at, "admin.listen".to_owned(), text);
+        top.doc
+            .wrong(&at, "admin.listen".to_owned(), Flaw::SamePlace);
     }
 }

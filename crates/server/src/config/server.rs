@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::field::Field;
+use super::flaw::Flaw;
 use super::listen::{Listen, Tls};
+use super::phrase::{Wanted, Why};
 use super::quantity::Size;
 use super::table::Table;
 
@@ -70,7 +72,7 @@ impl Server {
         let mut server = Self::default();
         let second = Duration::from_secs(1);
         table.set(&mut server.first_token_wait, "first_token_wait", |f| {
-            f.span(Duration::ZERO..=30 * second, "callers wait this long")
+            f.span(Duration::ZERO..=30 * second, Why::FirstToken)
         });
         table.set(&mut server.tls, "tls", |f| f.tls().map(Some));
         table.set(&mut server.plain_http, "plain_http", |f| f.boolean());
@@ -83,15 +85,12 @@ impl Server {
             (&mut server.idle_timeout, "idle_timeout"),
         ] {
             table.set(place, key, |f| {
-                f.span(second..=3600 * second, "it guards against slow clients")
+                f.span(second..=3600 * second, Why::SlowClients)
             });
         }
         table.set(&mut server.body_limit, "body_limit", body_limit);
         table.set(&mut server.shutdown_grace, "shutdown_grace", |f| {
-            f.span(
-                Duration::ZERO..=600 * second,
-                "a shutdown takes this long at most",
-            )
+            f.span(Duration::ZERO..=600 * second, Why::Shutdown)
         });
         if let Some(listen) = table.get("listen") {
             let plain = !table.has("tls") && !server.plain_http;
@@ -102,9 +101,9 @@ impl Server {
 }
 
 fn body_limit(field: Field<'_>) -> Option<usize> {
-    let Size(bytes) = field.parse("a size such as \"1MiB\"")?;
+    let Size(bytes) = field.parse(Wanted::Size)?;
     if !(1024..=64 << 20).contains(&bytes) {
-        field.wrong("is out of bounds; take 1KiB to 64MiB");
+        field.wrong(Flaw::BodyLimit);
         return None;
     }
     bytes.try_into().ok()
@@ -114,9 +113,7 @@ fn read_listen(field: &Field<'_>, plain: bool) -> Vec<Listen> {
     let mut all = Vec::new();
     for (item, listen) in field.listeners() {
         if plain && !listen.is_local() {
-            item.wrong(
-                "other machines can reach this address, and keys and tokens would travel unencrypted; add tls = { cert = \"…\", key = \"…\" }, or plain_http = true if something in front encrypts",
-            );
+            item.wrong(Flaw::PlainHttp);
         }
         all.push(listen);
     }

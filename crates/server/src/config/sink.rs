@@ -9,7 +9,9 @@ use wxtoken_core::credential::Kind;
 
 use super::app::Kinds;
 use super::app_read::kind;
+use super::flaw::Flaw;
 use super::mistake::Spot;
+use super::phrase::{Cure, Wanted};
 use super::quantity::Mode;
 use super::table::Table;
 
@@ -54,24 +56,22 @@ impl FileSinkConfig {
         check_kept(table, sink_kind, app_type, kinds);
         let mut mode = Mode(0o600);
         table.set(&mut mode, "mode", |f| {
-            f.parse("permissions such as \"0600\"")
+            f.parse(Wanted::Permissions { example: "0600" })
         });
         let (mut owner, mut group) = (None, None);
         table.set(&mut owner, "owner", |f| f.user().map(Some));
         table.set(&mut group, "group", |f| f.group().map(Some));
-        let format = table
-            .need("format", "write \"properties\", \"json\" or \"dotenv\"")
-            .and_then(|f| {
-                f.one_of(&[
-                    ("properties", FileFormat::Properties),
-                    ("json", FileFormat::Json),
-                    ("dotenv", FileFormat::Dotenv),
-                ])
-            });
-        let field = table.need("path", "write where the file shall be")?;
+        let format = table.need("format", Cure::FileFormat).and_then(|f| {
+            f.one_of(&[
+                ("properties", FileFormat::Properties),
+                ("json", FileFormat::Json),
+                ("dotenv", FileFormat::Dotenv),
+            ])
+        });
+        let field = table.need("path", Cure::FilePath)?;
         let path = field.path()?;
         if path.file_name().is_none() || path.is_dir() {
-            field.wrong("names a folder; write the path of a file in it");
+            field.wrong(Flaw::SinkFolder);
             return None;
         }
         let sink = Self {
@@ -89,22 +89,18 @@ impl FileSinkConfig {
 /// A file of something that is not kept would never be written.
 fn check_kept(table: &Table<'_>, kind: Kind, app_type: AppType, kinds: Kinds) {
     if app_type == AppType::Website {
-        table.wrong(
-            "",
-            "an app of type \"website\" has nothing to keep in a file; take this out".to_owned(),
-        );
+        table.wrong("", Flaw::SinkOfWebsite);
     } else if !kinds.is_empty() && !kinds.contains(kind) {
-        table.wrong(
-            "kind",
-            format!("{kind} is not among this app's kinds; add it there"),
-        );
+        table.wrong("kind", Flaw::SinkNotKept { kind });
     }
 }
 
 /// Checks the form of a Redis sink, and says that there are none yet.
 pub(super) fn refuse_redis(table: &Table<'_>, app_type: AppType) {
-    if let Some(url) = table.need("url", "write \"redis://host:6379/0\"")
-        && let Some(text) = url.text("an address such as \"redis://host:6379/0\"")
+    if let Some(url) = table.need("url", Cure::RedisUrl)
+        && let Some(text) = url.text(Wanted::Address {
+            example: "redis://host:6379/0",
+        })
         && ![
             "redis://",
             "rediss://",
@@ -114,20 +110,18 @@ pub(super) fn refuse_redis(table: &Table<'_>, app_type: AppType) {
         .iter()
         .any(|scheme| text.value.starts_with(scheme))
     {
-        url.wrong("this is no Redis address; write one such as \"redis://host:6379/0\"");
+        url.wrong(Flaw::NotRedis);
     }
-    if let Some(format) = table.need(
-        "format",
-        "write the name of an SDK's format, or \"raw\" with a key",
-    ) {
+    if let Some(format) = table.need("format", Cure::RedisFormat) {
         let raw = format
-            .text("the name of a format")
+            .text(Wanted::FormatName)
             .is_some_and(|text| text.value == "raw");
         if raw && !table.has("key") {
-            table.wrong("key", "is missing; with format = \"raw\" write the key, {appid} in it stands for the AppID".to_owned());
+            let cure = Cure::RedisKey;
+            table.wrong("key", Flaw::Missing { cure });
         }
     }
-    let _form_only = table.get("key").and_then(|f| f.text("a Redis key"));
+    let _form_only = table.get("key").and_then(|f| f.text(Wanted::RedisKey));
     let _form_only = table.get("kind").and_then(|f| kind(f, app_type));
-    table.wrong("", "Redis sinks are not available in this version; use [[app.file]], or let the program ask over HTTP".to_owned());
+    table.wrong("", Flaw::NoRedisSinks);
 }

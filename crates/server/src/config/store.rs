@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::field::Field;
+use super::flaw::Flaw;
 use super::substitute::Env;
 use super::table::Table;
 use crate::store::MasterKey;
@@ -52,11 +53,9 @@ impl Store {
         if let Some(kind) = table.get("kind")
             && kind.one_of(&[("embedded", false), ("redis", true)]) == Some(true)
         {
-            kind.wrong("\"redis\" is not available in this version; take kind = \"embedded\"");
+            kind.wrong(Flaw::NoRedisStore);
         } else if let Some(url) = table.get("url") {
-            url.wrong(
-                "belongs to kind = \"redis\", which is not available in this version; leave it out",
-            );
+            url.wrong(Flaw::UrlOfRedis);
         }
         table.set(&mut store.path, "path", folder);
         table.set(&mut store.master_key, "master_key", |f| {
@@ -67,7 +66,7 @@ impl Store {
         });
         if !table.has("master_key") {
             store.master_key = from_environment(table.doc.world.env)
-                .inspect_err(|text| table.wrong("master_key", (*text).clone()))
+                .inspect_err(|flaw| table.wrong("master_key", flaw.clone()))
                 .unwrap_or_default();
         }
         store
@@ -75,12 +74,15 @@ impl Store {
 }
 
 /// The master key of the environment, if there is one.
-pub(super) fn from_environment(env: Env<'_>) -> Result<Option<MasterKey>, String> {
+pub(super) fn from_environment(env: Env<'_>) -> Result<Option<MasterKey>, Flaw> {
     match env(MASTER_KEY_VARIABLE) {
         None => Ok(None),
         Some(text) => MasterKey::from_base64(&text)
             .map(Some)
-            .map_err(|error| format!("${MASTER_KEY_VARIABLE}: {error}")),
+            .map_err(|why| Flaw::MasterKeyOf {
+                variable: MASTER_KEY_VARIABLE,
+                why,
+            }),
     }
 }
 
@@ -88,10 +90,7 @@ pub(super) fn from_environment(env: Env<'_>) -> Result<Option<MasterKey>, String
 fn folder(field: Field<'_>) -> Option<PathBuf> {
     let path = field.path()?;
     if std::fs::metadata(&path).is_ok_and(|about| !about.is_dir()) {
-        field.wrong(format_args!(
-            "{} is not a folder; name a folder of its own",
-            path.display()
-        ));
+        field.wrong(Flaw::NotAFolder { path });
         return None;
     }
     Some(path)

@@ -9,7 +9,10 @@ use toml::de::DeTable;
 
 use super::doc::Doc;
 use super::field::Field;
-use super::mistake::{Spot, listed, nearest, shown};
+use super::flaw::Flaw;
+use super::mistake::{Spot, nearest, shown};
+use super::phrase::{Cure, Where};
+use super::words::List;
 
 /// A table and its name.
 pub(super) struct Table<'d> {
@@ -26,7 +29,7 @@ impl<'d> Table<'d> {
         name: Cow<'d, str>,
         entries: &'d DeTable<'d>,
         at: Range<usize>,
-        keys: &[&str],
+        keys: &[&'static str],
     ) -> Self {
         let table = Self {
             doc,
@@ -42,18 +45,23 @@ impl<'d> Table<'d> {
         table
     }
 
-    fn unknown(&self, key: &str, at: &Range<usize>, keys: &[&str]) {
+    fn unknown(&self, key: &str, at: &Range<usize>, keys: &[&'static str]) {
         let place = if self.name.is_empty() {
-            "at the top of the file"
+            Where::Top
         } else {
-            "here"
+            Where::Here
         };
-        let cure = match nearest(key, keys) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", listed(keys)),
+        let near = nearest(key, keys);
+        let key = shown(key);
+        let flaw = match near {
+            Some(near) => Flaw::MisspeltKey { key, place, near },
+            None => Flaw::UnknownKey {
+                key,
+                place,
+                keys: List::of(keys),
+            },
         };
-        let text = format!("there is no key {} {place}; {cure}", shown(key));
-        self.doc.wrong(at, self.key(""), text);
+        self.doc.wrong(at, self.key(""), flaw);
     }
 
     /// A key's full name, for errors.
@@ -94,17 +102,17 @@ impl<'d> Table<'d> {
     }
 
     /// The value of a key that must be there.
-    pub(super) fn need(&self, key: &'static str, cure: &str) -> Option<Field<'_>> {
+    pub(super) fn need(&self, key: &'static str, cure: Cure) -> Option<Field<'_>> {
         let field = self.get(key);
         if field.is_none() {
-            self.wrong(key, format!("is missing; {cure}"));
+            self.wrong(key, Flaw::Missing { cure });
         }
         field
     }
 
     /// Notes a mistake about the table as a whole or about a key it lacks.
-    pub(super) fn wrong(&self, key: &str, text: String) {
-        self.doc.wrong(&self.at, self.key(key), text);
+    pub(super) fn wrong(&self, key: &str, flaw: Flaw) {
+        self.doc.wrong(&self.at, self.key(key), flaw);
     }
 
     /// Where the table begins.

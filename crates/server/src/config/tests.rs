@@ -54,9 +54,8 @@ fn with_key(rest: &str) -> String {
     caller(&format!("key = \"{CALLER_KEY}\"\n{rest}"))
 }
 
-#[test]
 #[expect(clippy::too_many_lines, reason = "a table, read line by line")]
-fn every_mistake_is_told_with_its_place_and_cure() {
+fn cases() -> Vec<(&'static str, String)> {
     let two_apps = format!("{}{}", app(""), app(""));
     let two_callers = format!(
         "{}[[caller]]\nname = \"orders\"\nkey = \"{CALLER_KEY}\"\napps = [\"*\"]\n",
@@ -67,7 +66,7 @@ fn every_mistake_is_told_with_its_place_and_cure() {
             "[[app.file]]\npath = \"{first}\"\nformat = \"json\"\n[[app.file]]\npath = \"{second}\"\nformat = \"dotenv\""
         ))
     };
-    let cases: Vec<(&str, String)> = vec![
+    vec![
         ("unknown keys, near and far", "includ = []\n[server]\nlissen = \"127.0.0.1:1\"\nzzzzzzzz = 1\n[sever]\n".into()),
         ("a section that is no table", "server = 1\napp = 2\n".into()),
         ("one app written as a table", "[app]\nappid = \"wx1\"\n".into()),
@@ -117,13 +116,105 @@ fn every_mistake_is_told_with_its_place_and_cure() {
             "no needless word about an app that is there but wrong",
             with_key("apps = [\"wx1\"]").replace("secret = \"s\"\n", ""),
         ),
-    ];
+    ]
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_cure() {
     let mut all = String::new();
-    for (title, text) in cases {
+    for (title, text) in cases() {
         let told = wrong(&text);
         all.push_str(&format!("# {title}\n{text}--\n{told}\n\n"));
     }
     insta::assert_snapshot!("mistakes", all);
+}
+
+#[test]
+fn every_mistake_is_told_in_chinese_as_well() {
+    let mut all = String::new();
+    for (title, text) in cases() {
+        let told = parse(&text).unwrap_err().in_chinese();
+        all.push_str(&format!("# {title}\n{told}\n\n"));
+    }
+    insta::assert_snapshot!("mistakes_in_chinese", all);
+}
+
+fn is_chinese(text: &str) -> bool {
+    text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
+}
+
+/// What stands in braces, sorted.
+fn fields(text: &str) -> Vec<String> {
+    let text = text.replace("{{", "").replace("}}", "");
+    let mut found: Vec<String> = text
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn every_sentence_says_the_same_things_in_both_languages() {
+    let all = [
+        super::flaw::Flaw::WORDS,
+        super::flaw::Remark::WORDS,
+        super::phrase::Wanted::WORDS,
+        super::phrase::Is::WORDS,
+        super::phrase::Cure::WORDS,
+        super::phrase::Why::WORDS,
+        super::phrase::Shown::WORDS,
+        super::phrase::Where::WORDS,
+        super::phrase::Near::WORDS,
+    ];
+    for (name, en, zh) in all.into_iter().flatten() {
+        assert_eq!(fields(en), fields(zh), "{name}");
+        assert!(!is_chinese(en), "{name}: {en}");
+        // What is code and nothing else, or a value alone, is the same in both.
+        let is_code = en.trim() == zh.trim() || *name == "CompatExpiresIn";
+        let no_word = fields(en)
+            .iter()
+            .fold(en.to_string(), |rest, field| rest.replace(field, ""))
+            .chars()
+            .all(|c| !c.is_alphabetic());
+        assert!(is_chinese(zh) || is_code || no_word, "{name}: {zh}");
+        assert!(!zh.contains("; "), "{name}: {zh}");
+    }
+}
+
+#[test]
+fn every_reason_a_value_is_refused_has_both_languages() {
+    use super::words::InWords;
+    use super::{network::InvalidNet, quantity::InvalidQuantity, secret::InvalidKeyHash};
+    use crate::store::InvalidMasterKey;
+    use wxtoken_core::app::InvalidAppId;
+    use wxtoken_core::credential::InvalidToken;
+    let host_bits = "10.1.2.3/8".parse::<super::IpNet>().unwrap_err();
+    let all: [&dyn InWords; 15] = [
+        &InvalidQuantity::Span,
+        &InvalidQuantity::Rate,
+        &InvalidQuantity::Size,
+        &InvalidQuantity::Mode,
+        &InvalidNet::Form,
+        &host_bits,
+        &InvalidAppId::Empty,
+        &InvalidAppId::TooLong(24),
+        &InvalidAppId::Character(3),
+        &InvalidToken::Empty,
+        &InvalidToken::TooLong(513),
+        &InvalidToken::Character,
+        &InvalidKeyHash,
+        &InvalidMasterKey::Shape,
+        &InvalidMasterKey::Placeholder,
+    ];
+    let numbers = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    for one in all {
+        let (en, zh) = (one.en(), one.zh());
+        assert!(is_chinese(&zh) && !is_chinese(&en), "{en}: {zh}");
+        assert_eq!(numbers(&en), numbers(&zh), "{en}: {zh}");
+    }
 }
 
 fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -262,7 +353,7 @@ fn a_token_of_an_app_with_classic_lane_alone_is_not_taken_silently() {
     let config = parse(&app("lanes = [\"classic\"]")).unwrap();
     assert_eq!(the_app(&config).lanes, Lanes::Classic);
     assert!(
-        config.warnings[0].contains("take_over = true"),
+        config.warnings[0].en.contains("take_over = true"),
         "{:?}",
         config.warnings
     );
@@ -326,7 +417,10 @@ fn the_admin_key_must_be_somewhere() {
 
 #[test]
 fn what_is_right_only_with_the_gateway_is_told() {
-    let warned = |text: &str| parse(text).unwrap().warnings.join(" ");
+    let warned = |text: &str| -> String {
+        let warnings = parse(text).unwrap().warnings;
+        warnings.into_iter().map(|warning| warning.en).collect()
+    };
     assert!(
         warned(&with_key("apps = [\"*\"]\ncompat_expires_in = 7200"))
             .contains("longer than they live")
@@ -368,9 +462,9 @@ fn secrets_are_read_from_files_and_open_ones_are_told() {
     let warnings = super::load(&main, &env).unwrap().warnings;
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(
-        warnings
+        warnings.iter().all(|warning| [&warning.zh, &warning.en]
             .iter()
-            .all(|warning| warning.contains("chmod o-rwx")),
+            .all(|text| text.contains("chmod o-rwx"))),
         "{warnings:?}"
     );
     file(folder.path(), "secret", "\n");
@@ -591,7 +685,7 @@ proptest! {
     #[test]
     fn no_text_at_all_makes_the_reader_panic(pieces in prop::collection::vec(piece(), 0..60)) {
         if let Err(errors) = super::parse(&pieces.join(" "), Path::new("/nowhere"), &env) {
-            let told = errors.to_string();
+            let told = format!("{errors}{}", errors.in_chinese());
             prop_assert!(!told.contains(&CANARY[..12]), "{}", told);
         }
     }

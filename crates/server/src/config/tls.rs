@@ -12,7 +12,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::field::Field;
+use super::flaw::Flaw;
 use super::listen::Tls;
+use super::phrase::{Cure, Wanted};
 use super::table::Table;
 
 /// The keys of `tls`.
@@ -21,7 +23,7 @@ pub(super) const KEYS: [&str; 3] = ["cert", "key", "client_ca"];
 impl Field<'_> {
     /// A certificate and its key.
     pub(super) fn tls(&self) -> Option<Tls> {
-        let table = self.table("{ cert = \"…\", key = \"…\" }", &KEYS)?;
+        let table = self.table(Wanted::Tls, &KEYS)?;
         let cert = pem(&table, "cert");
         let key = pem(&table, "key");
         let client_ca = table.has("client_ca").then(|| pem(&table, "client_ca"));
@@ -54,7 +56,7 @@ impl Field<'_> {
 
     fn certificates(
         &self,
-        key: &str,
+        key: &'static str,
         path: &Path,
         bytes: &[u8],
     ) -> Option<Vec<CertificateDer<'static>>> {
@@ -62,10 +64,8 @@ impl Field<'_> {
         match found {
             Ok(chain) if !chain.is_empty() => Some(chain),
             Ok(_) | Err(_) => {
-                let path = path.display();
-                self.wrong(format_args!(
-                    "{key}: {path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
-                ));
+                let path = path.to_owned();
+                self.wrong(Flaw::NoCertificate { key, path });
                 None
             }
         }
@@ -77,17 +77,13 @@ impl Field<'_> {
         path: &Path,
         bytes: &[u8],
     ) -> Option<()> {
-        let shown = path.display();
+        let path = path.to_owned();
         let Ok(key) = PrivateKeyDer::from_pem_slice(bytes) else {
-            self.wrong(format_args!(
-                "key: {shown} holds no private key in PEM form; an encrypted key must be decrypted first"
-            ));
+            self.wrong(Flaw::NoPrivateKey { path });
             return None;
         };
         let Ok(signer) = any_supported_type(&key) else {
-            self.wrong(format_args!(
-                "key: {shown} is of a sort that TLS here cannot use; take an ECDSA P-256 or RSA key"
-            ));
+            self.wrong(Flaw::KeySort { path });
             return None;
         };
         match CertifiedKey::new(chain, Arc::clone(&signer)).keys_match() {
@@ -96,9 +92,7 @@ impl Field<'_> {
                 Some(())
             }
             Err(_) => {
-                self.wrong(format_args!(
-                    "key: {shown} does not belong to the certificate"
-                ));
+                self.wrong(Flaw::KeyMismatch { path });
                 None
             }
         }
@@ -106,13 +100,14 @@ impl Field<'_> {
 }
 
 fn pem(table: &Table<'_>, key: &'static str) -> Option<(PathBuf, Zeroizing<Vec<u8>>)> {
-    let field = table.need(key, "write the path of a PEM file")?;
+    let field = table.need(key, Cure::Pem)?;
     let path = field.path()?;
     field.doc.read(&path);
     match std::fs::read(&path) {
         Ok(bytes) => Some((path, Zeroizing::new(bytes))),
         Err(error) => {
-            field.wrong(format_args!("{} cannot be read: {error}", path.display()));
+            let why = error.into();
+            field.wrong(Flaw::FileUnreadable { path, why });
             None
         }
     }

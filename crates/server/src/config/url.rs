@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use http::Uri;
 
 use super::field::Field;
+use super::flaw::Flaw;
+use super::phrase::Wanted;
 use super::secret::Secret;
 
 /// The address of a WeChat server: `https`, or `http` on loopback; a host, maybe a port and a path, nothing else.
@@ -66,29 +68,27 @@ pub struct Proxy {
 
 impl BaseUrl {
     /// Checks an address. The error never repeats it: an address may hold a password.
-    fn parse(text: &str) -> Result<Self, &'static str> {
+    fn parse(text: &str) -> Result<Self, Flaw> {
         let text = text.trim_end_matches('/');
-        let form = "this is no address; write one such as \"https://api.weixin.qq.com\"";
-        let uri: Uri = text.parse().map_err(|_| form)?;
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or(form)?;
+        let uri: Uri = text.parse().map_err(|_| Flaw::NoAddress)?;
+        let host = uri
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or(Flaw::NoAddress)?;
         if uri
             .authority()
             .is_some_and(|authority| authority.as_str().contains('@'))
         {
-            return Err("an address of WeChat's holds no user name or password; leave them out");
+            return Err(Flaw::AddressWithLogin);
         }
         if uri.query().is_some() || text.contains('#') || uri.path().contains("//") {
-            return Err("an address here ends with its host, port or path, without ? or #");
+            return Err(Flaw::AddressWithMore);
         }
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") if is_loopback(host) => {}
-            Some("http") => {
-                return Err(
-                    "AppSecrets and tokens must not travel unencrypted: write https://; plain http:// is for this machine alone (127.0.0.1, ::1, localhost)",
-                );
-            }
-            _ => return Err(form),
+            Some("http") => return Err(Flaw::AddressUnencrypted),
+            _ => return Err(Flaw::NoAddress),
         }
         Ok(Self {
             text: text.into(),
@@ -109,23 +109,25 @@ fn is_loopback(host: &str) -> bool {
 impl Field<'_> {
     /// The address of a WeChat server.
     pub(super) fn base_url(&self) -> Option<BaseUrl> {
-        let text = self.text("an address such as \"https://api.weixin.qq.com\"")?;
+        let text = self.text(Wanted::Address {
+            example: "https://api.weixin.qq.com",
+        })?;
         BaseUrl::parse(&text.value)
-            .inspect_err(|why| self.wrong(why))
+            .map_err(|flaw| self.wrong(flaw))
             .ok()
     }
 
     /// An outbound proxy; an empty text is none.
     pub(super) fn proxy(&self) -> Option<Option<Proxy>> {
-        let text = self.text("an address such as \"http://proxy.example:3128\"")?;
+        let text = self.text(Wanted::Address {
+            example: "http://proxy.example:3128",
+        })?;
         if text.value.is_empty() {
             return Some(None);
         }
         let proxy = Proxy::parse(&text.value);
         if proxy.is_none() {
-            self.wrong(
-                "this is no proxy; write http://host:port, socks5://host:port, or with a login http://user:password@host:port",
-            );
+            self.wrong(Flaw::NotAProxy);
         } else if text.literal && text.value.contains('@') {
             self.doc.holds_secret();
         }

@@ -16,7 +16,7 @@ pub(super) fn setup(setup: &Setup) -> Words {
             apps,
             callers,
         } => words(format!("配置 {file}:{apps} 个应用,{callers} 个调用方"), ""),
-        Setup::Remark(text) => words(format!("配置提示:{text}"), ""),
+        Setup::Remark(text) => words(format!("配置提示:{}", text.zh), ""),
         Setup::NoCallers => words(
             "没有调用方,谁也读不到令牌",
             "用 `wxtoken key` 生成密钥,加一个 [[caller]]",
