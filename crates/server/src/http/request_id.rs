@@ -54,7 +54,8 @@ pub(crate) const LEN: usize = 26;
 impl RequestIds {
     /// Ids that differ from those of other seeds.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        // Stirred, or the second id of one seed were the first of the next.
+        Self(AtomicU64::new(mix(seed)))
     }
 
     /// The next id: `6aac005a-01bfdbee-79769285`, the first group being the time in Unix seconds.

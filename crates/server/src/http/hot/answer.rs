@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use wxtoken_core::clock::Now;
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
 
-use super::super::callers::Caller;
+use super::super::callers::{Book, Caller};
 use super::super::compat::memory::Given;
 use super::super::compat::{Visit, token, told_expires_in};
 use super::super::counters::{Outcome, Surface};
@@ -23,10 +23,9 @@ use super::super::{Reply, door, etag, number, render};
 use super::KEPT;
 use super::parse::{HotRequest, HotRoute};
 
-/// The answers of one connection.
+/// Answers for one connection after the other.
 pub(super) struct Answers<'s> {
     services: &'s Services,
-    peer: Peer,
     ids: RequestIds,
     date: DateText,
     /// A body or an ETag before its length or its worth is known.
@@ -36,15 +35,19 @@ pub(super) struct Answers<'s> {
 }
 
 impl<'s> Answers<'s> {
-    pub(super) fn new(services: &'s Services, peer: Peer, seed: u64) -> Self {
+    pub(super) fn new(services: &'s Services, seed: u64) -> Self {
         Self {
             services,
-            peer,
             ids: RequestIds::new(seed),
             date: DateText::at(services.keeper.now().wall),
             scratch: Vec::new(),
             out: Vec::new(),
         }
+    }
+
+    /// The time that answers tell.
+    pub(super) fn now(&self) -> Now {
+        self.services.keeper.now()
     }
 
     /// Whether a request's body is one the routes would read.
@@ -56,24 +59,20 @@ impl<'s> Answers<'s> {
     }
 
     /// Answers if the value is at hand and nothing is wrong. Otherwise nothing has happened.
-    pub(super) fn at_hand(&mut self, request: &HotRequest<'_>) -> bool {
+    pub(super) fn at_hand(&mut self, request: &HotRequest<'_>, peer: Peer, now: Now) -> bool {
         let services = self.services;
         let (app, kind, key) = match request.route {
             HotRoute::Native { app, kind, key } => (app, kind, key),
             HotRoute::Compat { app, key } => (app, Kind::AccessToken.name(), key.as_bytes()),
-            HotRoute::Batch { key, body } => return self.batch(request, key, body),
+            HotRoute::Batch { key, body } => return self.batch(request, key, body, peer, now),
         };
         let book = services.callers.now();
-        let Some(caller) = book.by_key(key) else {
+        let Some(caller) = let_in(&book, key, peer) else {
             return false;
         };
-        if !caller.may_come_from(self.peer) || !caller.has_room() {
-            return false;
-        }
         let Ok(key) = door::may_read(caller, app, kind) else {
             return false;
         };
-        let now = services.keeper.now();
         services.keeper.shelf().with(&key, |value| match value {
             Some(value) if value.live_at(now) => match request.route {
                 HotRoute::Native { .. } => self.native(request, caller, &key, value, now),
@@ -156,16 +155,19 @@ impl<'s> Answers<'s> {
         true
     }
 
-    fn batch(&mut self, request: &HotRequest<'_>, key: &[u8], body: &[u8]) -> bool {
+    fn batch(
+        &mut self,
+        request: &HotRequest<'_>,
+        key: &[u8],
+        body: &[u8],
+        peer: Peer,
+        now: Now,
+    ) -> bool {
         let services = self.services;
         let book = services.callers.now();
-        let Some(caller) = book.by_key(key) else {
+        let Some(caller) = let_in(&book, key, peer) else {
             return false;
         };
-        if !caller.may_come_from(self.peer) || !caller.has_room() {
-            return false;
-        }
-        let now = services.keeper.now();
         self.scratch.clear();
         let complete = batch::at_hand(services, caller, body, now, &mut self.scratch);
         if !complete || caller.take(now).is_err() {
@@ -184,21 +186,21 @@ impl<'s> Answers<'s> {
     }
 
     /// Answers what is not at hand, or not to be given, by way of the functions behind the routes.
-    pub(super) async fn with_patience(&mut self, request: &HotRequest<'_>) {
+    pub(super) async fn with_patience(&mut self, request: &HotRequest<'_>, peer: Peer) {
         let id = self.id(request);
         let (surface, reply) = match request.route {
             HotRoute::Native { app, kind, key } => {
                 let known = request.if_none_match.unwrap_or_default();
-                let reply = self.read(app, kind, key, known).await;
+                let reply = self.read(app, kind, key, known, peer).await;
                 (Surface::Native, reply.unwrap_or_else(|error| error.reply()))
             }
             HotRoute::Batch { key, body } => {
-                let reply = self.read_many(key, body).await;
+                let reply = self.read_many(key, body, peer).await;
                 (Surface::Native, reply.unwrap_or_else(|error| error.reply()))
             }
             HotRoute::Compat { app, key } => {
                 let visit = Visit {
-                    peer: self.peer,
+                    peer,
                     id: id.clone(),
                     path_key: None,
                 };
@@ -219,14 +221,15 @@ impl<'s> Answers<'s> {
         kind: &str,
         key: &[u8],
         known: &[u8],
+        peer: Peer,
     ) -> Result<Reply, ApiError> {
-        let open = door::admit(self.services, key, self.peer)?;
+        let open = door::admit(self.services, key, peer)?;
         let key = door::may_read(open.caller(), app, kind)?;
         credential::read(self.services, &key, known, Duration::ZERO).await
     }
 
-    async fn read_many(&self, key: &[u8], body: &[u8]) -> Result<Reply, ApiError> {
-        let open = door::admit(self.services, key, self.peer)?;
+    async fn read_many(&self, key: &[u8], body: &[u8], peer: Peer) -> Result<Reply, ApiError> {
+        let open = door::admit(self.services, key, peer)?;
         batch::answer(self.services, open.caller(), body).await
     }
 
@@ -291,4 +294,10 @@ impl<'s> Answers<'s> {
             self.out.extend_from_slice(&self.scratch);
         }
     }
+}
+
+/// The caller that has this key, if it may ask from there and now.
+fn let_in<'b>(book: &'b Book, key: &[u8], peer: Peer) -> Option<&'b Caller> {
+    let caller = book.by_key(key)?;
+    (caller.may_come_from(peer) && caller.has_room()).then_some(caller)
 }

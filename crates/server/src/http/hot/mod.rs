@@ -1,12 +1,14 @@
 //! The hot path: plain reads, one or a batch, answered straight from the shelf with one read and one write each.
 //!
 //! Owns: a connection until its first request that is not exactly of the hot form; then hyper has it, with the bytes read.
+//! Plain TCP starts in the `pool`; TLS, unix sockets and what leaves the pool are served here.
 //! Must not know: any rule of its own. What is not at hand is answered by the very functions behind the routes.
 
 mod answer;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod oracle;
 pub mod parse;
+pub(super) mod pool;
 mod quiet;
 
 use std::future::poll_fn;
@@ -46,6 +48,15 @@ pub(crate) struct Patience {
     pub(crate) write: Duration,
 }
 
+/// What has happened on a connection before.
+#[derive(Default)]
+pub(crate) struct Begun {
+    /// What was read and not answered.
+    pub(crate) read: Vec<u8>,
+    /// What was answered and not sent.
+    pub(crate) unsent: Vec<u8>,
+}
+
 /// How the hot path ends.
 pub(crate) enum Ended<S> {
     /// The connection is over.
@@ -62,6 +73,7 @@ pub(crate) enum Ended<S> {
 /// Answers plain reads on a connection until it ends or something else is asked.
 pub(crate) async fn serve<S>(
     io: S,
+    begun: Begun,
     services: Arc<Services>,
     peer: Peer,
     seed: u64,
@@ -71,13 +83,17 @@ pub(crate) async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut answers = Answers::new(&services, peer, seed);
+    let mut answers = Answers::new(&services, seed);
+    answers.out = begun.unsent;
+    let filled = begun.read.len();
     let mut wire = Wire {
         io,
-        buffer: vec![0; FIRST_BUFFER],
-        filled: 0,
+        peer,
+        buffer: begun.read,
+        filled,
         patience,
     };
+    wire.buffer.resize(filled.max(FIRST_BUFFER), 0);
     let mut quiet = Quiet {
         timer: pin!(sleep(patience.idle / 2)),
         stopped: pin!(stop.wait()),
@@ -166,9 +182,9 @@ where
     while at < wire.filled {
         match parse(&wire.buffer[at..wire.filled]) {
             Parsed::Hot(request) if answers.takes(&request) => {
-                if !answers.at_hand(&request) {
+                if !answers.at_hand(&request, wire.peer, answers.now()) {
                     write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
-                    answers.with_patience(&request).await;
+                    answers.with_patience(&request, wire.peer).await;
                 }
                 at += request.len;
             }
@@ -186,6 +202,7 @@ where
 /// A connection and what was read from it.
 struct Wire<S> {
     io: S,
+    peer: Peer,
     buffer: Vec<u8>,
     filled: usize,
     patience: Patience,

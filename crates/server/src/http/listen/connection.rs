@@ -15,7 +15,7 @@ use super::tls::TlsDoor;
 use super::{Limits, Site};
 use crate::http::front::ConnectionFront;
 use crate::http::hot::parse::LARGEST_HEAD;
-use crate::http::hot::{self, Ended, Patience};
+use crate::http::hot::{self, Begun, Ended, Patience};
 use crate::http::peer::Peer;
 use crate::http::request_id::RequestIds;
 use crate::http::stop::Stop;
@@ -34,10 +34,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn run(mut self, stream: Stream, tls: Option<Arc<TlsDoor>>) {
+    pub(super) async fn run(mut self, stream: Stream, begun: Begun, tls: Option<Arc<TlsDoor>>) {
         let stream = match (stream, tls) {
-            (Stream::Unix(stream), _) => return self.http1(stream).await,
-            (Stream::Tcp(stream), None) => return self.http1(stream).await,
+            (Stream::Unix(stream), _) => return self.http1(stream, begun).await,
+            (Stream::Tcp(stream), None) => return self.http1(stream, begun).await,
             (Stream::Tcp(stream), Some(tls)) => {
                 let (acceptor, season) = tls.now();
                 self.stop = season;
@@ -52,11 +52,11 @@ impl Connection {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.http2(stream).await;
         } else {
-            self.http1(stream).await;
+            self.http1(stream, begun).await;
         }
     }
 
-    async fn http1<S>(self, stream: S)
+    async fn http1<S>(self, stream: S, begun: Begun)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -68,7 +68,11 @@ impl Connection {
             head: self.limits.head,
             write: WRITE,
         };
-        match hot::serve(stream, services, self.peer, self.seed, patience, &self.stop).await {
+        match hot::serve(
+            stream, begun, services, self.peer, self.seed, patience, &self.stop,
+        )
+        .await
+        {
             Ended::Closed => {}
             Ended::HandOver { io, read } => self.by_hyper(io, read).await,
         }

@@ -11,16 +11,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::front::Front;
+use super::hot::Begun;
+use super::hot::pool::{Guest, Leaver, Pool};
+use super::peer::Peer;
 use super::routes;
 use super::services::Services;
 use super::stop::Stop;
 use crate::config::Server;
 use crate::keeper::Keeper;
 use connection::Connection;
+use socket::Stream;
 pub use socket::{ListenError, Socket};
 use tls::TlsDoor;
 
@@ -118,6 +125,18 @@ pub async fn serve(
     let limits = Arc::new(limits);
     let mut connections = JoinSet::new();
     let mut seed = first_seed();
+    let plain = matches!(socket, Socket::Tcp(_)) && tls.is_none();
+    let services = site.hot.as_ref().filter(|_| plain);
+    let readers = services.and_then(|services| {
+        let (leaving, leavers) = mpsc::unbounded_channel();
+        connections.spawn(see_to(
+            leavers,
+            site.clone(),
+            Arc::clone(&limits),
+            stop.clone(),
+        ));
+        readers(services, seed, limits.idle, leaving)
+    });
     loop {
         let accepted = tokio::select! {
             biased;
@@ -138,7 +157,11 @@ pub async fn serve(
             () = stop.wait() => break,
             permit = Arc::clone(&limits.connections).acquire_owned() => permit,
         };
+        let Ok(permit) = permit else { break };
         seed = seed.wrapping_add(1);
+        let Some((stream, permit)) = offer(readers.as_ref(), stream, peer, seed, permit) else {
+            continue;
+        };
         let connection = Connection {
             peer,
             seed,
@@ -148,16 +171,86 @@ pub async fn serve(
         };
         let tls = tls.clone();
         connections.spawn(async move {
-            connection.run(stream, tls).await;
+            connection.run(stream, Begun::default(), tls).await;
             drop(permit);
         });
     }
-    drop(socket);
+    drop((socket, readers));
     let finished = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.grace, finished).await.is_err() {
         tracing::warn!("some requests were cut off: they took longer than `server.shutdown_grace`");
     }
     connections.shutdown().await;
+}
+
+/// Starts the threads that answer plain reads: one for each of the runtime's own. Without them tokio does it alone.
+fn readers(
+    services: &Arc<Services>,
+    seed: u64,
+    idle: Duration,
+    leaving: UnboundedSender<Leaver>,
+) -> Option<Pool> {
+    let threads = Handle::current().metrics().num_workers();
+    Pool::start(threads, services, seed, idle, &leaving)
+        .inspect_err(|error| {
+            tracing::warn!(%error, "no threads for plain reads could be started: {error}; reads cost more without them");
+        })
+        .ok()
+}
+
+/// Offers a connection to the readers; gives back what they do not take.
+fn offer(
+    readers: Option<&Pool>,
+    stream: Stream,
+    peer: Peer,
+    seed: u64,
+    permit: OwnedSemaphorePermit,
+) -> Option<(Stream, OwnedSemaphorePermit)> {
+    let (readers, stream) = match (readers, stream) {
+        (Some(readers), Stream::Tcp(stream)) => (readers, stream),
+        (_, stream) => return Some((stream, permit)),
+    };
+    let stream = stream.into_std().ok()?;
+    let refused = readers.take(Guest {
+        stream,
+        peer,
+        seed,
+        permit,
+    });
+    let guest = refused.err()?;
+    let stream = TcpStream::from_std(guest.stream).ok()?;
+    Some((Stream::Tcp(stream), guest.permit))
+}
+
+/// Serves connections that need more than plain reads, until all are over and no more can come.
+async fn see_to(
+    mut leavers: UnboundedReceiver<Leaver>,
+    site: Site,
+    limits: Arc<Limits>,
+    stop: Stop,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (guest, begun) = tokio::select! {
+            Some(leaver) = leavers.recv() => leaver,
+            Some(_) = connections.join_next() => continue,
+            else => return,
+        };
+        let Ok(stream) = TcpStream::from_std(guest.stream) else {
+            continue;
+        };
+        let connection = Connection {
+            peer: guest.peer,
+            seed: guest.seed,
+            site: site.clone(),
+            limits: Arc::clone(&limits),
+            stop: stop.clone(),
+        };
+        connections.spawn(async move {
+            connection.run(Stream::Tcp(stream), begun, None).await;
+            drop(guest.permit);
+        });
+    }
 }
 
 /// A connection that broke before it was accepted is nobody's fault; anything else (too many open files, mostly) is

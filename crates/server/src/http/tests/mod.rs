@@ -5,5 +5,6 @@ mod compat;
 mod hostile;
 mod listen;
 mod native;
+mod pool;
 mod same_answers;
 mod tls;

@@ -1,0 +1,119 @@
+//! Threads that answer plain reads on plain TCP connections: epoll, one read and one write each, and nothing between.
+//!
+//! Owns: a connection while it only asks for what is at hand. Whatever needs more than that leaves with the bytes read and
+//! the bytes not yet sent; so nothing here ever waits, and an idle connection holds no buffer and no task.
+//! Must not know: accepting, hyper, any rule of its own.
+
+mod seats;
+mod turn;
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use mio::{Poll, Token, Waker};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Begun;
+use super::answer::Answers;
+use crate::http::peer::Peer;
+use crate::http::services::Services;
+use turn::Turns;
+
+/// Which event says that there are new connections, or that there will be none.
+const DOOR: Token = Token(usize::MAX);
+
+/// A connection and what it holds.
+pub(crate) struct Guest {
+    /// Non-blocking.
+    pub(crate) stream: TcpStream,
+    /// The other end.
+    pub(crate) peer: Peer,
+    /// Tells its request ids from those of other connections.
+    pub(crate) seed: u64,
+    /// Its place among all connections.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// A connection that needs more than a plain read, or time to take its answers, and what has happened on it.
+pub(crate) type Leaver = (Guest, Begun);
+
+/// The threads of one listener. They end when this is dropped, once what has arrived by then is answered, and with them
+/// their ends of the leavers' channel.
+pub(crate) struct Pool(Vec<Worker>);
+
+impl Pool {
+    /// Starts so many threads.
+    ///
+    /// # Errors
+    /// When the system has no more threads or files to give.
+    pub(crate) fn start(
+        threads: usize,
+        services: &Arc<Services>,
+        seed: u64,
+        idle: Duration,
+        leavers: &UnboundedSender<Leaver>,
+    ) -> io::Result<Self> {
+        let start = |seed| Worker::start(Arc::clone(services), seed, idle, leavers.clone());
+        let seeds = (0..threads as u64).map(|thread| seed.wrapping_add(thread));
+        seeds.map(start).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Takes a connection in; gives it back if its thread has failed.
+    pub(crate) fn take(&self, guest: Guest) -> Result<(), Guest> {
+        let turn = usize::try_from(guest.seed).unwrap_or_default() % self.0.len().max(1);
+        match self.0.get(turn) {
+            Some(worker) => worker.take(guest),
+            None => Err(guest),
+        }
+    }
+}
+
+struct Worker {
+    door: Option<Sender<Guest>>,
+    waker: Waker,
+}
+
+impl Worker {
+    fn start(
+        services: Arc<Services>,
+        seed: u64,
+        idle: Duration,
+        leavers: UnboundedSender<Leaver>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), DOOR)?;
+        let (door, arrivals): (_, Receiver<Guest>) = channel();
+        thread::Builder::new()
+            .name("reads".to_owned())
+            .spawn(move || {
+                let answers = Answers::new(&services, seed);
+                Turns::new(poll, arrivals, leavers, answers, idle).run();
+            })?;
+        Ok(Self {
+            door: Some(door),
+            waker,
+        })
+    }
+
+    fn take(&self, guest: Guest) -> Result<(), Guest> {
+        let Some(door) = &self.door else {
+            return Err(guest);
+        };
+        door.send(guest).map_err(|refused| refused.0)?;
+        // Without a wake it is found at the next one: the queue of a file that only counts cannot be full.
+        let _ = self.waker.wake();
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.door = None;
+        let _ = self.waker.wake();
+    }
+}

@@ -1,0 +1,88 @@
+//! The connections of one thread, each in a place that has a number.
+//!
+//! Must not know: what is asked on them.
+
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::Guest;
+use crate::http::peer::Peer;
+
+/// A connection in its place.
+pub(super) struct Seat {
+    pub(super) stream: TcpStream,
+    pub(super) peer: Peer,
+    /// When something was last read.
+    pub(super) heard: Instant,
+    seed: u64,
+    permit: OwnedSemaphorePermit,
+}
+
+impl From<Seat> for Guest {
+    fn from(seat: Seat) -> Self {
+        Self {
+            stream: seat.stream.into(),
+            peer: seat.peer,
+            seed: seat.seed,
+            permit: seat.permit,
+        }
+    }
+}
+
+/// All places, some of them free.
+#[derive(Default)]
+pub(super) struct Seats {
+    places: Vec<Option<Seat>>,
+    free: Vec<usize>,
+}
+
+impl Seats {
+    /// Who sits there, if anyone still does.
+    pub(super) fn get(&mut self, at: usize) -> Option<&mut Seat> {
+        self.places.get_mut(at).and_then(Option::as_mut)
+    }
+
+    /// Seats a connection where it can be `watched`; nowhere if that fails.
+    pub(super) fn seat<E>(
+        &mut self,
+        guest: Guest,
+        now: Instant,
+        watched: impl FnOnce(&mut TcpStream, usize) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut stream = TcpStream::from_std(guest.stream);
+        let at = self.free.last().copied().unwrap_or(self.places.len());
+        watched(&mut stream, at)?;
+        let seat = Some(Seat {
+            stream,
+            peer: guest.peer,
+            heard: now,
+            seed: guest.seed,
+            permit: guest.permit,
+        });
+        match self.free.pop() {
+            Some(at) => self.places[at] = seat,
+            None => self.places.push(seat),
+        }
+        Ok(())
+    }
+
+    /// Frees a place.
+    pub(super) fn stand_up(&mut self, at: usize) -> Option<Seat> {
+        let seat = self.places.get_mut(at).and_then(Option::take)?;
+        self.free.push(at);
+        Some(seat)
+    }
+
+    /// Ends every connection that has said nothing for so long; tells when the longest silent of the others was heard.
+    pub(super) fn end_silent(&mut self, now: Instant, idle: Duration) -> Option<Instant> {
+        for at in 0..self.places.len() {
+            if self.get(at).is_some_and(|seat| seat.heard + idle <= now) {
+                drop(self.stand_up(at));
+            }
+        }
+        self.places.iter().flatten().map(|seat| seat.heard).min()
+    }
+}
