@@ -48,8 +48,9 @@ impl FromStr for AppId {
         if text.is_empty() {
             return Err(InvalidAppId::Empty);
         }
-        if let Some(at) = text.chars().position(|c| !c.is_ascii_alphanumeric()) {
-            return Err(InvalidAppId::Character(at + 1));
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            let at = text.chars().position(|c| !c.is_ascii_alphanumeric());
+            return Err(InvalidAppId::Character(at.unwrap_or_default() + 1));
         }
         let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
         let mut bytes = [0; LONGEST];

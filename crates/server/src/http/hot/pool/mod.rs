@@ -75,7 +75,7 @@ impl Pool {
 
 struct Worker {
     door: Option<Sender<Guest>>,
-    waker: Waker,
+    waker: Arc<Waker>,
 }
 
 impl Worker {
@@ -86,13 +86,16 @@ impl Worker {
         leavers: UnboundedSender<Leaver>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), DOOR)?;
+        let waker = Arc::new(Waker::new(poll.registry(), DOOR)?);
+        // Kept to the thread's end: a waker that is gone takes with it a wake that has not been heard yet.
+        let kept = Arc::clone(&waker);
         let (door, arrivals): (_, Receiver<Guest>) = channel();
         thread::Builder::new()
             .name("reads".to_owned())
             .spawn(move || {
                 let answers = Answers::new(&services, seed);
                 Turns::new(poll, arrivals, leavers, answers, idle).run();
+                drop(kept);
             })?;
         Ok(Self {
             door: Some(door),

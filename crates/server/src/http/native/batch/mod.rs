@@ -1,5 +1,7 @@
 //! `POST /v1/read`: up to a thousand credentials in one trip, each with its own answer or problem.
 
+mod plain;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -108,28 +110,31 @@ pub(crate) fn at_hand(
     now: Now,
     out: &mut Vec<u8>,
 ) -> bool {
-    let Ok(batch) = understood(body) else {
-        return false;
-    };
-    let shelf = services.keeper.shelf();
     out.extend_from_slice(OPEN);
-    for (at, want) in batch.want.iter().enumerate() {
-        if at > 0 {
+    let start = out.len();
+    let give = |out: &mut Vec<u8>, app: &str, kind: &str| {
+        if out.len() > start {
             out.push(b',');
         }
-        let Ok(key) = door::may_read(caller, &want.appid, &want.kind) else {
+        let Ok(key) = door::may_read(caller, app, kind) else {
             return false;
         };
-        let found = shelf.with(&key, |value| {
+        let found = services.keeper.shelf().with(&key, |value| {
             let live = value.filter(|value| value.live_at(now));
             live.map(|value| render::credential(out, &key.app, value, now))
         });
-        if found.is_none() {
-            return false;
-        }
-    }
+        found.is_some()
+    };
+    let plain = plain::each(body, MOST, |app, kind| give(out, app, kind));
+    let complete = plain.unwrap_or_else(|| {
+        out.truncate(start);
+        understood(body).is_ok_and(|batch| {
+            let mut want = batch.want.iter();
+            want.all(|want| give(out, &want.appid, &want.kind))
+        })
+    });
     out.extend_from_slice(CLOSE);
-    true
+    complete
 }
 
 fn understood(body: &[u8]) -> Result<BatchRequest<'_>, ApiError> {
