@@ -138,6 +138,9 @@ fn epilogue(lang: Lang) -> &'static str {
   wxtoken check                         # 哪里不对、怎么改
   wxtoken explain 40164                 # 错误码是什么意思
 
+线上正在报 40001:先 `wxtoken status`(令牌是否有效、出了什么问题),再 `wxtoken check`(AppSecret、白名单、
+网络哪里不对),`wxtoken explain 40001` 说明它的三种含义。不要急着 --force:它会让所有人手里的令牌失效。
+
 密钥从不作为参数:放进环境变量、文件,或在终端输入。结果写到标准输出,其余写到标准错误;
 退出码 0 成功,1 失败,2 用法或配置有误。",
         "Examples:
@@ -145,6 +148,10 @@ fn epilogue(lang: Lang) -> &'static str {
   wxtoken init                          # write a configuration and keys; says what comes next
   wxtoken check                         # what is wrong, and how to put it right
   wxtoken explain 40164                 # what an error code means
+
+Getting 40001 right now? `wxtoken status` says whether a live token is there and what went wrong,
+`wxtoken check` whether AppSecret, whitelist and network are right, `wxtoken explain 40001` which of
+three things it means. Don't force: that ends the token everybody holds.
 
 Keys are never arguments: they come from the environment, a file or a prompt. Results go to
 standard output, all else to standard error; exit 0 done, 1 failed, 2 wrong use or configuration.",
