@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use wxtoken_core::app::AppId;
-use wxtoken_core::credential::Kind;
 
 use crate::client::{Door, Server, Trouble};
 use crate::failure::Failure;
 use crate::lang::Lang;
+use crate::which::Which;
 use crate::{runtime, term};
 
 /// What follows the options in `--help`.
@@ -37,12 +36,8 @@ again costs nothing.",
 /// The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The app's AppID
-    #[arg(value_name = "APPID")]
-    app: AppId,
-    /// access_token, jsapi_ticket or card_ticket
-    #[arg(value_name = "KIND", default_value = "access_token")]
-    kind: Kind,
+    #[command(flatten)]
+    which: Which,
     /// Print the server's whole answer, with expiry and generation
     #[arg(long)]
     json: bool,
@@ -57,7 +52,7 @@ struct Reply {
 /// Prints the token.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let server = Server::from_environment(Door::Api)?;
-    let path = format!("/v1/apps/{}/{}", arguments.app, arguments.kind);
+    let path = format!("/v1/apps/{}", arguments.which.path());
     // Longer than the server lets a reader wait for a first token.
     let body = runtime()?.block_on(server.get(&path, Duration::from_secs(30)))?;
     if arguments.json {

@@ -28,6 +28,7 @@ mod status;
 mod surroundings;
 mod term;
 mod when;
+mod which;
 
 use std::process::ExitCode;
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use wxtoken_core::app::AppId;
 use wxtoken_core::credential::Kind;
 
 use crate::client::{Door, Server, Trouble};
 use crate::failure::Failure;
 use crate::lang::Lang;
+use crate::which::Which;
 use crate::{runtime, status, term, when};
 
 /// What follows the options in `--help`.
@@ -37,12 +37,8 @@ that the leaked value dies at once.",
 /// The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The app's AppID
-    #[arg(value_name = "APPID")]
-    app: AppId,
-    /// access_token, jsapi_ticket or card_ticket
-    #[arg(value_name = "KIND", default_value = "access_token")]
-    kind: Kind,
+    #[command(flatten)]
+    which: Which,
     /// End the stable token now and mint another: 20 a day
     #[arg(long)]
     force: bool,
@@ -64,7 +60,7 @@ struct Reply {
 
 /// Refreshes.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.force && arguments.kind != Kind::AccessToken {
+    if arguments.force && arguments.which.kind != Kind::AccessToken {
         return Err(Failure::misuse(anyhow::anyhow!(
             "--force is for access tokens: a ticket cannot be forced, WeChat answers with the one it has"
         )));
@@ -83,7 +79,7 @@ async fn refresh(arguments: &Arguments, server: &Server) -> Result<(), Failure> 
         term::remark("nothing was changed");
         return Err(Failure::Said);
     }
-    let path = format!("/admin/apps/{}/{}/refresh", arguments.app, arguments.kind);
+    let path = format!("/admin/apps/{}/refresh", arguments.which.path());
     let wish = serde_json::json!({ "force": arguments.force });
     let body = server.post(&path, &wish, Duration::from_secs(45)).await?;
     let reply: Reply = server.read(&body)?;
@@ -103,14 +99,16 @@ async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failu
     let apps = status::apps_of(server).await?;
     let app = apps
         .iter()
-        .find(|app| app.appid == arguments.app.as_str())
-        .ok_or_else(|| Trouble::NotFound(format!("the server has no app {}", arguments.app)))?;
+        .find(|app| app.appid == arguments.which.app.as_str())
+        .ok_or_else(|| {
+            Trouble::NotFound(format!("the server has no app {}", arguments.which.app))
+        })?;
     let forced = app.budget("forced");
     let left = forced.limit.saturating_sub(forced.used);
     term::remark(format_args!(
         "WeChat allows {} forced refreshes a day for {}; {} are used, {left} are left. \
          A forced refresh ends the value that everybody holds now.",
-        forced.limit, arguments.app, forced.used
+        forced.limit, arguments.which.app, forced.used
     ));
     if left == 0 {
         return Err(anyhow::anyhow!(

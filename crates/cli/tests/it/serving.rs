@@ -102,6 +102,16 @@ impl World {
             .env("WXTOKEN_ADMIN_URL", &self.admin)
             .env("WXTOKEN_ADMIN_KEY", ADMIN_KEY)
     }
+
+    /// `get` prints what WeChat holds live.
+    #[track_caller]
+    fn gets_a_live_token(&self) {
+        let said = self.run(&["get", &appid(0)]).said();
+        said.shows(&[]);
+        let token = said.out.trim_end();
+        let wechat = self.upstream.world();
+        assert!(wechat.is_live(&appid(0), token), "{said:?}");
+    }
 }
 
 /// The URL in a line of the log.
@@ -117,15 +127,7 @@ fn appid(index: usize) -> String {
 #[test]
 fn get_prints_the_token_that_wechat_holds_live() {
     let world = World::new();
-    let said = world.run(&["get", &appid(0)]).said();
-    said.shows(&[]);
-    assert!(
-        world
-            .upstream
-            .world()
-            .is_live(&appid(0), said.out.trim_end()),
-        "{said:?}"
-    );
+    world.gets_a_live_token();
     world
         .run(&["get", &appid(0), "--json"])
         .said()
@@ -249,15 +251,7 @@ fn a_unix_socket_is_as_good_as_a_port() {
         )
     });
     assert!(world.api.starts_with("unix:/"), "{}", world.api);
-    let said = world.run(&["get", &appid(0)]).said();
-    said.shows(&[]);
-    assert!(
-        world
-            .upstream
-            .world()
-            .is_live(&appid(0), said.out.trim_end()),
-        "{said:?}"
-    );
+    world.gets_a_live_token();
 }
 
 #[test]
