@@ -95,9 +95,11 @@ pub enum Passing {
     Busy,
     /// errcode 45011: per-minute limit.
     TooFast,
+    /// The AppSecret shown was called wrong, and the app has another: the same question, asked again, shows that one.
+    OtherSecret,
 }
 
-/// Asks WeChat, once. Never caches and never retries: both belong to the rules.
+/// Asks WeChat, in one call. Never caches and never retries: both belong to the rules, which count every call.
 #[async_trait]
 pub trait CredentialSource: Send + Sync {
     /// Asks one question; resolves within `timeout`, whatever happens.

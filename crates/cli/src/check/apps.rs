@@ -82,7 +82,12 @@ fn upstream_of(app: &App) -> Result<AppUpstream, Ended> {
 }
 
 async fn ask(wechat: &WeChat, appid: AppId) -> Vec<AppState> {
-    let fetched = wechat.ask_in_detail(&appid, &Ask::Stable, WITHIN).await;
+    let mut fetched = wechat.ask_in_detail(&appid, &Ask::Stable, WITHIN).await;
+    let other_secret =
+        |failure: &Failure| failure.trouble == Trouble::Passing(Passing::OtherSecret);
+    if fetched.result.as_ref().is_err_and(other_secret) {
+        fetched = wechat.ask_in_detail(&appid, &Ask::Stable, WITHIN).await;
+    }
     let minted = match fetched.result {
         Ok(answer) => match answer.reply {
             Reply::Minted(minted) => minted,
@@ -154,6 +159,9 @@ fn passed(passing: Passing, notes: &Notes) -> AppState {
         Passing::Nonsense => "an answer that makes no sense".to_owned(),
         Passing::Busy => "system busy".to_owned(),
         Passing::TooFast => "too many calls in this minute".to_owned(),
+        Passing::OtherSecret => {
+            "the AppSecret is called wrong, and the other one was not tried".to_owned()
+        }
     };
     AppState::Passing {
         errcode: notes.errcode,

@@ -39,6 +39,8 @@ pub(super) struct Retry {
     pub(super) failures: u8,
     pub(super) not_before: Boot,
     pub(super) trouble: Option<(Trouble, Wall)>,
+    /// The last call was refused for its AppSecret only, and another is to be shown at once.
+    pub(super) other_secret: bool,
 }
 
 impl Retry {

@@ -44,6 +44,17 @@ impl Machine {
             self.tell_trouble(Kind::AccessToken, Some(lane), failure.trouble, effects);
             return;
         }
+        let again = failure.trouble == Trouble::Passing(Passing::OtherSecret);
+        let first = !std::mem::replace(&mut state.retry.other_secret, again);
+        if again && first {
+            // Nothing is the matter yet: the same question is asked once more, noted and counted as a call of its own.
+            state.retry.not_before = now.boot;
+            if job.task.mints() {
+                state.close_intent();
+                self.saving.dirty = true;
+            }
+            return;
+        }
         let (left, retry) = (state.left(now), &mut state.retry);
         retry.failures = retry.failures.saturating_add(1);
         let wait = retry::after(
@@ -109,7 +120,9 @@ impl Machine {
 /// WeChat's own refusals and "busy" say that nothing was minted; anything else leaves it open (rule 3).
 const fn may_have_minted(trouble: Trouble) -> bool {
     match trouble {
-        Trouble::Passing(Passing::Busy | Passing::TooFast | Passing::Unreachable)
+        Trouble::Passing(
+            Passing::Busy | Passing::TooFast | Passing::Unreachable | Passing::OtherSecret,
+        )
         | Trouble::Refused(_)
         | Trouble::QuotaUsedUp
         | Trouble::TokenBad(_) => false,

@@ -34,6 +34,40 @@ fn rule_9_a_call_of_which_no_byte_left_is_not_counted() {
 }
 
 #[test]
+fn rule_9_a_call_with_the_other_secret_is_noted_and_counted_as_a_call_of_its_own() {
+    for (rules, kind) in [
+        (classic(), BudgetKind::Classic),
+        (stable(), BudgetKind::Stable),
+    ] {
+        let mut bench = Bench::new(rules);
+        bench.fail(Trouble::Passing(Passing::OtherSecret));
+        assert_eq!(bench.asked.len(), 1, "the other secret is shown at once");
+        let noted = bench.stored.as_ref().unwrap().budgets;
+        assert_eq!(noted.counts, bench.machine.record(bench.now).budgets.counts);
+        assert_eq!(bench.machine.budget(kind, bench.now).0, 2);
+        bench.fail(Trouble::Refused(40125));
+        assert!(bench.is_raised(AlarmName::Refused));
+        bench.quiet(50 * SECOND);
+        assert_eq!(bench.machine.budget(kind, bench.now).0, 2);
+    }
+}
+
+#[test]
+fn rule_9_a_source_that_always_speaks_of_another_secret_makes_no_storm() {
+    let mut bench = Bench::new(stable());
+    for _ in 0..8 {
+        bench.next_ask(MINUTE);
+        bench.fail(Trouble::Passing(Passing::OtherSecret));
+    }
+    let before = bench.now.boot;
+    for _ in 0..20 {
+        bench.next_ask(MINUTE);
+        bench.fail(Trouble::Passing(Passing::OtherSecret));
+    }
+    assert!(bench.now.boot.since(before) > 20 * SECOND);
+}
+
+#[test]
 fn rule_9_half_is_kept_for_reported_deaths_and_for_apps_with_no_live_value() {
     let rules = limited(stable(), BudgetKind::Stable, 10);
     let mut bench = Bench::with_token(rules, "v0");

@@ -159,6 +159,9 @@ pub(super) fn describe_trouble(trouble: Trouble) -> String {
         Trouble::Passing(Passing::Nonsense) => "WeChat's answer could not be understood".to_owned(),
         Trouble::Passing(Passing::Busy) => "WeChat is busy (-1)".to_owned(),
         Trouble::Passing(Passing::TooFast) => "WeChat asks for a slower pace (45011)".to_owned(),
+        Trouble::Passing(Passing::OtherSecret) => {
+            "WeChat calls the AppSecret wrong; the other one is tried next".to_owned()
+        }
         Trouble::Refused(errcode) => format!("WeChat refuses with {errcode}"),
         Trouble::QuotaUsedUp => "the day's quota is used up (45009)".to_owned(),
         Trouble::TokenBad(errcode) => format!("WeChat calls the access token bad ({errcode})"),

@@ -102,6 +102,7 @@ const fn ended_badly(trouble: Trouble) -> &'static str {
         Trouble::Passing(Passing::Nonsense) => "nonsense",
         Trouble::Passing(Passing::Busy) => "busy",
         Trouble::Passing(Passing::TooFast) => "too_fast",
+        Trouble::Passing(Passing::OtherSecret) => "other_secret",
         Trouble::Refused(_) => "refused",
         Trouble::QuotaUsedUp => "quota_used_up",
         Trouble::TokenBad(_) => "token_bad",

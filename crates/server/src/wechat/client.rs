@@ -1,11 +1,9 @@
-//! The client: asks WeChat one question, over the hosts and with the secrets an app has.
+//! The client: asks WeChat one question in one call, over the hosts and with a secret an app has.
 //!
 //! Owns: the order of hosts and secrets, the time limit, what a failure is called.
 //! Must not know: when to ask, what is done with an answer, budgets.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +26,7 @@ use super::hosts::Hosts;
 use super::notes::{Notes, SecretUsed, Told};
 use super::options::{AppUpstream, Directory, Options};
 use super::request::call;
+use super::two_secrets::{Pair, TwoSecrets};
 use super::wire::{self, Hints, Said};
 
 /// WeChat, as a [`CredentialSource`].
@@ -36,8 +35,7 @@ pub struct WeChat {
     hosts: Hosts,
     directory: Box<dyn Directory>,
     hash: HashValue,
-    /// Apps whose previous AppSecret was the one accepted last: it is tried first.
-    on_previous: Mutex<HashSet<AppId>>,
+    secrets: TwoSecrets,
 }
 
 /// What one question gathers on its way.
@@ -74,12 +72,13 @@ impl WeChat {
             hosts: Hosts::new(options.base_url, options.fallback_urls),
             directory: Box::new(directory),
             hash,
-            on_previous: Mutex::default(),
+            secrets: TwoSecrets::default(),
         })
     }
 
     /// Asks one question and also tells what people may want to know of the answer. Resolves within `timeout`; if the
-    /// future is dropped, its connection is closed.
+    /// future is dropped, its connection is closed. One request leaves at most: if its AppSecret was called wrong and the
+    /// app has another, [`Passing::OtherSecret`] says so, and the same question asked again shows that one.
     pub async fn ask_in_detail(&self, app: &AppId, ask: &Ask, timeout: Duration) -> Told {
         let mut progress = Progress::default();
         let asked = tokio::time::timeout(timeout, self.converse(app, ask, &mut progress)).await;
@@ -103,7 +102,7 @@ impl WeChat {
     /// Whether WeChat accepted this app's `previous_secret` last.
     #[must_use]
     pub fn runs_on_previous_secret(&self, app: &AppId) -> bool {
-        self.previous_first().contains(app)
+        self.secrets.runs_on_previous(app)
     }
 
     async fn converse(
@@ -121,36 +120,30 @@ impl WeChat {
             secret,
             previous_secret,
         } = upstream;
+        let (base, endpoint) = (base_url.as_ref(), Endpoint::of(ask));
         let takes_secret = matches!(ask, Ask::Classic | Ask::Stable | Ask::Forced);
         let Some(previous) = previous_secret.filter(|_| takes_secret) else {
-            return self
-                .once(app, ask, base_url.as_ref(), &secret, progress)
-                .await;
+            return self.once(app, ask, base, &secret, progress).await;
         };
-        let mut tries = [
-            (SecretUsed::Current, secret),
-            (SecretUsed::Previous, previous),
-        ];
-        if self.runs_on_previous_secret(app) {
-            tries.reverse();
-        }
-        let [first, second] = tries;
-        let answer = self
-            .once(app, ask, base_url.as_ref(), &first.1, progress)
-            .await;
-        let (used, answer) = match answer {
-            Err(Trouble::Refused(code)) if is_wrong_secret(code) => {
-                progress.notes = Notes::default();
-                let again = self.once(app, ask, base_url.as_ref(), &second.1, progress);
-                (second.0, again.await)
+        let pair = Pair {
+            current: &secret,
+            previous: &previous,
+        };
+        let used = self.secrets.choose(app, endpoint, &pair);
+        let answer = self.once(app, ask, base, pair.get(used), progress).await;
+        match answer {
+            Ok(_) => {
+                self.secrets.accepted(app, endpoint, used);
+                progress.notes.secret = Some(used);
+                answer
             }
-            other => (first.0, other),
-        };
-        if answer.is_ok() {
-            self.remember(app, used);
-            progress.notes.secret = Some(used);
+            Err(Trouble::Refused(code))
+                if is_wrong_secret(code) && self.secrets.refused(app, endpoint, used, &pair) =>
+            {
+                Err(Trouble::Passing(Passing::OtherSecret))
+            }
+            Err(_) => answer,
         }
-        answer
     }
 
     /// One call with one secret, to the first host that can be connected to.
@@ -219,20 +212,6 @@ impl WeChat {
             }
             Err(wire::Nonsense) => Err(Trouble::Passing(Passing::Nonsense)),
         }
-    }
-
-    fn remember(&self, app: &AppId, used: SecretUsed) {
-        let mut previous_first = self.previous_first();
-        match used {
-            SecretUsed::Current => previous_first.remove(app),
-            SecretUsed::Previous => previous_first.insert(*app),
-        };
-    }
-
-    fn previous_first(&self) -> std::sync::MutexGuard<'_, HashSet<AppId>> {
-        self.on_previous
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,6 +14,7 @@ mod options;
 mod pool;
 mod request;
 mod resolve;
+mod two_secrets;
 mod wire;
 
 pub use base::{Base, NoBase};

@@ -28,8 +28,12 @@ fn shown(peer: &Peer) -> Vec<&'static str> {
     peer.seen(|seen| seen.requests.iter().map(which).collect())
 }
 
+fn other_secret(told: &Told) -> bool {
+    passing(told) == (Passing::OtherSecret, true)
+}
+
 #[tokio::test]
-async fn the_previous_secret_is_tried_once_when_the_current_one_is_called_wrong() {
+async fn the_previous_secret_is_shown_by_the_next_call_when_the_current_one_is_called_wrong() {
     let old_wording = r#"{"errcode":40001,"errmsg":"invalid credential"}"#;
     for (question, wrong) in [
         (Ask::Classic, WRONG),
@@ -38,6 +42,8 @@ async fn the_previous_secret_is_tried_once_when_the_current_one_is_called_wrong(
     ] {
         let peer = Peer::start([ok(wrong), ok(GOOD)]).await;
         let client = client(options(peer.base()), changing());
+        assert!(other_secret(&ask(&client, question.clone()).await));
+        assert_eq!(shown(&peer), ["current"]);
         let told = ask(&client, question).await;
         assert_eq!(value(&told).0, "68_new");
         assert_eq!(told.notes.secret, Some(SecretUsed::Previous));
@@ -48,11 +54,11 @@ async fn the_previous_secret_is_tried_once_when_the_current_one_is_called_wrong(
 }
 
 #[tokio::test]
-async fn the_secret_that_worked_last_is_tried_first_until_wechat_calls_it_wrong() {
+async fn the_secret_that_worked_last_is_shown_first_until_wechat_calls_it_wrong() {
     let peer = Peer::start([ok(WRONG), ok(GOOD), ok(GOOD), ok(WRONG), ok(GOOD), ok(GOOD)]).await;
     let client = client(options(peer.base()), changing());
-    for _ in 0..4 {
-        value(&ask(&client, Ask::Stable).await);
+    for _ in 0..6 {
+        ask(&client, Ask::Stable).await;
     }
     assert_eq!(
         shown(&peer),
@@ -64,16 +70,42 @@ async fn the_secret_that_worked_last_is_tried_first_until_wechat_calls_it_wrong(
 }
 
 #[tokio::test]
-async fn two_wrong_secrets_are_a_refusal() {
-    let peer = Peer::start([ok(WRONG), ok(WRONG)]).await;
-    let told = ask(&client(options(peer.base()), changing()), Ask::Classic).await;
-    assert_eq!(failure(&told).trouble, Trouble::Refused(40125));
-    assert_eq!(told.notes.secret, None);
-    assert_eq!(peer.seen(|seen| seen.requests.len()), 2);
+async fn two_wrong_secrets_are_two_calls_and_then_a_refusal_each_time() {
+    let peer = Peer::start([ok(WRONG), ok(WRONG), ok(WRONG), ok(WRONG)]).await;
+    let client = client(options(peer.base()), changing());
+    for calls in [1, 3] {
+        assert!(other_secret(&ask(&client, Ask::Classic).await));
+        assert_eq!(peer.seen(|seen| seen.requests.len()), calls);
+        let told = ask(&client, Ask::Classic).await;
+        assert_eq!(failure(&told).trouble, Trouble::Refused(40125));
+        assert_eq!(told.notes.secret, None);
+        assert_eq!(peer.seen(|seen| seen.requests.len()), calls + 1);
+    }
+    assert_eq!(shown(&peer), ["current", "previous", "current", "previous"]);
 }
 
 #[tokio::test]
-async fn no_other_trouble_makes_the_previous_secret_be_tried() {
+async fn what_was_said_of_one_secret_is_not_held_against_its_successor() {
+    let peer = Peer::start([ok(WRONG), ok(GOOD)]).await;
+    let configured = Arc::new(std::sync::Mutex::new(AppUpstream {
+        secret: Secret::new("a secret mistyped"),
+        ..changing()
+    }));
+    let directory = Arc::clone(&configured);
+    let client = WeChat::new(
+        options(peer.base()),
+        move |_: &AppId| Some(directory.lock().unwrap().clone()),
+        Arc::new(|_: &str| ValueId(1)),
+    )
+    .unwrap();
+    assert!(other_secret(&ask(&client, Ask::Stable).await));
+    *configured.lock().unwrap() = changing();
+    let told = ask(&client, Ask::Stable).await;
+    assert_eq!(told.notes.secret, Some(SecretUsed::Current));
+}
+
+#[tokio::test]
+async fn no_other_trouble_makes_the_previous_secret_be_shown() {
     for trouble in [
         ok(r#"{"errcode":40164}"#),
         ok(r#"{"errcode":40013}"#),
@@ -87,7 +119,7 @@ async fn no_other_trouble_makes_the_previous_secret_be_tried() {
 }
 
 #[tokio::test]
-async fn a_second_try_that_breaks_still_counts_as_sent() {
+async fn a_call_with_the_other_secret_that_breaks_counts_as_sent() {
     let peer = Peer::start([
         Act::Answer(
             format!(
@@ -99,8 +131,12 @@ async fn a_second_try_that_breaks_still_counts_as_sent() {
         Act::Reset,
     ])
     .await;
-    let told = ask(&client(options(peer.base()), changing()), Ask::Classic).await;
-    assert_eq!(passing(&told), (Passing::Cut, true));
+    let client = client(options(peer.base()), changing());
+    assert!(other_secret(&ask(&client, Ask::Classic).await));
+    assert_eq!(
+        passing(&ask(&client, Ask::Classic).await),
+        (Passing::Cut, true)
+    );
 }
 
 #[tokio::test]

@@ -143,9 +143,12 @@ async fn a_change_of_the_secret_at_wechat_is_lived_through_with_both_configured(
             ..just_secret()
         };
         let client = client(options(base(&upstream.base_url())), both);
+        let wrong = (Passing::OtherSecret, true);
+        assert_eq!(passing(&ask(&client, Ask::Classic).await), wrong);
         let told = ask(&client, Ask::Classic).await;
         assert_eq!(told.notes.secret, Some(SecretUsed::Previous));
         world.set_secret(APP, SECRET).unwrap();
+        assert_eq!(passing(&ask(&client, Ask::Classic).await), wrong);
         let told = ask(&client, Ask::Classic).await;
         assert_eq!(told.notes.secret, Some(SecretUsed::Current));
         assert_eq!(world.minted(APP, SimLane::Classic), 2);
