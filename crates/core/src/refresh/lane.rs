@@ -74,6 +74,8 @@ pub(super) struct Health {
     pub(super) second_look: bool,
     /// Hearsay counts again from then.
     pub(super) hearsay_after: Boot,
+    /// Looked at regularly until then: whoever spoke the hearsay may not be heard again for as long.
+    pub(super) watched_until: Boot,
 }
 
 /// An operator's wish.

@@ -102,6 +102,7 @@ impl Machine {
         for state in self.lanes.iter_mut().flatten() {
             passed(&mut state.health.not_before);
             passed(&mut state.health.hearsay_after);
+            passed(&mut state.health.watched_until);
             passed(&mut state.wait_until);
             passed(&mut state.force_gap_ends);
             if !state.held_is_doubted() {

@@ -5,7 +5,7 @@ use super::event::Effect;
 use super::lane::Held;
 use super::machine::{Machine, Task};
 use super::mutant::planted;
-use super::rules::{HEARSAY_GAP, YOUNG};
+use super::rules::{HEARSAY_GAP, UNHEARD, YOUNG};
 use super::verdict::Evidence;
 use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now, Wall};
@@ -46,6 +46,7 @@ impl Machine {
                 return;
             }
             health.hearsay_after = now.boot.plus(HEARSAY_GAP);
+            health.watched_until = now.boot.plus(UNHEARD);
         }
         health.put_back |= evidence == Evidence::Sink;
         if probing {
@@ -56,9 +57,13 @@ impl Machine {
         }
     }
 
-    /// Values whose holders report nothing are probed regularly: classic ones, and those with sinks.
-    pub(super) fn probed_regularly(&self, lane: Lane) -> bool {
-        lane == Lane::Classic || (self.rules.watched && lane == self.primary())
+    /// Values whose holders report nothing are probed regularly: classic ones, those with sinks, and those whose readers
+    /// are not heard, as what they said last was wrong.
+    pub(super) fn probed_regularly(&self, lane: Lane, now: Now) -> bool {
+        let unheard = |state: &super::lane::LaneState| now.boot < state.health.watched_until;
+        lane == Lane::Classic
+            || (self.rules.watched && lane == self.primary())
+            || self.lane(lane).is_some_and(unheard)
     }
 
     /// How far apart a lane's regular probes are. The lane that is handed out comes first; a standby's copies nobody holds,
@@ -71,8 +76,8 @@ impl Machine {
         let least = 30 * 3_600_000 / half.max(1);
         let primary = self.primary();
         let both = self.in_use(primary.other())
-            && self.probed_regularly(primary.other())
-            && self.probed_regularly(primary);
+            && self.probed_regularly(primary.other(), now)
+            && self.probed_regularly(primary, now);
         let every = self.rules.timing.probe_every.max(least);
         let every = match (both, lane == primary) {
             (false, _) => every,
@@ -118,6 +123,7 @@ impl Machine {
             put_back: state.health.put_back && suspected.is_some(),
             not_before: now.boot.plus(gap),
             hearsay_after: state.health.hearsay_after,
+            watched_until: state.health.watched_until,
             ..Default::default()
         };
         self.saving.dirty |= rose;

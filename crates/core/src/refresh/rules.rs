@@ -113,6 +113,8 @@ pub(super) const FORCED_BY_MACHINE: u32 = 6;
 pub(super) const YOUNG: u64 = 10_000;
 /// Hearsay is probed at most this often.
 pub(super) const HEARSAY_GAP: u64 = 10_000;
+/// For so long a path whose evidence was wrong gives none (rule 8).
+pub(super) const UNHEARD: u64 = 600_000;
 /// A ticket reported dead is asked for at most this often.
 pub(super) const TICKET_REPORT_GAP: u64 = 60_000;
 /// A contested classic lane that is not handed out is left alone this long.

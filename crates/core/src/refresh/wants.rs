@@ -141,7 +141,7 @@ impl Machine {
                 urgent: true,
             });
         }
-        if !self.in_use(lane) || !self.probed_regularly(lane) {
+        if !self.in_use(lane) || !self.probed_regularly(lane, now) {
             return None;
         }
         Some(Want {

@@ -88,6 +88,38 @@ fn rule_8_an_inconclusive_probe_keeps_serving_and_is_repeated_with_back_off() {
 }
 
 #[test]
+fn rule_8_a_value_whose_readers_are_not_heard_for_ten_minutes_is_looked_at_regularly_meanwhile() {
+    let mut bench = Bench::with_token(stable(), "a");
+    bench.pass(MINUTE);
+    bench.quiet(MINUTE);
+    bench.report(Kind::AccessToken, "a", Evidence::Hearsay);
+    bench.alive();
+    for _ in 0..8 {
+        assert_eq!(bench.next_ask(MINUTE + SECOND), "probe a");
+        bench.alive();
+    }
+    assert_eq!(bench.next_ask(MINUTE + SECOND), "probe a");
+    bench.dead();
+    assert_eq!(bench.words(), ["stable"], "it dies though nobody says so");
+    bench.answer("b", FULL);
+    bench.quiet(HOUR);
+}
+
+#[test]
+fn rule_8_after_ten_minutes_without_hearsay_nobody_looks_any_more() {
+    let mut bench = Bench::with_token(stable(), "a");
+    bench.pass(MINUTE);
+    bench.report(Kind::AccessToken, "a", Evidence::Hearsay);
+    bench.alive();
+    let end = bench.now.boot.plus(10 * MINUTE + SECOND);
+    while bench.now.boot < end {
+        bench.pass(SECOND);
+        bench.all_well();
+    }
+    bench.quiet(HOUR);
+}
+
+#[test]
 fn rule_8_hearsay_is_probed_at_most_once_in_ten_seconds() {
     let mut bench = grown(stable());
     bench.report(Kind::AccessToken, "a", Evidence::Hearsay);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wxtoken_core::credential::{Credential, CredentialKey};
-use wxtoken_core::refresh::verdict::Evidence;
+use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 
 use super::super::callers::Caller;
 use super::super::error::ApiError;
@@ -43,7 +43,8 @@ pub(super) async fn current(
             report = report => report,
             () = services.stop.wait() => return Ok(value),
         };
-        services.memory.answered(given, keeper.now());
+        let alive = matches!(&report, Ok(Ok(report)) if report.verdict == Verdict::Alive);
+        services.memory.answered(given, alive, keeper.now());
         value = match report {
             Ok(Ok(report)) => report
                 .current
