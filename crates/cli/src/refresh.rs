@@ -133,7 +133,8 @@ fn in_words(reply: &Reply) -> String {
             format!("unchanged, WeChat answers with the value we have:{generation}{until}")
         }
         other => format!(
-            "{other}: {}",
+            "{}: {}",
+            other.replace('_', " "),
             reply
                 .detail
                 .as_deref()

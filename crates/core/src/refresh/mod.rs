@@ -13,6 +13,7 @@ mod due;
 mod durable;
 pub mod event;
 mod hear;
+mod held_back;
 mod lane;
 mod learn;
 mod lease;
@@ -31,6 +32,7 @@ pub mod verdict;
 mod view;
 mod wants;
 
+pub use held_back::HeldBack;
 pub use lane::Outcome;
 pub use machine::Machine;
 pub use parked::Parked;

@@ -151,15 +151,7 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let fits = |kind: BudgetKind| {
-            let spent = self.spent(kind, now);
-            spent.used < if urgent { spent.limit } else { spent.limit / 2 }
-        };
-        let within = match task {
-            Task::Forced => fits(BudgetKind::Forced) && fits(BudgetKind::Stable),
-            Task::Classic | Task::Stable | Task::Ticket(_) | Task::Probe(_) => fits(task.budget()),
-        };
-        if within {
+        if self.short_of(task, urgent, now).is_none() {
             return true;
         }
         self.postpone(task, urgent, now);

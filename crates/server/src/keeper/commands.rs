@@ -11,7 +11,7 @@ use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{CredentialKey, Kind, Lane, Ticket, ValueId};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
-use wxtoken_core::refresh::{Machine, Standing};
+use wxtoken_core::refresh::{HeldBack, Machine, Standing, step};
 use wxtoken_core::store::Fence;
 
 use super::driver::Driver;
@@ -118,19 +118,8 @@ impl Driver {
             Ok(found) => found,
             Err(absent) => return drop(answer.send(Err(absent))),
         };
-        if force
-            && (key.kind != Kind::AccessToken || machine.lane_view(Lane::Stable, now).is_none())
-        {
-            let text = "only the access token of the stable lane can be forced".to_owned();
-            return drop(answer.send(Ok(RefreshOutcome::Failed(text))));
-        }
-        let next_force = machine.next_force(now).since(now.boot);
-        if force && next_force > 0 {
-            let text = format!(
-                "WeChat takes forced refreshes 30 s apart: the next one in {} s",
-                next_force.div_ceil(1000)
-            );
-            return drop(answer.send(Ok(RefreshOutcome::Failed(text))));
+        if let Some(outcome) = not_begun(&machine, &key, force, now) {
+            return drop(answer.send(Ok(outcome)));
         }
         let before = machine.current(key.kind, now).map(|value| value.generation);
         self.waiting
@@ -197,6 +186,21 @@ impl Driver {
         states.sort_by_key(|state| state.app);
         states
     }
+}
+
+/// What stands in the way of an operator's fetch: tried on a copy, so that nothing is left to be done later.
+fn not_begun(
+    machine: &Machine,
+    key: &CredentialKey,
+    force: bool,
+    now: Now,
+) -> Option<RefreshOutcome> {
+    let kind = key.kind;
+    let (tried, _) = step(machine.clone(), Event::Nudged { kind, force }, now);
+    tried.held_back(kind, force, now).map(|why| match why {
+        HeldBack::OverBudget(kind) => RefreshOutcome::OverBudget(kind),
+        why => RefreshOutcome::HeldBack(why),
+    })
 }
 
 fn state_of(kept: &Kept, own: Option<Fence>, now: Now) -> Option<AppStatus> {

@@ -10,6 +10,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{CredentialKey, Kind, Lane, Token, ValueId};
+use wxtoken_core::refresh::HeldBack;
 use wxtoken_core::refresh::rules::{Lanes, Rules};
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 use wxtoken_core::source::{
@@ -312,6 +313,91 @@ async fn a_refresh_that_no_budget_allows_names_the_budget_of_its_lane() {
     assert!(
         matches!(outcome, RefreshOutcome::OverBudget(BudgetKind::Classic)),
         "{outcome:?}"
+    );
+}
+
+/// What an operator hears at once of a refresh of the second app.
+async fn hears_at_once(world: &World, kind: Kind, force: bool) -> RefreshOutcome {
+    let key = CredentialKey {
+        app: "wx02".parse().unwrap(),
+        kind,
+    };
+    // The clock stands still: an answer that waits for the end of its wait never comes.
+    let asked = world.keeper.refresh(key, force, WAIT);
+    let answer = tokio::time::timeout(WAIT, asked).await;
+    answer.expect("an answer at once").unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_refresh_that_cannot_begin_says_why_at_once_and_leaves_nothing_for_later() {
+    let (world, _) = World::started().await;
+    let mut rules = Rules::new(Lanes::Only(Lane::Classic));
+    rules.kinds = [true, true, false];
+    let held_back = Spec {
+        app: "wx02".parse().unwrap(),
+        rules: Arc::new(rules.clone()),
+        kinds: Box::new([Kind::AccessToken, Kind::JsapiTicket]),
+        ..spec()
+    };
+    world.control.apps(vec![spec(), held_back.clone()]).await;
+    let before = world.calls();
+    for (kind, force, wanted) in [
+        (Kind::AccessToken, false, HeldBack::NeedsTakeOver),
+        (Kind::AccessToken, true, HeldBack::NotForceable),
+        (Kind::JsapiTicket, false, HeldBack::NoToken),
+        (Kind::JsapiTicket, true, HeldBack::NotForceable),
+    ] {
+        let outcome = hears_at_once(&world, kind, force).await;
+        let RefreshOutcome::HeldBack(why) = outcome else {
+            panic!("{kind}: {outcome:?}");
+        };
+        assert_eq!(why, wanted);
+        assert!(!why.to_string().is_empty());
+    }
+    world.clock.advance(Duration::from_secs(600));
+    hears_at_once(&world, Kind::AccessToken, false).await;
+    assert_eq!(world.calls(), before);
+}
+
+#[tokio::test]
+async fn a_refresh_of_a_ticket_that_no_budget_allows_says_so_at_once() {
+    let (world, _) = World::started().await;
+    let mut rules = Rules::new(Lanes::Only(Lane::Stable));
+    rules.kinds = [true, true, false];
+    rules.limits.per_day[BudgetKind::Ticket as usize] = 2;
+    let app = "wx02".parse().unwrap();
+    let with_ticket = Spec {
+        app,
+        rules: Arc::new(rules),
+        kinds: Box::new([Kind::AccessToken, Kind::JsapiTicket]),
+        ..spec()
+    };
+    world.control.apps(vec![spec(), with_ticket]).await;
+    let ticket = CredentialKey {
+        app,
+        kind: Kind::JsapiTicket,
+    };
+    world.keeper.get(&ticket, WAIT).await.unwrap();
+    let outcome = hears_at_once(&world, Kind::JsapiTicket, false).await;
+    assert!(
+        matches!(outcome, RefreshOutcome::OverBudget(BudgetKind::Ticket)),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_forced_refresh_within_thirty_seconds_of_the_last_says_so_at_once() {
+    let (world, _) = World::started().await;
+    let force = || world.keeper.refresh(key(), true, WAIT);
+    let first = force().await.unwrap().unwrap();
+    assert!(matches!(first, RefreshOutcome::Refreshed(_)), "{first:?}");
+    let second = force().await.unwrap().unwrap();
+    assert!(
+        matches!(
+            second,
+            RefreshOutcome::HeldBack(HeldBack::ForceGap { in_ms: 1..=30_000 })
+        ),
+        "{second:?}"
     );
 }
 

@@ -6,6 +6,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane};
+use wxtoken_core::refresh::HeldBack;
 use wxtoken_core::refresh::verdict::Verdict;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub enum RefreshOutcome {
     Failed(String),
     /// The quota kept for this does not allow it.
     OverBudget(BudgetKind),
+    /// It would not begin now, and was not noted for later; the reason tells the cure.
+    HeldBack(HeldBack),
 }
 
 /// A change that others may want to hear of.

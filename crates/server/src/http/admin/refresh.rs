@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
+use wxtoken_core::refresh::HeldBack;
 
 use super::super::error::{ApiError, Problem};
 use super::super::native::fresh_json;
@@ -36,7 +37,8 @@ pub(crate) struct RefreshReply {
     /// WeChat's forced quota as it was before this call: used and allowed today.
     #[serde(skip_serializing_if = "Option::is_none")]
     forced_before: Option<BudgetReport>,
-    /// `refreshed`; `unchanged`: WeChat answers with the value we have; `failed`; `over_budget`.
+    /// `refreshed`; `unchanged`: WeChat answers with the value we have; `failed`; `over_budget` or `held_back`: nothing
+    /// was asked, and nothing is left to be asked later.
     #[schema(example = "refreshed")]
     outcome: &'static str,
     /// What went wrong, and the cure.
@@ -102,7 +104,11 @@ async fn outcome(
         RefreshOutcome::Refreshed(value) => ("refreshed", None, Some(value)),
         RefreshOutcome::Unchanged(value) => ("unchanged", None, Some(value)),
         RefreshOutcome::Failed(detail) => ("failed", Some(detail), None),
-        RefreshOutcome::OverBudget(kind) => ("over_budget", Some(spent(kind)), None),
+        RefreshOutcome::OverBudget(kind) => {
+            let why = HeldBack::OverBudget(kind);
+            ("over_budget", Some(why.to_string()), None)
+        }
+        RefreshOutcome::HeldBack(why) => ("held_back", Some(why.to_string()), None),
     };
     let value = value.as_deref();
     Ok(RefreshReply {
@@ -123,11 +129,4 @@ async fn forced(
     Ok(budgets
         .into_iter()
         .find(|budget| budget.is_of(BudgetKind::Forced)))
-}
-
-fn spent(kind: BudgetKind) -> String {
-    format!(
-        "today's budget of {} calls for this app is used up, or kept for tokens that die; it grows back within a day",
-        kind.name()
-    )
 }

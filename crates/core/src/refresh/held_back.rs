@@ -1,0 +1,124 @@
+//! Why an operator's fetch would not begin now, in words with the cure.
+
+use super::machine::{LeaseState, Machine, Task};
+use super::wants::Want;
+use crate::budget::BudgetKind;
+use crate::clock::{Boot, Now};
+use crate::credential::{Kind, Lane, Ticket};
+
+/// What stands in the way of an operator's fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeldBack {
+    /// Only the access token of the stable lane can be forced.
+    #[error(
+        "only the access token of the stable lane can be forced: WeChat has no such call for anything else"
+    )]
+    NotForceable,
+    /// An app's first classic fetch kills what others may hold.
+    #[error(
+        "the app's first classic fetch may end a token that other programs hold: set take_over = true, or give that token as initial_token"
+    )]
+    NeedsTakeOver,
+    /// A ticket is fetched with an access token.
+    #[error(
+        "a ticket is fetched with the app's access token, and none lives now: refresh access_token first"
+    )]
+    NoToken,
+    /// The day's budget of such calls is used up, or what is left of it is kept for tokens that die.
+    #[error("today's budget of {} calls for this app is used up, or kept for tokens that die; it grows back within a day", .0.name())]
+    OverBudget(BudgetKind),
+    /// What is handed out is not durable yet, and the fetch would end it.
+    #[error(
+        "the token handed out could not be saved yet, and this fetch would end it: see that the store takes writes (disk full, read-only?)"
+    )]
+    Unsaved,
+    /// Nobody may fetch without a lease, and the store that gives it is away.
+    #[error("the store cannot be reached, and nothing that ends a token is fetched without it")]
+    StoreAway,
+    /// WeChat takes forced refreshes 30 s apart.
+    #[error("WeChat takes forced refreshes 30 s apart: the next one in {} s", .in_ms.div_ceil(1000))]
+    ForceGap {
+        /// Until then, in milliseconds.
+        in_ms: u64,
+    },
+    /// Another fetch of the same token may still be under way.
+    #[error("another fetch of this token may still be under way: the next one in {} s", .in_ms.div_ceil(1000))]
+    Elsewhere {
+        /// Until that has surely ended, in milliseconds.
+        in_ms: u64,
+    },
+}
+
+impl Machine {
+    /// Why an operator's fetch, wished for by an event just before, is not under way and will not be at once.
+    #[must_use]
+    pub fn held_back(&self, kind: Kind, force: bool, now: Now) -> Option<HeldBack> {
+        let task = match (Ticket::of(kind), self.primary()) {
+            (Some(_), _) if force => return Some(HeldBack::NotForceable),
+            (Some(ticket), _) => Task::Ticket(ticket),
+            (None, _) if force => Task::Forced,
+            (None, Lane::Classic) => Task::Classic,
+            (None, Lane::Stable) => Task::Stable,
+        };
+        if task == Task::Forced && !self.in_use(Lane::Stable) {
+            return Some(HeldBack::NotForceable);
+        }
+        if self.busy(task) {
+            return None;
+        }
+        let want = self.wants(now).into_iter().flatten();
+        let want = want.into_iter().find(|want| want.task == task);
+        // Forced ones are always for a reason; of the others, those for which nothing lives.
+        let urgent = want.map_or(task == Task::Forced, |want| want.urgent);
+        if let Some(over) = self.short_of(task, urgent, now) {
+            return Some(HeldBack::OverBudget(over));
+        }
+        match want {
+            Some(want) => self.want_held_back(want, now),
+            None => self.unwanted(task, now),
+        }
+    }
+
+    fn want_held_back(&self, want: Want, now: Now) -> Option<HeldBack> {
+        if want.when > now.boot {
+            let in_ms = want.when.since(now.boot);
+            return Some(match want.task {
+                Task::Forced => HeldBack::ForceGap { in_ms },
+                Task::Classic | Task::Stable | Task::Ticket(_) | Task::Probe(_) => {
+                    HeldBack::Elsewhere { in_ms }
+                }
+            });
+        }
+        let away = matches!(self.lease, LeaseState::Away { .. });
+        (away && want.task.mints()).then_some(HeldBack::StoreAway)
+    }
+
+    /// Why there is no such want at all.
+    fn unwanted(&self, task: Task, now: Now) -> Option<HeldBack> {
+        match task {
+            Task::Classic if self.classic_held_back(now) == Some(Boot::NEVER) => {
+                Some(HeldBack::NeedsTakeOver)
+            }
+            Task::Classic | Task::Forced if self.unsaved() => Some(HeldBack::Unsaved),
+            Task::Ticket(_) => {
+                let comes = self.busy(Task::Classic) || self.busy(Task::Stable);
+                (!comes && self.best_token(now).is_none()).then_some(HeldBack::NoToken)
+            }
+            Task::Classic | Task::Stable | Task::Forced | Task::Probe(_) => None,
+        }
+    }
+
+    /// The budget that does not allow a call; half of each is kept for reported deaths and for credentials with no live
+    /// value (rule 9).
+    pub(super) fn short_of(&self, task: Task, urgent: bool, now: Now) -> Option<BudgetKind> {
+        let short = |kind: &BudgetKind| {
+            let spent = self.spent(*kind, now);
+            spent.used >= if urgent { spent.limit } else { spent.limit / 2 }
+        };
+        let also = (task == Task::Forced).then_some(BudgetKind::Stable);
+        [Some(task.budget()), also]
+            .into_iter()
+            .flatten()
+            .find(short)
+    }
+}
