@@ -78,9 +78,9 @@ pub enum Event {
         /// Its keyed hash.
         id: ValueId,
     },
-    /// The configuration changed: what was refused is tried at once.
+    /// The configuration changed, or the app is back in it: what was refused is tried at once.
     RulesChanged(Arc<Rules>),
-    /// The server stops: give the lease back.
+    /// The server stops, or the app is ours no more: what is under way ends, nothing else begins; the lease is given back.
     Stopping,
 }
 

@@ -97,7 +97,7 @@ impl Machine {
             Event::Adopt { token, id } => {
                 self.adopting = self.in_use(Lane::Classic).then_some((token, id));
             }
-            Event::RulesChanged(rules) => self.rules_changed(rules),
+            Event::RulesChanged(rules) => self.rules_changed(rules, now),
             Event::Stopping => self.stopping = true,
         }
     }
@@ -221,7 +221,10 @@ impl Machine {
         }
     }
 
-    fn rules_changed(&mut self, rules: Arc<Rules>) {
+    /// Only what the change does to the record is saved: a hundred thousand apps may be told of new timings at once.
+    fn rules_changed(&mut self, rules: Arc<Rules>, now: Now) {
+        let before = self.record(now);
+        self.stopping = false;
         let other_lanes = self.rules.lanes != rules.lanes;
         self.rules = rules;
         if let Some(contest) = self.contest.as_mut().filter(|_| other_lanes) {
@@ -239,7 +242,7 @@ impl Machine {
         for state in self.tickets.iter_mut().flatten() {
             state.retry.nudge();
         }
-        self.saving.dirty = true;
+        self.saving.dirty |= self.record(now) != before;
     }
 
     /// Whether WeChat's 30 s between forced refreshes have passed, and when they will have.

@@ -224,3 +224,18 @@ fn rule_2_a_ticket_too_is_saved_before_it_is_published() {
         Some("ticket")
     );
 }
+
+#[test]
+fn rule_2_a_change_of_timings_saves_nothing_and_one_that_changes_the_record_does() {
+    let rules = with_jsapi(stable());
+    let mut bench = Bench::with_token(rules.clone(), "a");
+    bench.answer_to("jsapi", "ticket", FULL);
+    let before = bench.writes;
+    let mut slower = rules;
+    slower.timing.probe_every *= 2;
+    bench.rules_change(slower);
+    bench.pass(SECOND);
+    assert_eq!(bench.writes, before, "a reload tells every app at once");
+    bench.rules_change(stable());
+    assert_eq!(bench.writes, before + 1, "the ticket is kept no more");
+}
