@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::Wall;
 
 use super::super::error::{ApiError, Problem};
 use super::super::native::fresh_json;
 use super::AdminServices;
-use crate::keeper::{AppStatus, KindStatus, LaneStatus};
+use crate::keeper::{AppStatus, KeeperStopped, KindStatus, LaneStatus};
 
 /// Every app.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the form of an answer that is written in parts")]
 pub(crate) struct AppsReport {
     /// In the order of their AppIDs.
     apps: Vec<AppReport>,
@@ -116,10 +120,63 @@ impl BudgetReport {
 pub(crate) async fn list(
     State(admin): State<Arc<AdminServices>>,
 ) -> Result<Response<Body>, ApiError> {
-    let mut states = admin.services.keeper.status(None).await?;
-    states.sort_unstable_by_key(|state| state.app);
-    let apps = states.iter().map(|state| report(&admin, state)).collect();
-    Ok(fresh_json(serde_json::to_vec(&AppsReport { apps }).unwrap_or_default()).map(Body::from))
+    let mut parts = Parts {
+        to_come: admin.services.keeper.apps().into_iter(),
+        begun: false,
+        listed: false,
+        admin,
+    };
+    // While nothing has been said, a refusal can still be a proper one.
+    let first = parts.next().await?.unwrap_or_default();
+    if parts.to_come.as_slice().is_empty() {
+        return Ok(fresh_json(first.into()).map(Body::from));
+    }
+    let rest = stream::unfold(parts, |mut parts| async move {
+        match parts.next().await {
+            Ok(Some(part)) => Some((Ok(part), parts)),
+            Ok(None) => None,
+            // A list that ends here would look whole: the connection breaks instead.
+            Err(stopped) => Some((Err(stopped), parts)),
+        }
+    });
+    let all = stream::iter([Ok(first)]).chain(rest);
+    Ok(fresh_json(Vec::new()).map(|_| Body::from_stream(all)))
+}
+
+/// The report, made in parts: so neither the keeper's loop is held up nor is the whole ever in memory.
+struct Parts {
+    admin: Arc<AdminServices>,
+    to_come: std::vec::IntoIter<AppId>,
+    begun: bool,
+    listed: bool,
+}
+
+impl Parts {
+    /// How many apps the keeper is asked about at a time: a millisecond's work.
+    const APPS: usize = 256;
+
+    async fn next(&mut self) -> Result<Option<Bytes>, KeeperStopped> {
+        if self.begun && self.to_come.as_slice().is_empty() {
+            return Ok(None);
+        }
+        let asked = self.to_come.by_ref().take(Self::APPS).collect();
+        let states = self.admin.services.keeper.status(asked).await?;
+        let mut out = Vec::new();
+        if !std::mem::replace(&mut self.begun, true) {
+            out.extend_from_slice(b"{\"apps\":[");
+        }
+        for state in &states {
+            if std::mem::replace(&mut self.listed, true) {
+                out.push(b',');
+            }
+            let app = serde_json::to_vec(&report(&self.admin, state));
+            out.extend_from_slice(&app.unwrap_or_default());
+        }
+        if self.to_come.as_slice().is_empty() {
+            out.extend_from_slice(b"]}");
+        }
+        Ok(Some(out.into()))
+    }
 }
 
 fn report(admin: &AdminServices, state: &AppStatus) -> AppReport {

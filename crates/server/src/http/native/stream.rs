@@ -1,6 +1,7 @@
 //! `GET /v1/stream`: changes as server-sent events, to callers who may see them, for as long as they may.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ struct Listener {
     notices: Receiver<Notice>,
     values: bool,
     greeted: bool,
+    keep_alive: Duration,
 }
 
 /// Server-sent events. `credential`: a new value, or a later end of the same (appid, kind, lane, expires_at,
@@ -60,6 +62,7 @@ pub(crate) async fn listen(
         request,
         values: values.as_deref() == Some("1"),
         greeted: false,
+        keep_alive: KEEP_ALIVE,
     };
     let events = stream::unfold(listener, |mut listener| async move {
         let event = listener.next().await?;
@@ -84,10 +87,12 @@ impl Listener {
             self.greeted = true;
             return Some(resync());
         }
+        // From the last thing sent: what this caller may not see keeps no connection alive.
+        let mut quiet = pin!(tokio::time::sleep(self.keep_alive));
         loop {
             let notice = tokio::select! {
                 notice = self.notices.recv() => notice,
-                () = tokio::time::sleep(KEEP_ALIVE) => {
+                () = &mut quiet => {
                     self.caller()?;
                     return Some(Bytes::from_static(b": still here\n\n"));
                 }
@@ -191,4 +196,47 @@ fn event(name: &str, about: &About<'_>) -> Vec<u8> {
     // JSON has no raw line breaks, so one `data:` line is enough.
     let data = serde_json::to_string(about).unwrap_or_default();
     format!("event: {name}\ndata: {data}\n\n").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::door;
+    use crate::http::peer::Peer;
+    use crate::http::testing::{KEY, World};
+
+    #[tokio::test]
+    async fn notices_that_a_caller_may_not_see_put_off_no_keep_alive() {
+        let world = World::new();
+        let services = Arc::clone(&world.services);
+        let book = services.callers.now();
+        let caller = book.by_key(KEY.as_bytes()).unwrap();
+        let request = door::open(caller, Peer::Local, services.keeper.now()).unwrap();
+        let mut listener = Listener {
+            notices: services.keeper.subscribe(),
+            services: Arc::clone(&services),
+            request,
+            values: false,
+            greeted: true,
+            keep_alive: Duration::from_millis(100),
+        };
+        let foreign = Notice::Cleared {
+            app: "wxforeign".parse().unwrap(),
+            name: "refused",
+        };
+        let mut often = tokio::time::interval(Duration::from_millis(10));
+        let busy = async {
+            loop {
+                often.tick().await;
+                world.notices.send(foreign.clone()).unwrap();
+            }
+        };
+        let patience = tokio::time::sleep(Duration::from_secs(10));
+        let event = tokio::select! {
+            event = listener.next() => event,
+            () = busy => None,
+            () = patience => None,
+        };
+        assert_eq!(event.unwrap(), ": still here\n\n");
+    }
 }

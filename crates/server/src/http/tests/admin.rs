@@ -208,9 +208,10 @@ async fn apps_are_listed_with_their_lanes_budgets_and_troubles() {
     let mut world = World::new();
     let server = admin(&world, false, Some(ADMIN_KEY)).await;
     let keeper = async {
-        let Some(Command::Status { app: None, answer }) = world.commands.recv().await else {
+        let Some(Command::Status { apps, answer }) = world.commands.recv().await else {
             panic!("no question came");
         };
+        assert_eq!(apps, [APP.parse().unwrap()]);
         answer.send(vec![state()]).unwrap();
     };
     let headers = keyed(LOCAL);
@@ -225,16 +226,59 @@ async fn apps_are_listed_with_their_lanes_budgets_and_troubles() {
     );
 }
 
+/// A body without the lengths of its chunks.
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((length, rest)) = body.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        whole.push_str(&rest[..length]);
+        body = rest[length..].strip_prefix("\r\n").unwrap();
+    }
+    whole
+}
+
+#[tokio::test]
+async fn many_apps_are_asked_for_in_small_parts_and_listed_in_order() {
+    let mut world = World::new();
+    for number in 0..600 {
+        let app = format!("wx{number:06}").parse().unwrap();
+        world.shelf.place(app, &[Kind::AccessToken], number + 1);
+    }
+    let server = admin(&world, false, Some(ADMIN_KEY)).await;
+    let keeper = async {
+        let mut questions = 0;
+        let mut told = 0;
+        while told < 601 {
+            let Some(Command::Status { apps, answer }) = world.commands.recv().await else {
+                panic!("no question came");
+            };
+            assert!(apps.len() <= 256, "the loop is held up by {}", apps.len());
+            told += apps.len();
+            questions += 1;
+            let states = apps.into_iter().map(|app| AppStatus { app, ..state() });
+            answer.send(states.collect()).unwrap();
+        }
+        questions
+    };
+    let headers = keyed(LOCAL);
+    let (answer, questions) = tokio::join!(ask(&server, "GET /admin/apps", &headers), keeper);
+    assert_eq!(questions, 3);
+    let listed: serde_json::Value = serde_json::from_str(&unchunked(&answer.body)).unwrap();
+    let listed = listed["apps"].as_array().unwrap();
+    let appids: Vec<&str> = listed
+        .iter()
+        .map(|app| app["appid"].as_str().unwrap())
+        .collect();
+    assert_eq!(appids.len(), 601);
+    assert!(appids.is_sorted());
+}
+
 #[tokio::test]
 async fn a_refresh_says_what_is_left_of_the_forced_quota_and_what_came_of_it() {
     let mut world = World::new();
     let server = admin(&world, false, Some(ADMIN_KEY)).await;
     let keeper = async {
-        let Some(Command::Status {
-            app: Some(_),
-            answer,
-        }) = world.commands.recv().await
-        else {
+        let Some(Command::Status { answer, .. }) = world.commands.recv().await else {
             panic!("no question came");
         };
         answer.send(vec![state()]).unwrap();
