@@ -101,6 +101,20 @@ impl Machine {
         }
     }
 
+    /// Every value it knows as its own: handed out, standing by, or handing over. One may come twice.
+    pub fn values(&self) -> impl Iterator<Item = (ValueId, Kind)> + '_ {
+        let lanes = self.lanes.iter().flatten().filter_map(|state| {
+            let held = state.held.as_ref()?;
+            Some((held.id, Kind::AccessToken))
+        });
+        let tickets = Ticket::ALL.into_iter().filter_map(|ticket| {
+            let held = self.tickets[ticket as usize].as_deref()?.held.as_ref()?;
+            Some((held.id, ticket.kind()))
+        });
+        let known = self.known.iter().map(|known| (known.id, known.kind));
+        lanes.chain(tickets).chain(known)
+    }
+
     /// The kind a value is, or was, of.
     fn kind_of(&self, id: ValueId) -> Option<Kind> {
         if self.lane_holding(id).is_some() {

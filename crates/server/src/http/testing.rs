@@ -128,6 +128,7 @@ impl World {
 
     pub(crate) fn put(&self, kind: Kind, token: &str) {
         let value = credential_of(kind, token, 7_200_000);
+        self.shelf.own(0, &[], &[(value.id, kind)]);
         self.shelf
             .put(&APP.parse().unwrap(), kind, Some(Arc::new(value)));
     }

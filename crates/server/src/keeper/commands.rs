@@ -40,7 +40,7 @@ impl Driver {
                 wait,
                 answer,
             } => self.refresh(key, force, wait, answer),
-            Command::Status { app, answer } => drop(answer.send(self.status(app))),
+            Command::Status { apps, answer } => drop(answer.send(self.status(&apps))),
         }
     }
 
@@ -136,6 +136,9 @@ impl Driver {
     /// After a step: those who wait are looked at, and readers are told why there is nothing.
     pub(super) fn look(&mut self, index: u32) {
         let now = self.parts.clock.now();
+        let Some(app) = self.parts.shelf.app_of(index) else {
+            return;
+        };
         let Some(kept) = usize::try_from(index)
             .ok()
             .and_then(|at| self.apps.get_mut(at)?.as_mut())
@@ -143,7 +146,6 @@ impl Driver {
             return;
         };
         let Kept {
-            app,
             state: State::Awake(machine),
             absent_since,
             ..
@@ -162,29 +164,20 @@ impl Driver {
             let since = *absent_since;
             self.parts
                 .shelf
-                .explain(app, Some(Arc::new(no_live(machine, now, since))));
+                .explain(&app, Some(Arc::new(no_live(machine, now, since))));
         } else if std::mem::take(absent_since) != Wall::default() {
-            self.parts.shelf.explain(app, None);
+            self.parts.shelf.explain(&app, None);
         }
     }
 
-    fn status(&self, app: Option<AppId>) -> Vec<AppStatus> {
+    fn status(&self, apps: &[AppId]) -> Vec<AppStatus> {
         let now = self.parts.clock.now();
-        let one = app
-            .and_then(|app| self.parts.shelf.index_of(&app))
-            .and_then(|index| self.kept(index));
-        let all = self.apps.iter().flatten();
-        let chosen: Vec<&Kept> = if app.is_some() {
-            one.into_iter().collect()
-        } else {
-            all.collect()
-        };
-        let mut states: Vec<AppStatus> = chosen
-            .into_iter()
-            .filter_map(|kept| state_of(kept, self.parts.own, now))
-            .collect();
-        states.sort_by_key(|state| state.app);
-        states
+        apps.iter()
+            .filter_map(|app| {
+                let kept = self.kept(self.parts.shelf.index_of(app)?)?;
+                state_of(*app, kept, self.parts.own, now)
+            })
+            .collect()
     }
 }
 
@@ -203,14 +196,14 @@ fn not_begun(
     })
 }
 
-fn state_of(kept: &Kept, own: Option<Fence>, now: Now) -> Option<AppStatus> {
+fn state_of(app: AppId, kept: &Kept, own: Option<Fence>, now: Now) -> Option<AppStatus> {
     let machine = kept.machine(own, now)?;
     let machine = machine.as_ref();
     let kinds = Kind::ALL
         .into_iter()
         .filter(|kind| machine.rules().keeps(*kind));
     Some(AppStatus {
-        app: kept.app,
+        app,
         kinds: kinds
             .map(|kind| kind_status(kept, machine, kind, now))
             .collect(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Boot;
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::step;
@@ -30,6 +31,8 @@ pub struct Driver {
     pub(super) busy: usize,
     /// Apps whose record is being looked for, as the configuration has them by now.
     pub(super) arriving: HashMap<u32, Spec>,
+    /// Apps that are configured no more, while a call or a save of theirs is under way.
+    pub(super) leaving: HashMap<AppId, u32>,
     pub(super) waiting: Waiting,
     pub(super) tell: Tell,
     /// Apps that had nothing to hand out at the start and have not been tried yet.
@@ -46,7 +49,7 @@ impl Driver {
         let control = Control(inbox.clone());
         let driver = Self {
             slots: Arc::new(Semaphore::new(parts.max_in_flight.max(1))),
-            tell: Tell::new(parts.notices.clone()),
+            tell: Tell::new(parts.notices.clone(), Arc::clone(&parts.count_alarm)),
             parts,
             apps: Vec::new(),
             wakes: BTreeSet::new(),
@@ -55,6 +58,7 @@ impl Driver {
             heard,
             busy: 0,
             arriving: HashMap::new(),
+            leaving: HashMap::new(),
             waiting: Waiting::default(),
             untried: HashSet::new(),
             first_round: watch::Sender::new(false),
@@ -108,7 +112,9 @@ impl Driver {
             Input::Command(command) if self.stopping.is_some() => drop(command),
             Input::Command(command) => self.command(command),
             Input::Apps(specs, done) => {
-                self.reconfigure(specs);
+                if self.stopping.is_none() {
+                    self.reconfigure(specs);
+                }
                 let _ = done.send(());
             }
             Input::Added(index, record) => {
@@ -172,7 +178,9 @@ impl Driver {
             return;
         };
         let was_busy = usize::from(machine.at_work());
+        let before: Vec<_> = machine.values().collect();
         let (machine, effects) = step(*machine, event, now);
+        self.owns(index, &before, &machine);
         let idle = !machine.at_work();
         self.busy = self.busy + usize::from(!idle) - was_busy;
         if let Some(kept) = self.kept_mut(index) {
@@ -183,6 +191,7 @@ impl Driver {
         }
         if idle {
             self.tried(index);
+            self.leave(index);
         }
         self.look(index);
         if let Some(kept) = self.kept_mut(index) {
@@ -190,7 +199,7 @@ impl Driver {
         }
     }
 
-    fn tried(&mut self, index: u32) {
+    pub(super) fn tried(&mut self, index: u32) {
         if self.untried.remove(&index) && self.untried.is_empty() {
             self.first_round.send_replace(true);
         }

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -64,10 +64,22 @@ struct World {
     keeper: Keeper,
     control: Control,
     commands: mpsc::Sender<Command>,
+    /// Alarms counted.
+    alarms: Arc<AtomicUsize>,
 }
 
 fn app(number: usize) -> AppId {
     format!("wx{number:02}").parse().unwrap()
+}
+
+fn spec(number: usize) -> Spec {
+    Spec {
+        app: app(number),
+        rules: Arc::new(Rules::new(Lanes::Only(Lane::Stable))),
+        kinds: Box::new([Kind::AccessToken]),
+        adopt: None,
+        fresh_secret: false,
+    }
 }
 
 impl World {
@@ -84,6 +96,8 @@ impl World {
         });
         let shelf = Arc::new(Shelf::new(clock.now()));
         let (notices, _) = broadcast::channel(1024);
+        let alarms = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&alarms);
         let (mut driver, control) = Driver::new(Parts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             source: Arc::clone(&gate) as Arc<dyn CredentialSource>,
@@ -94,19 +108,15 @@ impl World {
             }),
             shelf: Arc::clone(&shelf),
             notices: notices.clone(),
+            count_alarm: Arc::new(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }),
             copies: Arc::new(NoCopies),
             max_in_flight,
             seed: 1,
         });
         for number in 0..apps {
-            let spec = Spec {
-                app: app(number),
-                rules: Arc::new(Rules::new(Lanes::Only(Lane::Stable))),
-                kinds: Box::new([Kind::AccessToken]),
-                adopt: None,
-                fresh_secret: false,
-            };
-            driver.add(spec, None);
+            driver.add(spec(number), None);
         }
         let (commands, asked) = mpsc::channel(64);
         let hash = Arc::new(|_: &str| ValueId(0));
@@ -123,6 +133,7 @@ impl World {
             keeper,
             control,
             commands,
+            alarms,
         };
         (world, driver.run(asked))
     }
@@ -155,7 +166,7 @@ async fn many_apps_due_at_once_wait_for_a_free_slot_and_are_in_no_trouble() {
     let (world, run) = World::of(20, 2);
     tokio::spawn(run);
     world.asked(2).await;
-    let states = world.keeper.status(None).await.unwrap();
+    let states = world.keeper.status(world.keeper.apps()).await.unwrap();
     assert_eq!(begun(&states), 2, "the others are not even noted");
     world.clock.advance(Duration::from_secs(30));
     world.gate.open.add_permits(20);
@@ -163,7 +174,7 @@ async fn many_apps_due_at_once_wait_for_a_free_slot_and_are_in_no_trouble() {
         world.got(number).await;
     }
     assert_eq!(*world.gate.asked.borrow(), 20);
-    let states = world.keeper.status(None).await.unwrap();
+    let states = world.keeper.status(world.keeper.apps()).await.unwrap();
     let troubled = |state: &AppStatus| state.lanes.iter().any(|lane| lane.trouble.is_some());
     assert!(!states.iter().any(troubled));
 }
@@ -179,6 +190,11 @@ async fn an_app_whose_call_panicked_is_asked_for_again() {
         notices.recv().await.unwrap(),
         Notice::Trouble { .. }
     ));
+    assert_eq!(
+        world.alarms.load(Ordering::SeqCst),
+        1,
+        "counted, whoever listens"
+    );
     world.clock.advance(Duration::from_secs(60));
     world.got(0).await;
 }
@@ -187,7 +203,10 @@ async fn an_app_whose_call_panicked_is_asked_for_again() {
 async fn what_is_due_comes_before_questions_however_many_there_are() {
     let (world, run) = World::of(1, 2);
     let (answer, answered) = oneshot::channel();
-    let question = Command::Status { app: None, answer };
+    let question = Command::Status {
+        apps: vec![app(0)],
+        answer,
+    };
     world.commands.send(question).await.unwrap();
     tokio::spawn(run);
     assert_eq!(begun(&answered.await.unwrap()), 1);
@@ -210,7 +229,7 @@ async fn a_stop_lets_calls_under_way_end_and_begins_no_others() {
     let mut stop = pin!(world.control.stop());
     assert!(poll_immediate(&mut stop).await.is_none());
     assert!(
-        world.keeper.status(None).await.is_err(),
+        world.keeper.status(world.keeper.apps()).await.is_err(),
         "nothing is answered that may begin something"
     );
     world.clock.advance(Duration::from_secs(7100));
@@ -220,4 +239,51 @@ async fn a_stop_lets_calls_under_way_end_and_begins_no_others() {
     world.gate.open.add_permits(2);
     stop.await;
     assert_eq!(*world.gate.asked.borrow(), 3);
+}
+
+#[tokio::test]
+async fn an_app_removed_and_added_again_while_its_call_is_under_way_has_one_machine() {
+    let (world, run) = World::of(1, 4);
+    tokio::spawn(run);
+    world.asked(1).await;
+    world.control.apps(Vec::new()).await;
+    assert!(
+        world
+            .keeper
+            .status(world.keeper.apps())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    world.control.apps(vec![spec(0)]).await;
+    world.gate.open.add_permits(4);
+    world.got(0).await;
+    assert_eq!(
+        *world.gate.asked.borrow(),
+        1,
+        "a second machine would ask again"
+    );
+}
+
+#[tokio::test]
+async fn what_a_removed_apps_call_brings_is_there_when_the_app_is_back() {
+    let (world, run) = World::of(2, 4);
+    tokio::spawn(run);
+    world.asked(2).await;
+    let mut notices = world.keeper.subscribe();
+    world.control.apps(vec![spec(1)]).await;
+    world.gate.open.add_permits(4);
+    world.got(1).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    while let Ok(notice) = notices.try_recv() {
+        let Notice::Credential(key, _) = notice else {
+            panic!("{notice:?}");
+        };
+        assert_eq!(key.app, app(1), "nobody hears of an app that is gone");
+    }
+    world.control.apps(vec![spec(0), spec(1)]).await;
+    world.got(0).await;
+    assert_eq!(*world.gate.asked.borrow(), 2, "the token was kept");
 }

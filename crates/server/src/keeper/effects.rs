@@ -18,10 +18,12 @@ use super::views::Notice;
 
 impl Driver {
     pub(super) fn carry_out(&mut self, index: u32, effect: Effect) {
-        let Some(app) = self.kept(index).map(|kept| kept.app) else {
+        let Some(app) = self.parts.shelf.app_of(index) else {
             return;
         };
+        let unseen = self.is_leaving(index);
         match effect {
+            Effect::Publish(_) | Effect::PutBack(_) | Effect::Alarm(_) if unseen => {}
             Effect::WakeAt(at) => self.wake_at(index, at),
             Effect::Note(call, record, fence) => {
                 self.write(

@@ -42,10 +42,10 @@ pub enum Command {
         /// Where the answer goes.
         answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
     },
-    /// Everything about one app, or about all.
+    /// Everything about some apps.
     Status {
-        /// Which; none for all.
-        app: Option<AppId>,
+        /// Which. The loop does nothing else meanwhile, so few at a time.
+        apps: Vec<AppId>,
         /// Where the answer goes.
         answer: oneshot::Sender<Vec<AppStatus>>,
     },
@@ -101,6 +101,12 @@ impl Keeper {
     #[must_use]
     pub fn id_of(&self, value: &str) -> ValueId {
         (self.hash)(value)
+    }
+
+    /// Whose value this is, by its keyed hash: of every one of ours, live or handing over.
+    #[must_use]
+    pub fn owner_of(&self, id: ValueId) -> Option<CredentialKey> {
+        self.shelf.owner_of(id)
     }
 
     /// What is handed out now.
@@ -194,12 +200,22 @@ impl Keeper {
         .await
     }
 
-    /// The state of one app or of all, for people.
+    /// Every app there is, in order.
+    #[must_use]
+    pub fn apps(&self) -> Vec<AppId> {
+        let mut apps = Vec::new();
+        self.shelf.each(|app, _| apps.push(*app));
+        apps.sort_unstable();
+        apps
+    }
+
+    /// The states of some apps, in the order asked, for people; unknown ones are left out. The loop that keeps everything
+    /// fresh looks them up: ask for few at a time.
     ///
     /// # Errors
     /// The server is stopping.
-    pub async fn status(&self, app: Option<AppId>) -> Result<Vec<AppStatus>, KeeperStopped> {
-        self.ask(|answer| Command::Status { app, answer }).await
+    pub async fn status(&self, apps: Vec<AppId>) -> Result<Vec<AppStatus>, KeeperStopped> {
+        self.ask(|answer| Command::Status { apps, answer }).await
     }
 
     /// Resolves once nobody keeps anything fresh any more: the loop was stopped, or it failed.

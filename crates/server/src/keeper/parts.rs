@@ -16,6 +16,7 @@ use wxtoken_core::store::{Fence, Record, RecordStore};
 
 use super::handle::Command;
 use super::shelf::Shelf;
+use super::tell::CountAlarm;
 use super::views::Notice;
 
 /// What a copy of a credential kept elsewhere must hear of.
@@ -56,6 +57,8 @@ pub struct Parts {
     pub shelf: Arc<Shelf>,
     /// Who listens for changes.
     pub notices: broadcast::Sender<Notice>,
+    /// Who counts troubles: every one, where a listener may fall behind.
+    pub count_alarm: CountAlarm,
     /// Files and the like.
     pub copies: Arc<dyn Copies>,
     /// Calls to WeChat at one time.
@@ -74,9 +77,8 @@ pub(super) enum Input {
     Stop(oneshot::Sender<()>),
 }
 
-/// One app kept.
+/// One app kept; the shelf knows its AppID by its number.
 pub(super) struct Kept {
-    pub(super) app: AppId,
     pub(super) state: State,
     pub(super) wake: Boot,
     /// Since when some kind has no live value; zero while all have.

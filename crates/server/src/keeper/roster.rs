@@ -44,12 +44,12 @@ impl Driver {
             Some(record) => {
                 let machine = Machine::restore(spec.rules, Some(record), self.parts.own, seed, now);
                 self.hand_out(&spec.app, &machine, now);
+                self.owns(index, &[], &machine);
                 State::Awake(Box::new(machine))
             }
             None => State::Unborn(spec.rules, seed),
         };
         let mut kept = Kept {
-            app: spec.app,
             state,
             wake: Boot::NEVER,
             absent_since: Wall::default(),
@@ -65,6 +65,14 @@ impl Driver {
         self.wake_at(index, now.boot);
         if let Some((token, id)) = spec.adopt {
             self.adopt(index, token, id);
+        }
+    }
+
+    /// What an app's values are now; those of an app that leaves have been taken away already.
+    pub(super) fn owns(&self, index: u32, before: &[(ValueId, Kind)], machine: &Machine) {
+        if !self.is_leaving(index) {
+            let now: Vec<_> = machine.values().collect();
+            self.parts.shelf.own(index, before, &now);
         }
     }
 
@@ -110,27 +118,71 @@ impl Driver {
         for spec in specs {
             match self.parts.shelf.index_of(&spec.app) {
                 Some(index) => self.change(index, spec),
-                None => self.fetch_record(spec),
+                None => match self.leaving.remove(&spec.app) {
+                    Some(index) => self.come_back(index, spec),
+                    None => self.fetch_record(spec),
+                },
             }
         }
     }
 
+    /// Takes an app off the shelf. Its machine stays, unseen, while a call or a save of its is under way: what that brings
+    /// must not be lost, and were the app added again, a second machine would not know of it.
     fn remove(&mut self, app: &AppId) {
         let Some(index) = self.parts.shelf.index_of(app) else {
             return;
         };
         self.parts.shelf.remove(app);
         self.arriving.remove(&index);
-        if let Some(kept) = usize::try_from(index)
-            .ok()
-            .and_then(|at| self.apps.get_mut(at)?.take())
-        {
-            self.wakes.remove(&(kept.wake, index));
-            if matches!(&kept.state, State::Awake(machine) if machine.at_work()) {
-                self.busy -= 1;
-            }
-        }
         self.waiting.forget(index);
+        self.tried(index);
+        let now = self.parts.clock.now();
+        let machine = self
+            .kept(index)
+            .and_then(|kept| kept.machine(self.parts.own, now));
+        if let Some(machine) = machine {
+            let values: Vec<_> = machine.values().collect();
+            self.parts.shelf.own(index, &values, &[]);
+            self.leaving.insert(*app, index);
+            self.feed(index, Event::Stopping);
+        }
+    }
+
+    /// Forgets an app that has left, once nothing of its is under way.
+    pub(super) fn leave(&mut self, index: u32) {
+        let mut leaving = self.leaving.iter();
+        let Some((app, _)) = leaving.find(|(_, at)| **at == index) else {
+            return;
+        };
+        let (app, wake) = (*app, self.kept(index).map_or(Boot::NEVER, |kept| kept.wake));
+        self.leaving.remove(&app);
+        self.wakes.remove(&(wake, index));
+        let at = usize::try_from(index).ok();
+        if let Some(place) = at.and_then(|at| self.apps.get_mut(at)) {
+            *place = None;
+        }
+    }
+
+    /// Whether this machine is of an app that is configured no more.
+    pub(super) fn is_leaving(&self, index: u32) -> bool {
+        self.leaving.values().any(|at| *at == index)
+    }
+
+    /// An app is configured again before what it had under way has ended: its machine goes on.
+    fn come_back(&mut self, index: u32, spec: Spec) {
+        self.parts.shelf.place(spec.app, &spec.kinds, index);
+        self.feed(index, Event::RulesChanged(spec.rules));
+        let now = self.parts.clock.now();
+        let machine = self
+            .kept(index)
+            .and_then(|kept| kept.machine(self.parts.own, now));
+        if let Some(machine) = machine {
+            self.hand_out(&spec.app, &machine, now);
+            self.owns(index, &[], &machine);
+        }
+        if let Some((token, id)) = spec.adopt {
+            self.adopt(index, token, id);
+        }
     }
 
     fn change(&mut self, index: u32, spec: Spec) {

@@ -7,7 +7,9 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Now, Wall};
-use wxtoken_core::credential::{Credential, CredentialKey, Kind};
+use wxtoken_core::credential::{Credential, CredentialKey, Kind, ValueId};
+
+use super::owners::Owners;
 
 /// Waiters are woken by the bell of their app's group: a bell per app would cost more than it saves.
 const BELLS: usize = 256;
@@ -53,6 +55,7 @@ struct Place {
 pub struct Shelf {
     places: papaya::HashMap<AppId, Arc<Place>, foldhash::fast::RandomState>,
     bells: Vec<watch::Sender<u64>>,
+    owners: Owners,
     starting: Arc<NoLive>,
 }
 
@@ -69,6 +72,7 @@ impl Shelf {
         };
         Self {
             places: papaya::HashMap::default(),
+            owners: Owners::new(),
             bells: (0..BELLS).map(|_| watch::Sender::new(0)).collect(),
             starting: Arc::new(starting),
         }
@@ -121,6 +125,22 @@ impl Shelf {
         self.places.pin().get(app).map(|place| place.index)
     }
 
+    /// Whose value this is: of every one that is handed out, stands by or is handing over.
+    #[must_use]
+    pub fn owner_of(&self, id: ValueId) -> Option<CredentialKey> {
+        self.owners.of(id)
+    }
+
+    /// The app of this number.
+    pub(super) fn app_of(&self, index: u32) -> Option<AppId> {
+        self.owners.app_of(index)
+    }
+
+    /// The app of this number knows these values as its own now, and those before.
+    pub fn own(&self, index: u32, before: &[(ValueId, Kind)], now: &[(ValueId, Kind)]) {
+        self.owners.change(index, before, now);
+    }
+
     /// Whether an app is on the shelf.
     #[must_use]
     pub fn knows(&self, app: &AppId) -> bool {
@@ -140,6 +160,7 @@ impl Shelf {
 
     /// Makes a place for an app, which has this number in the loop, or changes which kinds it has; values that stay are kept.
     pub fn place(&self, app: AppId, kinds: &[Kind], index: u32) {
+        self.owners.name(index, app);
         let places = self.places.pin();
         let before = places.get(&app).cloned();
         let place = Place {

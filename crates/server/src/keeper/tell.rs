@@ -1,5 +1,7 @@
 //! What people are told: one log line per happening, and a notice for those who listen. Never a value.
 
+use std::sync::Arc;
+
 use tokio::sync::broadcast;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Now, Wall};
@@ -9,14 +11,18 @@ use wxtoken_core::source::{Passing, Trouble};
 
 use super::views::Notice;
 
+/// Counts a trouble by its stable name.
+pub type CountAlarm = Arc<dyn Fn(&'static str) + Send + Sync>;
+
 /// Tells.
 pub(super) struct Tell {
     notices: broadcast::Sender<Notice>,
+    count: CountAlarm,
 }
 
 impl Tell {
-    pub(super) const fn new(notices: broadcast::Sender<Notice>) -> Self {
-        Self { notices }
+    pub(super) const fn new(notices: broadcast::Sender<Notice>, count: CountAlarm) -> Self {
+        Self { notices, count }
     }
 
     pub(super) fn published(&self, app: &AppId, value: &Credential, now: Now) {
@@ -39,6 +45,7 @@ impl Tell {
             let _ = self.notices.send(Notice::Cleared { app, name });
             return;
         }
+        (self.count)(name);
         let detail = describe(&alarm);
         let kind = concerns(&alarm);
         if serious(&alarm) {

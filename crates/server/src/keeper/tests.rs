@@ -151,6 +151,7 @@ impl World {
             }),
             shelf: Arc::clone(&shelf),
             notices: notices.clone(),
+            count_alarm: Arc::new(|_| {}),
             copies: Arc::new(NoCopies),
             max_in_flight: 4,
             seed: 1,
@@ -386,28 +387,27 @@ async fn a_refresh_of_a_ticket_that_no_budget_allows_says_so_at_once() {
 }
 
 #[tokio::test]
-async fn a_forced_refresh_within_thirty_seconds_of_the_last_says_so_at_once() {
-    let (world, _) = World::started().await;
-    let force = || world.keeper.refresh(key(), true, WAIT);
-    let first = force().await.unwrap().unwrap();
-    assert!(matches!(first, RefreshOutcome::Refreshed(_)), "{first:?}");
-    let second = force().await.unwrap().unwrap();
-    assert!(
-        matches!(
-            second,
-            RefreshOutcome::HeldBack(HeldBack::ForceGap { in_ms: 1..=30_000 })
-        ),
-        "{second:?}"
-    );
-}
-
-#[tokio::test]
 async fn an_app_that_is_removed_is_unknown_at_once() {
     let (world, _) = World::started().await;
     world.control.apps(Vec::new()).await;
     assert!(matches!(world.keeper.peek(&key()), Err(Absent::UnknownApp)));
     world.control.apps(vec![spec()]).await;
     assert!(world.keeper.get(&key(), WAIT).await.is_ok());
+}
+
+#[tokio::test]
+async fn every_value_of_ours_names_its_app_also_while_it_hands_over_until_the_app_is_gone() {
+    let (world, old) = World::started().await;
+    let owner = |value: &str| world.keeper.owner_of(hash(value));
+    assert_eq!(owner(&old), Some(key()));
+    assert_eq!(owner("someone-elses"), None);
+    world.script.kill();
+    world.report(&old).await;
+    assert_eq!(owner("token-1"), Some(key()));
+    assert_eq!(owner(&old), Some(key()), "it is handing over");
+    world.control.apps(Vec::new()).await;
+    assert_eq!(owner(&old), None);
+    assert_eq!(owner("token-1"), None);
 }
 
 #[tokio::test]
@@ -439,13 +439,13 @@ async fn a_stop_ends_the_loop() {
     let (world, _) = World::started().await;
     world.control.stop().await;
     world.keeper.gone().await;
-    assert!(world.keeper.status(None).await.is_err());
+    assert!(world.keeper.status(vec![key().app]).await.is_err());
 }
 
 #[tokio::test]
 async fn the_status_shows_lanes_and_budgets_and_no_value() {
     let (world, token) = World::started().await;
-    let status = world.keeper.status(None).await.unwrap();
+    let status = world.keeper.status(vec![key().app]).await.unwrap();
     assert_eq!(status.len(), 1);
     assert!(status[0].lanes[0].live);
     assert_eq!(status[0].budgets[1].1, 1, "one stable fetch today");
@@ -467,7 +467,10 @@ async fn a_second_forced_refresh_within_thirty_seconds_is_answered_at_once() {
         .await
         .unwrap()
         .unwrap();
-    assert!(matches!(told, RefreshOutcome::Failed(text) if text.contains("30 s apart")));
+    let RefreshOutcome::HeldBack(why @ HeldBack::ForceGap { .. }) = told else {
+        panic!("{told:?}");
+    };
+    assert!(why.to_string().contains("30 s apart"));
     assert_eq!(world.calls().1, 2);
 }
 

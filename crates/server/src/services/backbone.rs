@@ -18,7 +18,7 @@ use wxtoken_core::store::{Fence, Lease, Loaded, RecordStore};
 
 use super::StartError;
 use crate::config::{self, App, Config};
-use crate::keeper::{Control, Copies, Driver, HashValue, Keeper, Parts, Shelf, Spec};
+use crate::keeper::{Control, Copies, CountAlarm, Driver, HashValue, Keeper, Parts, Shelf, Spec};
 use crate::store::{EmbeddedStore, configured};
 use crate::wechat::{AppUpstream, Base, Options, WeChat};
 
@@ -45,6 +45,8 @@ pub struct Footing {
     pub copies: Arc<dyn Copies>,
     /// Where chance starts from.
     pub seed: u64,
+    /// Counts troubles.
+    pub count_alarm: CountAlarm,
     /// Wraps the store: counts its writes.
     pub wrap_store: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn RecordStore> + Send>,
     /// Wraps the client: counts its calls.
@@ -87,6 +89,7 @@ impl Backbone {
             own: Some(own_fence(store.as_ref(), &now).await?),
             shelf: Arc::clone(&shelf),
             notices: notices.clone(),
+            count_alarm: footing.count_alarm,
             copies: footing.copies,
             max_in_flight: now.refresh.max_in_flight,
             seed: footing.seed,

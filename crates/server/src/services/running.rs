@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use wxtoken_core::clock::Clock;
 use wxtoken_core::source::CredentialSource;
@@ -18,7 +17,7 @@ use super::doors::{Bound, Doors};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::http::stop::Stop;
-use crate::keeper::{Keeper, Notice};
+use crate::keeper::Keeper;
 use crate::sink::Upkeep;
 use crate::telemetry::{MeteredSource, MeteredStore, Metrics};
 
@@ -65,10 +64,12 @@ impl Running {
         let (sinks, worker) = Upkeep::new(&config, Arc::clone(&metrics));
         let config = Arc::new(ArcSwap::from_pointee(config));
         let (counted, writes) = (Arc::clone(&metrics), Arc::clone(&metrics));
+        let alarms = Arc::clone(&metrics);
         let footing = Footing {
             clock: Arc::clone(&clock),
             copies: Arc::new(sinks.clone()),
             seed: seed(),
+            count_alarm: Arc::new(move |name| alarms.alarm(name)),
             wrap_store: Box::new(move |store| Arc::new(MeteredStore::new(store, writes))),
             wrap: Box::new(move |client| {
                 Arc::new(MeteredSource::new(client, counted)) as Arc<dyn CredentialSource>
@@ -79,7 +80,6 @@ impl Running {
         let ready = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         tasks.spawn(worker.run(keeper.clone(), Arc::clone(&clock)));
-        tasks.spawn(count_alarms(keeper.clone(), Arc::clone(&metrics)));
         tasks.spawn(become_ready(backbone.first_round(), Arc::clone(&ready)));
         census::take(&metrics, &keeper);
         let doors = bound.open(&config, &keeper, &metrics, ready, &stop);
@@ -153,17 +153,4 @@ fn seed() -> u64 {
 async fn become_ready(mut first_round: tokio::sync::watch::Receiver<bool>, ready: Arc<AtomicBool>) {
     let _ = tokio::time::timeout(READY_WITHIN, first_round.wait_for(|over| *over)).await;
     ready.store(true, Ordering::Release);
-}
-
-async fn count_alarms(keeper: Keeper, metrics: Arc<Metrics>) {
-    let mut notices = keeper.subscribe();
-    drop(keeper);
-    loop {
-        match notices.recv().await {
-            Ok(Notice::Trouble { name, .. }) => metrics.alarm(name),
-            Ok(Notice::Credential(..) | Notice::Gone(_) | Notice::Cleared { .. }) => {}
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
-        }
-    }
 }

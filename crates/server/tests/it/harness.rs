@@ -89,6 +89,7 @@ impl World {
         let footing = Footing {
             clock: Arc::clone(&clock),
             copies: Arc::new(sinks.clone()),
+            count_alarm: Arc::new(|_| {}),
             seed: 7,
             wrap_store: Box::new(|store| store),
             wrap: Box::new(|client| Arc::new(client)),

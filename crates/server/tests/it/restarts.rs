@@ -51,7 +51,7 @@ async fn a_restart_after_the_end_fetches_once() {
 async fn an_app_that_was_removed_and_comes_back_has_its_token_still() {
     let world = World::with_app("name = \"shop\"").await;
     let before = world.token().await;
-    let empty = world.keeper().status(None).await.unwrap();
+    let empty = world.keeper().status(world.keeper().apps()).await.unwrap();
     assert_eq!(empty.len(), 1);
     world.reload("name = \"again\"").await;
     assert_eq!(world.token().await, before);

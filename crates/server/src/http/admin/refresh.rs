@@ -124,7 +124,7 @@ async fn forced(
     admin: &AdminServices,
     key: &CredentialKey,
 ) -> Result<Option<BudgetReport>, KeeperStopped> {
-    let states = admin.services.keeper.status(Some(key.app)).await?;
+    let states = admin.services.keeper.status(vec![key.app]).await?;
     let budgets = states.first().map(budgets).unwrap_or_default();
     Ok(budgets
         .into_iter()

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use wxtoken_core::app::AppId;
-use wxtoken_core::credential::{CredentialKey, Kind};
+use wxtoken_core::credential::Kind;
 
 use super::super::callers::{Caller, OpenRequest};
 use super::super::door;
@@ -67,27 +67,10 @@ pub(super) fn by_address(services: &Services, visit: &Visit) -> Vec<Arc<Caller>>
     book.all().iter().filter(listed).cloned().collect()
 }
 
-/// Which of the caller's apps hands out this token now.
+/// Which of the caller's apps this token is of: the current one, a standby, or one that is handing over.
 pub(super) fn app_of_token(services: &Services, caller: &Caller, token: &str) -> Option<AppId> {
-    let id = services.keeper.id_of(token);
-    let shelf = services.keeper.shelf();
-    let is_its = |app: &AppId| {
-        let key = CredentialKey {
-            app: *app,
-            kind: Kind::AccessToken,
-        };
-        shelf.with(&key, |value| value.is_some_and(|value| value.id == id))
-    };
-    match &caller.config().apps {
-        crate::config::AppScope::Some(apps) => apps.iter().find(|app| is_its(app)).copied(),
-        crate::config::AppScope::All => {
-            let mut found = None;
-            shelf.each(|app, _| {
-                if found.is_none() && is_its(app) {
-                    found = Some(*app);
-                }
-            });
-            found
-        }
-    }
+    let keeper = &services.keeper;
+    let owner = keeper.owner_of(keeper.id_of(token))?;
+    let is_its = owner.kind == Kind::AccessToken && caller.sees(&owner.app);
+    is_its.then_some(owner.app)
 }

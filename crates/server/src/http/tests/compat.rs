@@ -209,7 +209,7 @@ async fn asking_again_within_seconds_says_that_the_token_failed() {
 }
 
 #[tokio::test]
-async fn an_answered_hearsay_is_not_repeated_for_ten_seconds() {
+async fn rule_8_hearsay_that_was_wrong_is_not_heard_again_for_ten_minutes() {
     let mut world = World::new();
     let server = world.serve().await;
     let forced = stable_body(true);
@@ -228,7 +228,12 @@ async fn an_answered_hearsay_is_not_repeated_for_ten_seconds() {
         "TOKEN-1"
     );
     assert!(world.commands.try_recv().is_err());
-    world.clock.advance(Duration::from_secs(11));
+    for _ in 0..9 {
+        world.clock.advance(Duration::from_secs(65));
+        stable(&server, &forced).await.json();
+    }
+    assert!(world.commands.try_recv().is_err());
+    world.clock.advance(Duration::from_secs(20));
     tokio::join!(
         stable(&server, &forced),
         answer_report(&mut world, Verdict::Alive, "TOKEN-1")
@@ -333,6 +338,23 @@ async fn a_ticket_is_read_with_a_key_in_the_path_or_as_bearer() {
         ask("access_token=OLD&type=jsapi", &named).await.json()["ticket"],
         "TICKET-1"
     );
+}
+
+#[tokio::test]
+async fn a_token_that_is_handing_over_still_names_its_app() {
+    let world = World::new();
+    let server = world.serve().await;
+    let bearer = format!("Authorization: Bearer {WIDE_KEY}\r\n");
+    let ask = async |token: &str| {
+        let line = format!("GET {TICKET}?access_token={token}&type=jsapi");
+        server.ask(&line, &bearer, "").await
+    };
+    assert_eq!(ask("HANDING-OVER").await.errcode(), 40001);
+    let old = (id_of("HANDING-OVER"), Kind::AccessToken);
+    world.shelf.own(0, &[], &[old]);
+    assert_eq!(ask("HANDING-OVER").await.json()["ticket"], "TICKET-1");
+    world.shelf.own(0, &[old], &[]);
+    assert_eq!(ask("HANDING-OVER").await.errcode(), 40001);
 }
 
 #[tokio::test]
