@@ -9,7 +9,7 @@ use wxtoken_server::telemetry;
 
 use crate::failure::Failure;
 use crate::lang::Lang;
-use crate::{ending, settings, threads};
+use crate::{ending, settings, term, threads};
 
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 /// Serves.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     let config = settings::open(arguments.config.as_deref(), lang)?;
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, term::colours_welcome())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

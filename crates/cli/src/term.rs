@@ -66,11 +66,17 @@ pub(crate) fn coloured() -> bool {
     welcome(shows_results())
 }
 
-/// `NO_COLOR` (no-color.org) and dumb terminals are respected.
 fn welcome(is_terminal: bool) -> bool {
-    is_terminal
-        && surroundings::text("NO_COLOR").is_none()
-        && surroundings::text("TERM").is_none_or(|term| term != "dumb")
+    is_terminal && colours_welcome()
+}
+
+/// `NO_COLOR` (no-color.org) and dumb terminals are respected.
+pub(crate) fn colours_welcome() -> bool {
+    welcomes(|name| surroundings::text(name))
+}
+
+fn welcomes(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Whether somebody is there to answer a question.
@@ -99,5 +105,15 @@ mod tests {
         assert_eq!(paint(false, Ink::Red, "bad"), "bad");
         assert_eq!(paint(true, Ink::Red, "bad"), "\x1b[31mbad\x1b[0m");
         assert!(!welcome(false));
+    }
+
+    #[test]
+    fn no_color_and_dumb_terminals_are_respected() {
+        let with = |name: &'static str, value: &'static str| {
+            welcomes(move |asked| (asked == name).then(|| value.to_owned()))
+        };
+        assert!(!with("NO_COLOR", "1"));
+        assert!(!with("TERM", "dumb"));
+        assert!(with("TERM", "xterm-256color"));
     }
 }

@@ -89,7 +89,7 @@ async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     };
     let folder = TempDir::with_prefix("wxtoken-demo-")?;
     let config = configuration(&places, &apps, folder.path())?;
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, term::colours_welcome())?;
     let running = match Running::start(config).await {
         Err(StartError::Listen(_)) => {
             (places.api, places.admin) = (0, 0); // somebody was quicker

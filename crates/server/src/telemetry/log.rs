@@ -21,18 +21,30 @@ const OTHERS: LevelFilter = LevelFilter::INFO;
 #[error("the log has been set up already; it can be done only once in a process")]
 pub struct AlreadySet;
 
-/// Sets the process's log up.
+/// Sets the process's log up; without colours where they are not welcome (`NO_COLOR`), or to anything but a terminal.
 ///
 /// # Errors
 /// If it has been set up before.
-pub fn init(log: &Log) -> Result<(), AlreadySet> {
+pub fn init(log: &Log, colours_welcome: bool) -> Result<(), AlreadySet> {
     let is_terminal = stderr().is_terminal();
-    let set = tracing::subscriber::set_global_default(subscriber(log, is_terminal, stderr));
-    set.map_err(|_| AlreadySet)
+    let lines = lines(log, is_terminal, colours_welcome, stderr);
+    tracing::subscriber::set_global_default(lines).map_err(|_| AlreadySet)
 }
 
 /// A log that writes where it is told. `is_terminal` decides what `auto` means, and whether text has colours.
 pub fn subscriber<W>(log: &Log, is_terminal: bool, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    lines(log, is_terminal, true, writer)
+}
+
+fn lines<W>(
+    log: &Log,
+    is_terminal: bool,
+    colours_welcome: bool,
+    writer: W,
+) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -46,7 +58,10 @@ where
         LogFormat::Auto => is_terminal,
     };
     let lines = if is_text {
-        lines.with_ansi(is_terminal).with_target(false).boxed()
+        lines
+            .with_ansi(is_terminal && colours_welcome)
+            .with_target(false)
+            .boxed()
     } else {
         lines
             .json()
@@ -134,6 +149,29 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\u{1b}["), "a terminal has colours");
+    }
+
+    #[test]
+    fn a_format_that_is_named_counts_wherever_the_log_goes() {
+        for is_terminal in [true, false] {
+            let json = written(log(LogFormat::Json, LogLevel::Info), is_terminal, one_line);
+            assert!(json.starts_with('{') && !json.contains('\u{1b}'), "{json}");
+            let text = written(log(LogFormat::Text, LogLevel::Info), is_terminal, one_line);
+            assert!(!text.starts_with('{'), "{text}");
+            assert_eq!(text.contains('\u{1b}'), is_terminal, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_text_without_colours_where_they_are_not_welcome() {
+        let paper = Paper::default();
+        let writer = paper.clone();
+        let auto = log(LogFormat::Auto, LogLevel::Info);
+        let plain = lines(&auto, true, false, move || writer.clone());
+        tracing::subscriber::with_default(plain, one_line);
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("INFO refreshed"), "{text}");
+        assert!(!text.contains('\u{1b}'));
     }
 
     #[test]
