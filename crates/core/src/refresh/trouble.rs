@@ -22,6 +22,9 @@ impl Machine {
         let Some(lane) = job.task.fetches() else {
             return;
         };
+        if self.other_secret_next(job, lane, failure.trouble, now) {
+            return;
+        }
         let sent = job.sent.unwrap_or(now.boot);
         // A lane's forced refreshes are few; its calls as a whole are what must last the day.
         let budget = match job.task {
@@ -42,17 +45,6 @@ impl Machine {
             self.saving.dirty = true;
             self.jitter = jitter;
             self.tell_trouble(Kind::AccessToken, Some(lane), failure.trouble, effects);
-            return;
-        }
-        let again = failure.trouble == Trouble::Passing(Passing::OtherSecret);
-        let first = !std::mem::replace(&mut state.retry.other_secret, again);
-        if again && first {
-            // Nothing is the matter yet: the same question is asked once more, noted and counted as a call of its own.
-            state.retry.not_before = now.boot;
-            if job.task.mints() {
-                state.close_intent();
-                self.saving.dirty = true;
-            }
             return;
         }
         let (left, retry) = (state.left(now), &mut state.retry);
@@ -84,6 +76,23 @@ impl Machine {
         }
         self.jitter = jitter;
         self.tell_trouble(Kind::AccessToken, Some(lane), failure.trouble, effects);
+    }
+
+    /// Only the AppSecret was wrong, and the app has another: nothing is the matter yet, the same question is asked once
+    /// more, noted and counted as a call of its own.
+    fn other_secret_next(&mut self, job: &Job, lane: Lane, trouble: Trouble, now: Now) -> bool {
+        let again = trouble == Trouble::Passing(Passing::OtherSecret);
+        let state = self.lane_mut(lane);
+        let before = std::mem::replace(&mut state.retry.other_secret, again);
+        if !again || before {
+            return false;
+        }
+        state.retry.not_before = now.boot;
+        if job.task.mints() {
+            state.close_intent();
+            self.saving.dirty = true;
+        }
+        true
     }
 
     pub(super) fn tell_trouble(
