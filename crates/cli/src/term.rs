@@ -72,7 +72,7 @@ fn welcome(is_terminal: bool) -> bool {
 
 /// `NO_COLOR` (no-color.org) and dumb terminals are respected.
 pub(crate) fn colours_welcome() -> bool {
-    welcomes(|name| surroundings::text(name))
+    welcomes(surroundings::text)
 }
 
 fn welcomes(variable: impl Fn(&str) -> Option<String>) -> bool {
