@@ -2,7 +2,7 @@
 
 use super::alarm::Alarm;
 use super::event::Effect;
-use super::machine::Machine;
+use super::machine::{Machine, Task};
 use super::rules::{KILL_WINDOW, LEAVE_ALONE, REACH};
 use crate::clock::{Boot, Now};
 use crate::credential::Lane;
@@ -58,7 +58,13 @@ impl Machine {
             .late_mint
             .zip(held)
             .is_some_and(|(at, held)| at.plus(REACH) >= held);
-        state.held_is_doubted() || minted_late || state.intent.is_some() || state.theirs.is_some()
+        // A note whose call has not left yet has killed nobody.
+        let waits = self
+            .jobs
+            .iter()
+            .any(|job| job.task == Task::Classic && job.sent.is_none());
+        let noted = state.intent.is_some() && !waits;
+        state.held_is_doubted() || minted_late || noted || state.theirs.is_some()
     }
 
     /// Why the classic lane may not be fetched at all now, and until when.

@@ -57,6 +57,9 @@ fn intent(state: &LaneState, now: Now) -> Option<Intent> {
 }
 
 fn stored(state: &LaneState, now: Now) -> Option<StoredToken> {
+    if let Some(rival) = &state.rival {
+        return Some(rival.stored.clone()); // until WeChat has said that ours is the newer one
+    }
     let held = state.held.as_ref()?;
     let order = state.stored_order();
     Some(StoredToken {

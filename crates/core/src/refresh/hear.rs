@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::event::{CallId, Effect, Event};
 use super::lane::Nudge;
 use super::machine::{Job, LeaseState, Machine, Saving, Task};
-use super::rules::{FORCE_GAP, Rules};
+use super::rules::{FORCE_GAP, Rules, WISH_LAPSES};
 use super::verdict::Evidence;
 use crate::budget::{BudgetKind, Budgets};
 use crate::clock::{Boot, Now, Wall};
@@ -215,9 +215,9 @@ impl Machine {
             let state = self.lane_mut(lane);
             state.retry.nudge();
             state.last = None; // whoever waits wants to hear of this fetch, not of an earlier one
-            if state.nudge != Some(Nudge::Force) {
-                state.nudge = Some(if force { Nudge::Force } else { Nudge::Fetch });
-            }
+            let force = force || state.wish(now) == Some(Nudge::Force);
+            let wish = if force { Nudge::Force } else { Nudge::Fetch };
+            state.nudge = Some((wish, now.boot.plus(WISH_LAPSES)));
         }
     }
 

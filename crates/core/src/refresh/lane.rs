@@ -3,7 +3,7 @@
 use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Token, ValueId};
 use crate::source::Trouble;
-use crate::store::Intent;
+use crate::store::{Intent, StoredToken};
 
 use super::rules::REACH;
 
@@ -78,6 +78,15 @@ pub(super) struct Health {
     pub(super) watched_until: Boot,
 }
 
+/// A stable value that another replica saved while we held one that was not saved: clocks differ, so which of them is the
+/// newer nobody can say but WeChat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rival {
+    pub(super) stored: StoredToken,
+    /// When we heard of it: an answer to an older question does not settle it.
+    pub(super) heard: Boot,
+}
+
 /// An operator's wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nudge {
@@ -132,17 +141,27 @@ pub(super) struct LaneState {
     pub(super) force_after: Boot,
     /// A call of ours may have minted until then, without our learning what: a value fetched before accuses nobody.
     pub(super) doubted_until: Boot,
+    /// Another replica's value, saved while ours was not: normal mode tells which of the two lives.
+    pub(super) rival: Option<Box<Rival>>,
     /// The lane's value was called dead, and normal mode answered with the same value.
     pub(super) stuck: bool,
     /// Values in a row that died young: the next fetch keeps a distance.
     pub(super) early_deaths: u8,
-    pub(super) nudge: Option<Nudge>,
+    /// An operator's wish, until it lapses.
+    pub(super) nudge: Option<(Nudge, Boot)>,
     pub(super) last: Option<(Outcome, Boot)>,
 }
 
 impl LaneState {
     pub(super) fn live(&self, now: Now) -> bool {
         self.held.as_ref().is_some_and(|held| held.live(now))
+    }
+
+    /// What an operator wishes now.
+    pub(super) fn wish(&self, now: Now) -> Option<Nudge> {
+        self.nudge
+            .filter(|(_, lapses)| now.boot < *lapses)
+            .map(|(nudge, _)| nudge)
     }
 
     pub(super) fn dead(&self) -> bool {
@@ -169,6 +188,7 @@ impl LaneState {
     /// The value goes into a write: it will stand at the wall time of its request, or later.
     pub(super) fn goes_out(&mut self, now: Now) {
         if let Some(held) = self.held.as_ref().filter(|_| self.unsaved)
+            && self.rival.is_none()
             && self.order_to_be == Wall::default()
         {
             self.order_to_be = now.wall_at(held.sent);
@@ -177,6 +197,9 @@ impl LaneState {
 
     /// What it holds is durable.
     pub(super) fn was_saved(&mut self) {
+        if self.rival.is_some() {
+            return; // that was saved, not ours
+        }
         let order = self.stored_order();
         if let Some(held) = &mut self.held {
             held.order = order;

@@ -130,7 +130,14 @@ impl Machine {
             self.uncounted = None;
         }
         self.release_staged(save, effects);
-        self.over(AlarmName::Unsaved, effects);
+        if self
+            .lanes
+            .iter()
+            .flatten()
+            .all(|state| state.rival.is_none())
+        {
+            self.over(AlarmName::Unsaved, effects);
+        }
         self.over(AlarmName::StoreRefuses, effects);
     }
 

@@ -23,6 +23,7 @@ mod parked;
 mod plan;
 mod probe;
 mod publish;
+mod revive;
 pub mod rules;
 mod ticket;
 mod tickets;

@@ -109,6 +109,7 @@ impl Machine {
                 passed(&mut state.doubted_until);
             }
             passed(&mut state.force_after);
+            state.nudge = state.nudge.filter(|_| state.wish(now).is_some());
             if state.retry.trouble.is_none() {
                 passed(&mut state.retry.not_before);
             }

@@ -87,6 +87,19 @@ impl Machine {
             }
             return;
         }
+        let contested = candidate
+            .lane
+            .and_then(|lane| self.lane(lane))
+            .is_some_and(|state| state.rival.is_some());
+        let handed = &self.handed[kind.index()];
+        if contested
+            && handed
+                .current
+                .as_ref()
+                .is_some_and(|out| out.id == candidate.id)
+        {
+            return; // it is out, and stored is another: which bears the next generation, WeChat will say
+        }
         candidate.generation = self.next_generation(kind, candidate.lane, now);
         let unsaved = self.saving.last;
         let handed = &mut self.handed[kind.index()];

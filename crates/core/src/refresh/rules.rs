@@ -129,3 +129,5 @@ pub(super) const REMEMBER: u64 = 2 * 3_600_000;
 pub(super) const STRAGGLE: u64 = 30_000;
 /// How long after it was sent a call of ours may still mint, for all we know.
 pub(super) const REACH: u64 = 2 * STRAGGLE;
+/// A fetch that an operator asked for and that could not be made for so long is no longer wished.
+pub(super) const WISH_LAPSES: u64 = 600_000;

@@ -33,7 +33,7 @@ impl Machine {
         let replicas = !matches!(self.lease, LeaseState::Own(_));
         let state = self.lane_mut(lane);
         state.retry.clear();
-        if task == Task::Forced || state.nudge == Some(Nudge::Fetch) {
+        if task == Task::Forced || state.wish(now) != Some(Nudge::Force) {
             state.nudge = None;
         }
         state.theirs = state.theirs.filter(|at| *at > now.boot);
@@ -43,11 +43,16 @@ impl Machine {
         if task.mints() || state.intent.is_some_and(|note| note.deadline < now.wall) {
             state.close_intent();
         }
-        // A value that came from elsewhere while a mint was under way was fetched after that had ended.
+        // A value that came from elsewhere meanwhile: was a mint under way, it was fetched after that had ended; in normal
+        // mode nobody knows, for clocks differ, and it is asked again.
         let newer = state
             .held
             .as_ref()
-            .is_some_and(|held| held.sent > sent || (task.mints() && Some(held.id) != job.over));
+            .is_some_and(|held| held.sent > sent || Some(held.id) != job.over);
+        let settled = state.rival.take_if(|rival| rival.heard <= sent);
+        if let (Some(rival), Some(held)) = (settled, state.held.as_mut()) {
+            held.order = held.order.max(rival.stored.sent.plus(1));
+        }
         let same = state.held.as_ref().is_some_and(|held| held.id == minted.id);
         if task == Task::Classic {
             self.contest_mut().classic_ours = true;
@@ -61,6 +66,15 @@ impl Machine {
         }
         if without_lease {
             self.minted_without_lease(lane, now, effects);
+        }
+        self.settle_rival(lane, now);
+    }
+
+    /// Which of two values lives is still open: normal mode is asked.
+    fn settle_rival(&mut self, lane: Lane, now: Now) {
+        let state = self.lane_mut(lane);
+        if let Some(held) = state.held.as_mut().filter(|_| state.rival.is_some()) {
+            held.due = now.boot;
         }
     }
 
@@ -92,7 +106,11 @@ impl Machine {
             },
             now,
         );
-        self.lane_mut(lane).last = Some((Outcome::Same, now.boot));
+        let state = self.lane_mut(lane);
+        state.last = Some((Outcome::Same, now.boot));
+        if let Some(held) = state.held.as_mut().filter(|_| lane == Lane::Stable) {
+            held.due = now.boot;
+        }
     }
 
     fn same_value(

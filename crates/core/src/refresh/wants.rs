@@ -41,7 +41,7 @@ impl Machine {
         let untouched = LaneState::default();
         let state = self.lane(lane).unwrap_or(&untouched);
         let urgent = !state.live(now);
-        let nudged = state.nudge.is_some();
+        let nudged = state.wish(now).is_some();
         let settle = lane == Lane::Classic && self.unsettled();
         let due = state
             .held
@@ -82,7 +82,7 @@ impl Machine {
             when,
             urgent,
         };
-        let operator = state.nudge == Some(Nudge::Force);
+        let operator = state.wish(now) == Some(Nudge::Force);
         // Rule 2, again. An operator's wish waits until what is out is saved.
         if self.unsaved() && !urgent && operator {
             let due = state.held.as_ref().map_or(when, |held| held.due);

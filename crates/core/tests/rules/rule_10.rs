@@ -1,6 +1,6 @@
 //! Rule 10: another program fetches the classic token.
 
-use crate::bench::{Bench, DAY, FULL, HOUR, MINUTE, SECOND, both, classic, id};
+use crate::bench::{Bench, DAY, Disk, FULL, HOUR, MINUTE, SECOND, both, classic, id};
 use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::{Lane, Token};
 use wxtoken_core::refresh::alarm::{Alarm, AlarmName};
@@ -65,6 +65,19 @@ fn rule_10_a_fetch_of_ours_whose_answer_was_lost_accuses_nobody() {
     bench.asked.retain(|asked| asked.words() == "probe a");
     bench.dead();
     assert!(!bench.alarmed(AlarmName::ForeignFetcher));
+}
+
+#[test]
+fn rule_10_a_note_whose_call_has_not_left_excuses_nobody() {
+    let mut bench = Bench::with_token(classic(), "a");
+    bench.pass(30 * SECOND);
+    bench.reported("a");
+    bench.disk = Disk::Slow;
+    bench.nudge(false);
+    bench.dead();
+    assert!(bench.alarmed(AlarmName::ForeignFetcher));
+    bench.writes_land();
+    assert_eq!(bench.words(), ["classic"], "it goes on all the same");
 }
 
 #[test]

@@ -239,3 +239,93 @@ fn rule_2_a_change_of_timings_saves_nothing_and_one_that_changes_the_record_does
     bench.rules_change(stable());
     assert_eq!(bench.writes, before + 1, "the ticket is kept no more");
 }
+
+/// A machine that fetched `ours` in normal mode while the store was away, and then hears that another replica saved `theirs`,
+/// by whatever clock.
+fn two_stable_values() -> Bench {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(1);
+    bench.answer("a", FULL);
+    let before = bench.stored.clone().unwrap();
+    bench.pass(2 * HOUR - 4 * MINUTE);
+    bench.hear(Event::LeaseUnavailable);
+    bench.answer("ours", FULL);
+    assert_eq!(bench.current().as_deref(), Some("ours"));
+    let mut record = before;
+    record.saved_at = bench.now.wall;
+    let stored = record.lanes[Lane::Stable.index()].as_mut().unwrap();
+    stored.token = Token::new("theirs").unwrap();
+    stored.id = id("theirs");
+    stored.sent = bench.now.wall.plus(SECOND);
+    stored.expires = bench.now.wall.plus(2 * HOUR);
+    record.handed_out[0].generation.0 = bench.now.wall.0 + SECOND;
+    record.handed_out[0].id = Some(id("theirs"));
+    bench.stored = Some(record.clone());
+    bench.hear(Event::Learned(Box::new(record)));
+    bench
+}
+
+#[test]
+fn rule_2_which_of_two_stable_values_lives_normal_mode_tells_and_meanwhile_ours_stays() {
+    let mut bench = two_stable_values();
+    let generation = bench.generation();
+    assert_eq!(bench.current().as_deref(), Some("ours"));
+    bench.pass(6 * SECOND);
+    bench.lease_won(2);
+    assert_eq!(bench.stored_token(Lane::Stable).as_deref(), Some("theirs"));
+    assert_eq!(bench.current().as_deref(), Some("ours"));
+    assert_eq!(bench.words(), ["stable"]);
+    bench.answer("ours", FULL - 10);
+    assert_eq!(bench.current().as_deref(), Some("ours"));
+    assert_eq!(bench.stored_token(Lane::Stable).as_deref(), Some("ours"));
+    assert!(bench.generation() > generation);
+    bench.quiet(MINUTE);
+}
+
+#[test]
+fn rule_2_a_living_stable_value_is_not_given_up_for_one_that_another_replica_found_dead() {
+    let mut bench = two_stable_values();
+    let mut record = bench.stored.clone().unwrap();
+    record.lanes[Lane::Stable.index()].as_mut().unwrap().dead = true;
+    bench.hear(Event::Learned(Box::new(record)));
+    assert_eq!(bench.current().as_deref(), Some("ours"));
+}
+
+#[test]
+fn rule_2_of_two_stable_values_theirs_is_taken_once_normal_mode_answers_with_it() {
+    let mut bench = two_stable_values();
+    bench.pass(6 * SECOND);
+    bench.lease_won(2);
+    bench.answer("theirs", FULL - 10);
+    assert_eq!(bench.current().as_deref(), Some("theirs"));
+    assert_eq!(bench.stored_token(Lane::Stable).as_deref(), Some("theirs"));
+    bench.quiet(MINUTE);
+}
+
+#[test]
+fn rule_2_a_value_heard_of_while_normal_mode_was_asked_is_not_replaced_by_the_answer_but_asked_after()
+ {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(1);
+    bench.answer("a", FULL);
+    let mut record = bench.stored.clone().unwrap();
+    bench.pass(2 * HOUR - 4 * MINUTE);
+    bench.lease_won(2);
+    assert_eq!(bench.words(), ["stable"]);
+    let stored = record.lanes[Lane::Stable.index()].as_mut().unwrap();
+    stored.token = Token::new("c").unwrap();
+    stored.id = id("c");
+    stored.sent = bench.now.wall.minus(HOUR); // by another clock
+    stored.sent = stored.sent.max(record.saved_at.plus(1));
+    stored.expires = bench.now.wall.plus(2 * HOUR);
+    record.handed_out[0].generation.0 = bench.now.wall.0;
+    record.handed_out[0].id = Some(id("c"));
+    bench.stored = Some(record.clone());
+    bench.hear(Event::Learned(Box::new(record)));
+    assert_eq!(bench.current().as_deref(), Some("c"));
+    bench.answer("b", FULL);
+    assert_eq!(bench.current().as_deref(), Some("c"));
+    assert_eq!(bench.words(), ["stable"]);
+    bench.answer("c", FULL);
+    assert_eq!(bench.current().as_deref(), Some("c"));
+}

@@ -3,6 +3,7 @@
 use crate::bench::{Bench, Disk, FULL, HOUR, MINUTE, SECOND, both, classic, id, stable};
 use wxtoken_core::credential::{Kind, Lane};
 use wxtoken_core::refresh::alarm::AlarmName;
+use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::refresh::{Outcome, Standing};
@@ -409,4 +410,51 @@ fn rule_8_an_operators_wish_is_answered_with_what_came_of_it() {
         .unwrap()
         .last;
     assert!(matches!(last, Some((Outcome::New, _))));
+}
+
+#[test]
+fn rule_8_an_operators_wish_that_could_not_be_carried_out_for_ten_minutes_lapses() {
+    for (wait, asked) in [(9 * MINUTE, "forced"), (11 * MINUTE, "")] {
+        let mut bench = Bench::leased(stable());
+        bench.lease_won(1);
+        bench.answer("a", FULL);
+        bench.pass(HOUR);
+        bench.nudge(true);
+        let end = bench.now.boot.plus(wait);
+        while bench.now.boot < end {
+            bench.hear(Event::LeaseUnavailable);
+            bench.pass(6 * SECOND);
+        }
+        bench.hear(Event::Due);
+        bench.lease_won(2);
+        assert_eq!(bench.words().join(" "), asked);
+    }
+}
+
+#[test]
+fn rule_8_a_death_that_is_heard_of_late_does_not_bury_a_value_just_seen_alive() {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(1);
+    bench.answer("a", FULL);
+    let mut older = bench.stored.clone().unwrap();
+    older.lanes[Lane::Stable.index()].as_mut().unwrap().dead = true;
+    bench.pass(MINUTE);
+    bench.reported("a");
+    bench.lease_won(2);
+    bench.alive();
+    bench.hear(Event::Learned(Box::new(older.clone())));
+    assert_eq!(bench.current().as_deref(), Some("a"));
+    assert_eq!(
+        bench.next_ask_leased(5 * SECOND),
+        "probe a",
+        "a probe tells"
+    );
+    bench.alive();
+    bench.pass(MINUTE);
+    bench.hear(Event::Learned(Box::new(older)));
+    assert_eq!(
+        bench.current(),
+        None,
+        "who has not looked lately believes it"
+    );
 }

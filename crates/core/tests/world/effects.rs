@@ -220,10 +220,12 @@ impl World {
                 .store
                 .lease
                 .is_some_and(|(holder, until)| holder == (r, life) && t < until);
+        let over = self.replicas[r].seen[0].map(|seen| seen.value);
         self.replicas[r].calls.push(Call {
             id,
             question,
             asked: t,
+            over,
             fate,
             leased,
         });

@@ -212,7 +212,15 @@ impl World {
                     self.judge.uncertain(lane, t);
                 }
             }
-            Question::Stable => {}
+            Question::Stable => {
+                // Another value was heard of meanwhile, or is, before the answer: which of them lives, only one more
+                // question tells.
+                let seen = replica.seen[0].map(|seen| seen.value);
+                if seen != call.over || replica.stalled_until > t {
+                    let reason = &mut self.judge.reasons[Lane::Stable.index()];
+                    *reason = (*reason).max(replica.stalled_until.max(t) + MINUTE);
+                }
+            }
             Question::Probe(lane, value) => {
                 let failures = &mut replica.probe_failures[lane.index()];
                 *failures = if trouble.is_some() { *failures + 1 } else { 0 };

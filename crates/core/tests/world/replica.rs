@@ -60,6 +60,8 @@ pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) question: Question,
     pub(crate) asked: u64,
+    /// What readers saw of the token then.
+    pub(crate) over: Option<Value>,
     pub(crate) fate: Fate,
     /// Made under a lease, or with a store of our own.
     pub(crate) leased: bool,

@@ -408,7 +408,11 @@ impl World {
         }
         // Whether its clock was right when it took a value from the store, a machine learns later: then normal mode tells.
         let unsure = self.judge.stepped && self.setup.readings.date_header;
-        if unsure && question == Question::Stable {
+        // Or another replica saved another value: which of them lives, normal mode tells as well.
+        let stored = self.store.record.as_ref();
+        let stored = stored.and_then(|record| record.lanes[lane.index()].as_ref());
+        let rival = stored.is_some_and(|stored| stored.id != id_of(seen.value));
+        if (unsure || rival) && question == Question::Stable {
             return;
         }
         let left = minted.expires - t;
@@ -580,17 +584,23 @@ impl World {
             replica.highest = [(0, None); 3];
         }
         let open = replica.notes > 0 || !replica.queued.is_empty();
+        // An answer that was in its memory only.
+        let newest = Lane::ALL.map(|lane| self.wechat.newest(lane));
+        let forgotten = newest.map(|value| {
+            value.is_some_and(|value| {
+                self.wechat.value(value).by == Who::Us && !self.store.knew(id_of(value).0)
+            })
+        });
         self.judge.known_dead = None; // it may not have been written down
         let minting: Vec<Lane> = replica
             .calls
             .iter()
             .filter(|call| matches!(call.question, Question::Classic | Question::Forced))
             .filter_map(|call| call.question.fetches())
-            .chain(
-                Lane::ALL
-                    .into_iter()
-                    .filter(|_| open || replica.saves > 0 || replica.unsaved),
-            )
+            .chain(Lane::ALL.into_iter().filter(|lane| {
+                let vague = open || replica.saves > 0 || replica.unsaved;
+                vague || forgotten[lane.index()]
+            }))
             .collect();
         for lane in minting {
             self.judge.uncertain(lane, t);

@@ -1,0 +1,225 @@
+//! Rule 3: what a stored value, or a note, means to a machine that may hold one of its own: after a restart, or when another
+//! replica wrote it.
+//!
+//! Must not know: records as a whole.
+
+use super::due;
+use super::lane::{Health, Held, LaneState, Rival};
+use super::machine::{Known, LeaseState, Machine, Task};
+use super::mutant::planted;
+use super::rules::{CLOCK_TOLERANCE, OVERLAP, REACH, STRAGGLE};
+use super::ticket::HeldTicket;
+use crate::clock::{Boot, Now, Wall};
+use crate::credential::{Lane, Ticket};
+use crate::store::{Fence, Intent, StoredTicket, StoredToken};
+
+/// What `expires_in` of a ticket always says, in milliseconds.
+const TICKET_LIFETIME: u64 = 7_200_000;
+
+impl Machine {
+    /// Says whether it was taken over.
+    pub(super) fn learn_token(
+        &mut self,
+        lane: Lane,
+        stored: &StoredToken,
+        takes_over: bool,
+        now: Now,
+    ) -> bool {
+        let at_rest = !self.saving.dirty && self.saving.in_flight.is_none();
+        let sent = now.boot_at(stored.sent).min(now.boot);
+        let unsaved = self.lane(lane).is_some_and(|state| state.unsaved);
+        let replaced = self.known.iter().any(|known| known.id == stored.id);
+        if let Some(state) = self.lanes[lane.index()].as_deref_mut()
+            && let Some(held) = state.held.as_mut()
+        {
+            if held.id == stored.id {
+                held.order = held.order.max(stored.sent);
+                if state.rival.take().is_some() {
+                    let timing = self.rules.timing;
+                    let (expires, lifetime) = (held.expires, held.lifetime);
+                    held.due = due::due(lane, expires, lifetime, &timing, &mut self.jitter);
+                }
+                // What was written may be older than what we have seen ourselves.
+                let alive = state.health.last_alive;
+                let seen = alive > Boot::default() && now.boot.since(alive) < CLOCK_TOLERANCE;
+                match (stored.dead, at_rest && !seen) {
+                    (true, true) if !held.dead => self.bury(lane, now),
+                    // We may know better, and could not save it: a probe tells.
+                    (true, false) if !held.dead => self.doubt_alive(lane, now),
+                    // Another replica may have found it alive after all.
+                    (false, _) if takes_over && at_rest => held.dead = false,
+                    _ => {}
+                }
+                return false;
+            }
+            if replaced {
+                held.order = held.order.max(stored.sent.plus(1)); // ours came after it
+                return false;
+            }
+            // At the same place, what is durable goes before what is not.
+            if held.order > stored.sent || held.order == stored.sent && !unsaved {
+                return false;
+            }
+            if lane == Lane::Stable && unsaved && held.live(now) {
+                rival(state, stored, now);
+                return false;
+            }
+        }
+        let held = self.revived(lane, stored, sent, now);
+        self.displace(lane, now);
+        self.known.retain(|known| known.id != stored.id);
+        let fetching = self.busy(match lane {
+            Lane::Classic => Task::Classic,
+            Lane::Stable => Task::Stable,
+        });
+        let probe_due = self.first_probe(lane, now);
+        let state = self.lane_mut(lane);
+        state.held = Some(held);
+        if let Some(note) = state
+            .intent
+            .filter(|note| !fetching && note.sent <= stored.sent)
+        {
+            // Somebody fetched after it: what it gave, if anything, is not the newest.
+            state.doubt_calls_until(now.boot_at(note.sent).min(now.boot).plus(REACH));
+            state.close_intent();
+        }
+        state.stuck = false;
+        state.rival = None;
+        (state.unsaved, state.unsaved_mint) = (false, false);
+        state.order_to_be = Wall::default();
+        state.retry.clear();
+        state.health = Health {
+            probe_due,
+            ..Default::default()
+        };
+        true
+    }
+
+    /// A stored token as it is held: it ends when the wall clock says so, but never lives longer than when it was minted.
+    fn revived(&mut self, lane: Lane, stored: &StoredToken, sent: Boot, now: Now) -> Held {
+        let left = stored.expires.since(now.wall).min(stored.lifetime);
+        let expires = now.boot.plus(left);
+        let timing = self.rules.timing;
+        let mut due = due::due(lane, expires, stored.lifetime, &timing, &mut self.jitter);
+        if planted!(self.rules, FetchAtRestart) {
+            due = now.boot;
+        }
+        Held {
+            token: stored.token.clone(),
+            id: stored.id,
+            sent,
+            order: stored.sent,
+            expires,
+            lifetime: stored.lifetime,
+            due,
+            dead: stored.dead,
+            restored: true,
+        }
+    }
+
+    /// An open note: of another holder, or of our own life before a restart. Whoever takes over must assume that the call
+    /// has minted (rule 3). While its maker may still tell, it is only kept in mind.
+    pub(super) fn learn_intent(
+        &mut self,
+        lane: Lane,
+        intent: Option<Intent>,
+        beside: Wall,
+        takes_over: bool,
+        now: Now,
+    ) {
+        let own_store = matches!(self.lease, LeaseState::Own(_));
+        if intent.is_none() && self.lane(lane).is_none() {
+            return;
+        }
+        let state = self.lane_mut(lane);
+        state.theirs = None;
+        let Some(intent) = intent.filter(|note| state.closed != Some(*note)) else {
+            return;
+        };
+        let sent = now.boot_at(intent.sent).min(now.boot);
+        if intent.fence == Fence::default() {
+            // Compared as stored: boot time may have begun since.
+            let ended = intent.sent.plus(REACH);
+            state.doubt_calls_until(now.boot_at(ended).min(now.boot.plus(REACH)));
+            if ended > beside {
+                state.doubt_held();
+            }
+            return;
+        }
+        let fetched = state.held.as_ref().map(|held| held.order);
+        let newer = fetched.is_some_and(|order| order > beside) && !state.unsaved;
+        let settled = newer || fetched.is_some_and(|order| order >= intent.sent);
+        if settled || state.intent.is_some_and(|mine| mine.sent >= intent.sent) {
+            return;
+        }
+        let takes = intent.deadline.since(intent.sent);
+        if lane == Lane::Stable && state.confirmed >= sent.plus(takes) {
+            state.closed = Some(intent); // normal mode has told since
+            return;
+        }
+        if !takes_over {
+            state.theirs = Some(now.boot.plus(takes + 1000));
+            return;
+        }
+        state.intent = Some(intent);
+        state.may_have_been_replaced(sent, OVERLAP);
+        if !own_store {
+            state.doubt_calls_until(now.boot.plus(REACH)); // by whatever clock it was sent
+            state.others_end = state.others_end.max(intent.deadline);
+            let grace = now.boot.plus(takes.saturating_add(STRAGGLE));
+            state.wait_until = now
+                .boot_at(intent.deadline)
+                .min(grace)
+                .max(state.wait_until);
+        }
+    }
+
+    pub(super) fn learn_ticket(&mut self, ticket: Ticket, stored: &StoredTicket, now: Now) {
+        let first_seen = now.boot_at(stored.first_seen).min(now.boot);
+        let state = self.tickets[ticket as usize].get_or_insert_default();
+        let mine = state.held.as_ref();
+        if mine.is_some_and(|held| held.id == stored.id || held.order >= stored.first_seen) {
+            return;
+        }
+        let replaced = mine.map(|held| held.id);
+        let left = stored.expires.since(now.wall).min(TICKET_LIFETIME);
+        let lifetime = stored
+            .expires
+            .since(stored.first_seen)
+            .clamp(1, TICKET_LIFETIME);
+        state.held = Some(HeldTicket {
+            token: stored.token.clone(),
+            id: stored.id,
+            first_seen,
+            order: stored.first_seen,
+            first_end: stored.born_after.map(|at| now.boot_at(at.plus(lifetime))),
+            last_end: now.boot_at(stored.first_seen.plus(lifetime)),
+            last_seen: first_seen,
+            successor_ends: now.boot_at(stored.first_seen.plus(lifetime)),
+            lifetime,
+            expires: now.boot.plus(left),
+            restored: true,
+        });
+        state.due = now.boot; // its age is uncertain: ask soon
+        state.retry.clear();
+        if let Some(id) = replaced {
+            let ends = now.boot.plus(OVERLAP);
+            let kind = ticket.kind();
+            self.remember(Known { id, kind, ends }, now);
+        }
+    }
+}
+
+/// Another replica saved a value while ours is not saved: ours stays until normal mode has told which lives.
+fn rival(state: &mut LaneState, stored: &StoredToken, now: Now) {
+    let known = state.rival.as_ref().map(|rival| &rival.stored);
+    if known.is_none_or(|known| known != stored && known.sent <= stored.sent) {
+        state.rival = Some(Box::new(Rival {
+            stored: stored.clone(),
+            heard: now.boot,
+        }));
+        if let Some(held) = state.held.as_mut() {
+            held.due = now.boot;
+        }
+    }
+}
