@@ -220,6 +220,13 @@ impl Budgets {
         self
     }
 
+    /// When the newest slot begins.
+    #[must_use]
+    pub fn begins(&self) -> Wall {
+        let newest = self.counts.iter().map(|count| count.newest).max();
+        Wall((u64::from(newest.unwrap_or(0)) * SLOT).saturating_sub(BEIJING))
+    }
+
     /// One set of counts on top of another: for calls that were counted apart.
     #[must_use]
     pub fn added(mut self, other: &Self) -> Self {

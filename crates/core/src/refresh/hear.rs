@@ -33,6 +33,7 @@ impl Machine {
                 .0
                 .cast_signed()
                 .wrapping_sub(now.boot.0.cast_signed()),
+            ahead: 0,
             contest: None,
             adopting: None,
             jobs: Vec::new(),
@@ -173,7 +174,7 @@ impl Machine {
     pub(super) fn refund(&mut self, job: &Job, now: Now) {
         // Where a lease changes hands, what is not in the store is forgotten.
         self.saving.dirty |= !matches!(self.lease, LeaseState::Own(_));
-        let counted = self.steady_wall(Now {
+        let counted = self.counting_wall(Now {
             boot: job.begun,
             ..now
         });

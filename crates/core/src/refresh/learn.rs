@@ -92,7 +92,14 @@ impl Machine {
             state.forced_seen = forced;
             state.force_gap_ends = now.boot.plus(FORCE_GAP);
         }
-        let mut counted = record.budgets.not_beyond(self.steady_wall(now));
+        let mut counted = record.budgets;
+        if matches!(self.lease, LeaseState::Own(_)) {
+            counted = counted.not_beyond(self.steady_wall(now));
+        } else {
+            counted.last_forced = counted.last_forced.min(self.steady_wall(now));
+            let ahead = counted.begins().since(self.steady_wall(now));
+            self.ahead = self.ahead.max(ahead);
+        }
         if let Some(uncounted) = &self.uncounted {
             counted = counted.added(uncounted);
         }

@@ -135,6 +135,9 @@ pub struct Machine {
     pub(super) uncounted: Option<Box<Budgets>>,
     /// Wall time minus boot time when the machine was made: what budgets count by, so that a step frees nothing.
     pub(super) steady: i64,
+    /// How far ahead of that calls are counted: as far as the replica whose clock is furthest ahead, for what is counted by
+    /// several clocks would else be forgotten whenever one of them hears of the other.
+    pub(super) ahead: u64,
     pub(super) contest: Option<Box<Contest>>,
     pub(super) adopting: Option<(Token, ValueId)>,
     pub(super) jobs: Vec<Job>,
@@ -200,6 +203,11 @@ impl Machine {
     /// Wall time that never steps while the process runs.
     pub(super) const fn steady_wall(&self, now: Now) -> Wall {
         Wall(now.boot.0.saturating_add_signed(self.steady))
+    }
+
+    /// What calls are counted by.
+    pub(super) const fn counting_wall(&self, now: Now) -> Wall {
+        self.steady_wall(now).plus(self.ahead)
     }
 
     /// Rule 5: a value lives while boot time says so.

@@ -87,7 +87,7 @@ impl Machine {
 
     /// "Not before" a time that is over says nothing any more.
     fn forget_what_has_passed(&mut self, now: Now) {
-        let wall = self.steady_wall(now);
+        let wall = self.counting_wall(now);
         let passed = |at: &mut Boot| {
             if *at <= now.boot {
                 *at = Boot::default();

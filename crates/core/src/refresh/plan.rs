@@ -108,10 +108,11 @@ impl Machine {
     }
 
     fn count(&mut self, task: Task, apart: bool, now: Now) {
-        let at = self.steady_wall(now);
+        let at = self.counting_wall(now);
         self.budgets.spend(task.budget(), at);
         if task == Task::Forced {
             self.budgets.spend(BudgetKind::Stable, at);
+            let at = self.steady_wall(now);
             self.budgets.last_forced = at;
             self.lane_mut(Lane::Stable).forced_seen = at;
         }
@@ -130,7 +131,7 @@ impl Machine {
         };
         job.apart = true;
         let (budget, begun) = (job.task.budget(), job.begun);
-        let at = self.steady_wall(Now { boot: begun, ..now });
+        let at = self.counting_wall(Now { boot: begun, ..now });
         self.uncounted.get_or_insert_default().spend(budget, at);
         self.saving.dirty = true;
     }

@@ -34,7 +34,8 @@ impl Machine {
         {
             if held.id == stored.id {
                 held.order = held.order.max(stored.sent);
-                if state.rival.take().is_some() {
+                let newer = |rival: &mut Box<Rival>| rival.stored.sent < stored.sent;
+                if state.rival.take_if(newer).is_some() {
                     let timing = self.rules.timing;
                     let (expires, lifetime) = (held.expires, held.lifetime);
                     held.due = due::due(lane, expires, lifetime, &timing, &mut self.jitter);
@@ -183,10 +184,11 @@ impl Machine {
         }
         let replaced = mine.map(|held| held.id);
         let left = stored.expires.since(now.wall).min(TICKET_LIFETIME);
-        let lifetime = stored
-            .expires
-            .since(stored.first_seen)
-            .clamp(1, TICKET_LIFETIME);
+        // Its place may be far from when it was seen, where clocks differ.
+        let lifetime = match stored.expires.since(stored.first_seen) {
+            0 => TICKET_LIFETIME,
+            lifetime => lifetime.min(TICKET_LIFETIME),
+        };
         state.held = Some(HeldTicket {
             token: stored.token.clone(),
             id: stored.id,

@@ -81,7 +81,9 @@ impl TicketState {
             },
         };
         held.last_seen = held.last_seen.max(sent);
-        held.restored = false;
+        if std::mem::take(&mut held.restored) {
+            held.lifetime = lifetime; // what was stored of it rests on clocks
+        }
         held.successor_ends = held.successor_ends.max(sent.plus(held.lifetime));
         if held.last_seen >= held.last_end {
             held.first_end = None; // it outlived what its birth was thought to be

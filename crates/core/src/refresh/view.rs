@@ -170,7 +170,7 @@ impl Machine {
     #[must_use]
     pub fn budget(&self, kind: BudgetKind, now: Now) -> (u32, u16) {
         (
-            self.budgets.today(kind, self.steady_wall(now)),
+            self.budgets.today(kind, self.counting_wall(now)),
             self.rules.limits.of(kind),
         )
     }
@@ -179,7 +179,7 @@ impl Machine {
     #[must_use]
     pub fn spent(&self, kind: BudgetKind, now: Now) -> Spent {
         Spent {
-            used: self.budgets.used(kind, self.steady_wall(now)),
+            used: self.budgets.used(kind, self.counting_wall(now)),
             limit: self.rules.limits.of(kind).into(),
         }
     }

@@ -1,7 +1,8 @@
 //! Rule 11: tickets hang on the access token.
 
-use crate::bench::{Bench, FULL, HOUR, MINUTE, SECOND, classic, stable, with_jsapi};
-use wxtoken_core::credential::Kind;
+use crate::bench::{Bench, DAY, FULL, HOUR, MINUTE, SECOND, classic, id, stable, with_jsapi};
+use wxtoken_core::credential::{Kind, Token};
+use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::source::Trouble;
@@ -213,4 +214,40 @@ fn rule_11_a_ticket_keeps_its_end_over_a_restart_on_a_machine_just_booted() {
     next_ticket_ask(&mut bench);
     let wait = bench.now.boot.since(start);
     assert!(wait > 40 * MINUTE, "its birth is still known: {wait}");
+}
+
+#[test]
+fn rule_11_a_ticket_learned_by_clocks_that_differ_by_days_is_not_asked_for_in_a_hot_loop() {
+    let mut bench = Bench::leased(with_jsapi(stable()));
+    bench.lease_won(1);
+    bench.answer("a", FULL);
+    bench.answer_to("jsapi", "j1", FULL);
+    for (seen_ahead, left) in [(2 * DAY, HOUR), (HOUR - 5, HOUR), (0, 0)] {
+        let mut record = bench.stored.clone().unwrap();
+        let ticket = record.tickets[0].as_mut().unwrap();
+        ticket.token = Token::new("j2").unwrap();
+        ticket.id = id("j2");
+        ticket.first_seen = bench.now.wall.plus(seen_ahead);
+        ticket.born_after = Some(bench.now.wall.minus(MINUTE));
+        ticket.expires = bench.now.wall.plus(left);
+        let mut other = Bench::leased(with_jsapi(stable()));
+        other.now = bench.now;
+        other.hear(Event::Learned(Box::new(record.clone())));
+        other.stored = Some(record);
+        other.lease_won(2);
+        let mut asked = 0;
+        let end = other.now.boot.plus(HOUR);
+        while other.now.boot < end {
+            if other.words().iter().any(|word| word.starts_with("jsapi")) {
+                asked += 1;
+                other.answer_to("jsapi", "j2", FULL);
+            }
+            let leases = other.lease_asked;
+            other.pass(SECOND);
+            if other.lease_asked > leases {
+                other.lease_won(10 + u64::from(leases));
+            }
+        }
+        assert!((1..=30).contains(&asked), "{asked} within an hour");
+    }
 }

@@ -292,6 +292,20 @@ fn rule_2_a_living_stable_value_is_not_given_up_for_one_that_another_replica_fou
 }
 
 #[test]
+fn rule_2_an_older_record_that_is_heard_late_does_not_settle_which_of_two_stable_values_lives() {
+    let mut bench = two_stable_values();
+    let mut older = bench.stored.clone().unwrap();
+    let stored = older.lanes[Lane::Stable.index()].as_mut().unwrap();
+    (stored.id, stored.token) = (id("ours"), Token::new("ours").unwrap());
+    stored.sent = stored.sent.minus(2 * SECOND);
+    bench.hear(Event::Learned(Box::new(older)));
+    bench.pass(6 * SECOND);
+    bench.lease_won(2);
+    assert_eq!(bench.stored_token(Lane::Stable).as_deref(), Some("theirs"));
+    assert_eq!(bench.words(), ["stable"]);
+}
+
+#[test]
 fn rule_2_of_two_stable_values_theirs_is_taken_once_normal_mode_answers_with_it() {
     let mut bench = two_stable_values();
     bench.pass(6 * SECOND);

@@ -5,6 +5,7 @@ use wxtoken_core::budget::{BudgetKind, Limits};
 use wxtoken_core::credential::Lane;
 use wxtoken_core::refresh::Outcome;
 use wxtoken_core::refresh::alarm::AlarmName;
+use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
 use wxtoken_core::source::{Passing, Trouble};
 
@@ -261,4 +262,38 @@ fn rule_9_what_was_put_off_for_want_of_budget_is_fetched_once_nothing_lives() {
     let ends = bench.now.boot.plus(bench.left());
     assert_eq!(bench.next_ask(3 * HOUR), "stable");
     assert_eq!(bench.now.boot, ends, "two of four are spent, so not before");
+}
+
+#[test]
+fn rule_9_replicas_whose_clocks_differ_by_days_do_not_forget_what_the_other_counted() {
+    let used = |bench: &Bench| bench.machine.spent(BudgetKind::Stable, bench.now).used;
+    let mut ahead = Bench::leased(stable());
+    ahead.wall_steps(2 * DAY.cast_signed());
+    ahead.restart();
+    let mut behind = Bench::leased(stable());
+    let (mut fence, mut asked) = (0, 0);
+    for round in 0..10 {
+        let (mine, other) = if round % 2 == 0 {
+            (&mut ahead, &mut behind)
+        } else {
+            (&mut behind, &mut ahead)
+        };
+        fence += 1;
+        mine.nudge(false);
+        mine.lease_won(fence);
+        while mine.words().contains(&"stable".to_owned()) {
+            mine.answer_to("stable", "a", FULL);
+            asked += 1;
+        }
+        assert_eq!(used(mine), asked);
+        other.stored = mine.stored.clone();
+        let record = mine.stored.clone().unwrap();
+        other.hear(Event::Learned(Box::new(record)));
+    }
+    assert!(asked >= 10);
+    for bench in [&mut ahead, &mut behind] {
+        bench.now.boot = bench.now.boot.plus(31 * HOUR);
+        bench.now.wall = bench.now.wall.plus(31 * HOUR);
+        assert_eq!(used(bench), 0, "and it is free again in time");
+    }
 }

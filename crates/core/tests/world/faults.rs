@@ -23,7 +23,7 @@ impl World {
         self.soon(gap, Ev::Fault);
         let fault = self.draw_fault();
         let r = self.chance.below(self.replicas.len() as u64) as usize;
-        let phase = self.chance.pick(&Phase::ALL);
+        let phase = self.draw_phase();
         if self.replicas[r].phase(self.t) == phase || self.chance.percent(15) {
             self.fire(fault, r);
         } else {
@@ -54,11 +54,34 @@ impl World {
         }
     }
 
+    /// Where there are leases to be asked for, that is short and rare: more faults wait for it.
+    fn draw_phase(&mut self) -> Phase {
+        loop {
+            let phase = self.chance.pick(&Phase::ALL);
+            let leases = !self.setup.own;
+            if leases && self.chance.percent(18) {
+                return Phase::Leasing;
+            }
+            if leases || phase != Phase::Leasing {
+                return phase;
+            }
+        }
+    }
+
     fn draw_fault(&mut self) -> Fault {
         if self.setup.hammered && self.chance.percent(50) {
             return self
                 .chance
                 .pick(&[Fault::Force, Fault::Force, Fault::Crash, Fault::Nudge]);
+        }
+        // Not every world knows these: where they are known, they come as often again.
+        if self.setup.clocks_step && self.chance.percent(5) {
+            return Fault::WallStep;
+        }
+        if self.setup.foreign && self.chance.percent(8) {
+            return self
+                .chance
+                .pick(&[Fault::ForeignFetch, Fault::ForeignForce]);
         }
         loop {
             let fault = self.chance.pick(&Fault::ALL);
@@ -191,7 +214,7 @@ impl World {
 
     /// How long a trouble lasts: mostly minutes, sometimes hours.
     fn window(&mut self) -> u64 {
-        let most = if self.chance.percent(8) {
+        let most = if self.chance.percent(2) {
             3 * HOUR
         } else {
             10 * MINUTE

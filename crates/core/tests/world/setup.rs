@@ -78,7 +78,7 @@ impl Setup {
             take_over: !adopts,
             watched: chance.percent(40),
             timing: Timing {
-                probe_every: if chance.percent(2) {
+                probe_every: if chance.percent(1) {
                     MINUTE
                 } else {
                     chance.between(40, 100) * MINUTE
