@@ -52,6 +52,7 @@ impl Machine {
         };
         if held.live(now) {
             state.health.suspected.get_or_insert(now.boot);
+            state.health.hearsay_only = false;
         }
         if lane == Lane::Stable {
             held.due = now.boot;
@@ -62,7 +63,9 @@ impl Machine {
 
     /// Somebody found a value dead that we hold for alive.
     pub(super) fn doubt_alive(&mut self, lane: Lane, now: Now) {
-        self.lane_mut(lane).health.suspected.get_or_insert(now.boot);
+        let health = &mut self.lane_mut(lane).health;
+        health.suspected.get_or_insert(now.boot);
+        health.hearsay_only = false;
     }
 
     /// When a restored ticket was born, nobody knows any more; nor when its successor will have been.

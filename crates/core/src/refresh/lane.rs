@@ -63,6 +63,8 @@ pub(super) struct Health {
     pub(super) last_alive: Boot,
     /// Somebody called it dead, first at this time, and no probe has answered yet.
     pub(super) suspected: Option<Boot>,
+    /// Nothing but hearsay says so: no probe is spent on it that first-hand evidence may need.
+    pub(super) hearsay_only: bool,
     /// The evidence came from a sink: it is put back if the probe says alive.
     pub(super) put_back: bool,
     /// The next regular probe.

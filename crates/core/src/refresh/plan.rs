@@ -188,6 +188,7 @@ impl Machine {
                     health.not_before = later;
                 } else {
                     health.probe_due = later;
+                    (health.suspected, health.hearsay_only) = (None, false); // it was hearsay, and is let go
                 }
             }
         }

@@ -48,6 +48,8 @@ impl Machine {
             health.hearsay_after = now.boot.plus(HEARSAY_GAP);
             health.watched_until = now.boot.plus(UNHEARD);
         }
+        let hearsay = evidence == Evidence::Hearsay;
+        health.hearsay_only = hearsay && (health.hearsay_only || health.suspected.is_none());
         health.put_back |= evidence == Evidence::Sink;
         if probing {
             // The probe under way may have been answered before this: it proves nothing against it.
@@ -68,7 +70,7 @@ impl Machine {
 
     /// How far apart a lane's regular probes are. The lane that is handed out comes first; a standby's copies nobody holds,
     /// so where both are probed it is looked at less often.
-    fn probe_interval(&mut self, lane: Lane, now: Now) -> u64 {
+    pub(super) fn probe_interval(&mut self, lane: Lane, now: Now) -> u64 {
         // Half a day's probes are kept for reported deaths: the regular ones stay within the other half, and where
         // replicas share it they slow down together.
         let spent = self.spent(BudgetKind::Probe, now);
@@ -102,7 +104,8 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        let probe_due = self.first_probe(lane, now);
+        // The answer may have waited for us: what it says was so when the question left.
+        let probe_due = sent.plus(self.probe_interval(lane, now)).max(now.boot);
         let gap = PROBE_GAP.max(self.spent(Task::Probe(lane).budget(), now).spacing());
         self.adopt_if_alive(lane, about, sent, now);
         let state = self.lane_mut(lane);
@@ -120,6 +123,7 @@ impl Machine {
             last_alive: sent,
             probe_due,
             suspected,
+            hearsay_only: state.health.hearsay_only && suspected.is_some(),
             put_back: state.health.put_back && suspected.is_some(),
             not_before: now.boot.plus(gap),
             hearsay_after: state.health.hearsay_after,

@@ -187,7 +187,7 @@ impl Machine {
         self.displace(lane, now);
         self.known.retain(|known| known.id != minted.id);
         let due = self.due_for(lane, expires, lifetime, now);
-        let probe_due = self.first_probe(lane, now);
+        let probe_due = sent.plus(self.probe_interval(lane, now)).max(now.boot);
         let state = self.lane_mut(lane);
         state.held = Some(Held {
             token: minted.token,

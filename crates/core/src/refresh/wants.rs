@@ -138,7 +138,7 @@ impl Machine {
             return Some(Want {
                 task,
                 when: since.max(health.not_before),
-                urgent: true,
+                urgent: !health.hearsay_only,
             });
         }
         if !self.in_use(lane) || !self.probed_regularly(lane, now) {

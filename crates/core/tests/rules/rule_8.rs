@@ -458,3 +458,15 @@ fn rule_8_a_death_that_is_heard_of_late_does_not_bury_a_value_just_seen_alive() 
         "who has not looked lately believes it"
     );
 }
+
+#[test]
+fn rule_8_the_next_regular_probe_counts_from_when_the_last_one_left_though_its_answer_was_heard_late()
+ {
+    let mut bench = Bench::with_token(classic(), "a");
+    assert_eq!(bench.next_ask(2 * MINUTE), "probe a");
+    bench.wake = None; // the process stands still
+    bench.pass(10 * MINUTE);
+    bench.alive();
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.words(), ["probe a"]);
+}

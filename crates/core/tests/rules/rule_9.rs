@@ -2,11 +2,12 @@
 
 use crate::bench::{Bench, DAY, FULL, HOUR, MINUTE, SECOND, classic, stable};
 use wxtoken_core::budget::{BudgetKind, Limits};
-use wxtoken_core::credential::Lane;
+use wxtoken_core::credential::{Kind, Lane};
 use wxtoken_core::refresh::Outcome;
 use wxtoken_core::refresh::alarm::AlarmName;
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
+use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::source::{Passing, Trouble};
 
 fn limited(rules: Rules, kind: BudgetKind, limit: u16) -> Rules {
@@ -296,4 +297,23 @@ fn rule_9_replicas_whose_clocks_differ_by_days_do_not_forget_what_the_other_coun
         bench.now.wall = bench.now.wall.plus(31 * HOUR);
         assert_eq!(used(bench), 0, "and it is free again in time");
     }
+}
+
+#[test]
+fn rule_9_hearsay_never_takes_the_probes_that_are_kept_for_first_hand_evidence() {
+    let mut bench = Bench::with_token(limited(stable(), BudgetKind::Probe, 40), "a");
+    let used = |bench: &Bench| bench.machine.spent(BudgetKind::Probe, bench.now).used;
+    let mut value = String::new();
+    for _ in 0..120 {
+        bench.pass(5 * MINUTE);
+        bench.all_well();
+        value = bench.current().unwrap();
+        bench.report(Kind::AccessToken, &value, Evidence::Hearsay);
+        bench.all_well();
+    }
+    assert_eq!(used(&bench), 20, "half of them");
+    bench.report(Kind::AccessToken, &value, Evidence::Hearsay);
+    bench.reported(&value);
+    assert_eq!(bench.next_ask(MINUTE), format!("probe {value}"));
+    assert_eq!(used(&bench), 21);
 }

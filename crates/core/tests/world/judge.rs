@@ -191,6 +191,7 @@ impl World {
         let t = self.t;
         let spacing = self.spent(3).spacing();
         let replica = &mut self.replicas[r];
+        let heard = replica.stalled_until.max(t);
         let trouble = match says {
             Says::Trouble(trouble) => Some(trouble),
             Says::Value(..) | Says::Alive | Says::Dead(_) => None,
@@ -227,7 +228,7 @@ impl World {
                 if *failures > 0 {
                     let wait = (SECOND << (*failures).min(7).saturating_sub(1)).min(MINUTE);
                     let guilt = &mut replica.guilt[0];
-                    let until = t + wait + 2 * spacing + 100;
+                    let until = heard + wait + 2 * spacing + 100;
                     guilt.excused_until = guilt.excused_until.max(until);
                 }
                 if matches!(says, Says::Dead(_)) && lane == Lane::Classic {
@@ -244,6 +245,7 @@ impl World {
         let t = self.t;
         self.judge.last_ticket = t;
         let replica = &mut self.replicas[r];
+        let heard = replica.stalled_until.max(t);
         let guilt = &mut replica.guilt[k];
         if trouble.is_none() {
             guilt.failures = 0;
@@ -251,7 +253,7 @@ impl World {
         }
         guilt.failures += 1;
         let wait = (SECOND << guilt.failures.min(7)).min(MINUTE);
-        guilt.excused_until = guilt.excused_until.max(t + wait + 1100);
+        guilt.excused_until = guilt.excused_until.max(heard + wait + 1100);
         let bad = matches!(trouble, Some(Trouble::TokenBad(_)));
         if bad
             && replica.seen[0].is_some_and(|seen| seen.value == with)

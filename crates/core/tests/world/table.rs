@@ -61,6 +61,16 @@ impl Fault {
         Self::Reconfigure,
     ];
 
+    /// Whether it can happen to a process in this phase: nothing more can be done to one that is not there, and one that
+    /// stands still cannot be stopped.
+    pub(crate) const fn possible(self, phase: Phase) -> bool {
+        match phase {
+            Phase::Down => !self.needs_process(),
+            Phase::Stalled => !matches!(self, Self::Stall),
+            _ => true,
+        }
+    }
+
     /// Whether it means anything to a process that is not there.
     pub(crate) const fn needs_process(self) -> bool {
         matches!(
@@ -114,15 +124,10 @@ impl Table {
 
     /// The least hit of all that can be hit.
     pub(crate) fn least(&self) -> u64 {
-        let possible = |fault: Fault, phase: Phase| {
-            let gone = phase == Phase::Down;
-            let stopped = phase == Phase::Stalled;
-            !(gone && fault.needs_process() || stopped && fault == Fault::Stall)
-        };
         Fault::ALL
             .into_iter()
             .flat_map(|fault| Phase::ALL.map(|phase| (fault, phase)))
-            .filter(|(fault, phase)| possible(*fault, *phase))
+            .filter(|(fault, phase)| fault.possible(*phase))
             .map(|(fault, phase)| self.hits[fault as usize][phase as usize])
             .min()
             .unwrap_or(0)
@@ -138,8 +143,12 @@ impl fmt::Display for Table {
         writeln!(f)?;
         for fault in Fault::ALL {
             write!(f, "{:14}", format!("{fault:?}"))?;
-            for hits in self.hits[fault as usize] {
-                write!(f, "{hits:>11}")?;
+            for phase in Phase::ALL {
+                if fault.possible(phase) {
+                    write!(f, "{:>11}", self.hits[fault as usize][phase as usize])?;
+                } else {
+                    write!(f, "{:>11}", "impossible")?;
+                }
             }
             writeln!(f)?;
         }

@@ -275,7 +275,7 @@ impl World {
             || self.replicas[r].clock_doubt
             || !self.setup.own
                 && (self.judge.stepped || before.ends < ends + 2 * self.setup.skew + SECOND)
-            || self.open_note(lane);
+            || !self.setup.own && self.open_note(lane);
         if !dead && !doubted {
             self.break_promise(
                 "no live value is thrown away",
@@ -295,7 +295,7 @@ impl World {
             .record
             .as_ref()
             .and_then(|record| record.intents[lane.index()]);
-        !self.setup.own && note.is_some_and(|note| note.fence.number > 0)
+        note.is_some_and(|note| note.fence.number > 0)
     }
 
     /// Whoever gets a lease beside an open note must take it for a call that may still be under way.
@@ -592,6 +592,10 @@ impl World {
             })
         });
         self.judge.known_dead = None; // it may not have been written down
+        if self.setup.own {
+            let record = self.store.record.as_ref();
+            self.judge.gave_way = record.is_some_and(|record| record.contest.yielded);
+        }
         let minting: Vec<Lane> = replica
             .calls
             .iter()

@@ -356,6 +356,7 @@ impl World {
         replica.learned = self.store.version;
         replica.write_tail = t;
         self.judge.restarted(r, replica);
+        self.judge_open_notes();
         self.tell(|| format!("#{r} starts"));
         self.look(r);
         let life = self.replicas[r].life;
