@@ -25,7 +25,6 @@ impl Machine {
         takes_over: bool,
         now: Now,
     ) -> bool {
-        let at_rest = !self.saving.dirty && self.saving.in_flight.is_none();
         let sent = now.boot_at(stored.sent).min(now.boot);
         let unsaved = self.lane(lane).is_some_and(|state| state.unsaved);
         let replaced = self.known.iter().any(|known| known.id == stored.id);
@@ -33,24 +32,7 @@ impl Machine {
             && let Some(held) = state.held.as_mut()
         {
             if held.id == stored.id {
-                held.order = held.order.max(stored.sent);
-                let newer = |rival: &mut Box<Rival>| rival.stored.sent < stored.sent;
-                if state.rival.take_if(newer).is_some() {
-                    let timing = self.rules.timing;
-                    let (expires, lifetime) = (held.expires, held.lifetime);
-                    held.due = due::due(lane, expires, lifetime, &timing, &mut self.jitter);
-                }
-                // What was written may be older than what we have seen ourselves.
-                let alive = state.health.last_alive;
-                let seen = alive > Boot::default() && now.boot.since(alive) < CLOCK_TOLERANCE;
-                match (stored.dead, at_rest && !seen) {
-                    (true, true) if !held.dead => self.bury(lane, now),
-                    // We may know better, and could not save it: a probe tells.
-                    (true, false) if !held.dead => self.doubt_alive(lane, now),
-                    // Another replica may have found it alive after all.
-                    (false, _) if takes_over && at_rest => held.dead = false,
-                    _ => {}
-                }
+                self.met_again(lane, stored, takes_over, now);
                 return false;
             }
             if replaced {
@@ -94,6 +76,36 @@ impl Machine {
             ..Default::default()
         };
         true
+    }
+
+    /// The value held is stored as well: where it stands among others, and whether it is said to be dead.
+    fn met_again(&mut self, lane: Lane, stored: &StoredToken, takes_over: bool, now: Now) {
+        let at_rest = !self.saving.dirty && self.saving.in_flight.is_none();
+        let timing = self.rules.timing;
+        let mut jitter = self.jitter;
+        let state = self.lane_mut(lane);
+        let Some(held) = state.held.as_mut() else {
+            return;
+        };
+        held.order = held.order.max(stored.sent);
+        let newer = |rival: &mut Box<Rival>| rival.stored.sent < stored.sent;
+        if state.rival.take_if(newer).is_some() {
+            held.due = due::due(lane, held.expires, held.lifetime, &timing, &mut jitter);
+        }
+        // What was written may be older than what we have seen ourselves.
+        let alive = state.health.last_alive;
+        let seen = alive > Boot::default() && now.boot.since(alive) < CLOCK_TOLERANCE;
+        let dead = held.dead;
+        if takes_over && at_rest && !stored.dead {
+            held.dead = false; // another replica may have found it alive after all
+        }
+        self.jitter = jitter;
+        match stored.dead && !dead {
+            true if at_rest && !seen => self.bury(lane, now),
+            // We may know better, and could not save it: a probe tells.
+            true => self.doubt_alive(lane, now),
+            false => {}
+        }
     }
 
     /// A stored token as it is held: it ends when the wall clock says so, but never lives longer than when it was minted.

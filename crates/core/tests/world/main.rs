@@ -2,15 +2,19 @@
 //! fail, other programs that interfere; and a judge that looks at it all from WeChat's side.
 #![cfg(test)]
 
+mod asked;
 mod chance;
 mod effects;
 mod faults;
+mod foreign;
+mod guilt;
 mod judge;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod replica;
 mod run;
 mod setup;
+mod shown;
 mod store;
 mod table;
 mod verdicts;
