@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::guarded::{Guarded, Heads};
+use super::malformed;
 use super::socket::Stream;
 use super::tls::TlsDoor;
 use super::{Limits, Site};
@@ -74,7 +75,10 @@ impl Connection {
         .await
         {
             Ended::Closed => {}
-            Ended::HandOver { io, read } => self.by_hyper(io, read).await,
+            Ended::HandOver { io, read } => match malformed::what_is_wrong(&read) {
+                Some(why) => malformed::refuse(io, &why).await,
+                None => self.by_hyper(io, read).await,
+            },
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod connection;
 mod guarded;
+mod malformed;
 mod socket;
 pub mod tls;
 

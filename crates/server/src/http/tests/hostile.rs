@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::config::Server;
 use crate::http::listen::Site;
-use crate::http::testing::{APP, KEY, World};
+use crate::http::testing::{APP, Answer, KEY, World};
 
 /// Targets made of what paths are made of, and of what they should not be.
 fn targets() -> impl Strategy<Value = String> {
@@ -51,6 +51,24 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
         Just([b"[".repeat(5000), b"]".repeat(5000)].concat()),
         prop::collection::vec(any::<u8>(), 0..100),
     ]
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told_so_in_words() {
+    let world = World::new();
+    let server = world.serve().await;
+    for sent in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting\r\n\r\n"[..],
+        b"GET /v1/apps HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"GET /v1/apps HTTP/7\r\n\r\n",
+    ] {
+        let answer = Answer::read(&server.raw(sent).await);
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (400, "malformed")
+        );
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
 }
 
 #[test]
