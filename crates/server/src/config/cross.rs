@@ -48,7 +48,10 @@ impl Cross<'_> {
                 );
             }
         }
-        rows.into_iter().map(|row| row.app).collect()
+        // Collected in the room of the rows, which is larger.
+        let mut apps: Vec<App> = rows.into_iter().map(|row| row.app).collect();
+        apps.shrink_to_fit();
+        apps
     }
 
     /// Refuses two sinks in one place, however the path is spelled, and sinks where our own files are.

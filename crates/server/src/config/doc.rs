@@ -34,6 +34,8 @@ pub(super) struct Doc<'a> {
     pub(super) folder: &'a Path,
     pub(super) world: &'a World<'a>,
     text: &'a str,
+    /// Where in the text the portion begins that is being read: places are told relative to it.
+    base: Cell<usize>,
     /// Where each line begins.
     lines: Vec<usize>,
     findings: RefCell<Vec<Finding>>,
@@ -61,6 +63,7 @@ impl<'a> Doc<'a> {
             folder,
             world,
             text,
+            base: Cell::new(0),
             lines: std::iter::once(0)
                 .chain(ends.map(|(at, _)| at + 1))
                 .collect(),
@@ -71,8 +74,14 @@ impl<'a> Doc<'a> {
         }
     }
 
+    /// From here on places are told relative to this byte of the text.
+    pub(super) fn begin_at(&self, base: usize) {
+        self.base.set(base);
+    }
+
     /// Line and column of a byte.
     pub(super) fn spot(&self, at: usize) -> Spot {
+        let at = at.saturating_add(self.base.get());
         let line = self.lines.partition_point(|begin| *begin <= at);
         let begin = self.lines.get(line.wrapping_sub(1)).copied().unwrap_or(0);
         let before = self.text.get(begin..at).unwrap_or_default();
@@ -136,5 +145,8 @@ mod tests {
         assert_eq!(spot(8), (2, 3));
         assert_eq!(spot(11), (3, 1));
         assert_eq!(spot(999), (3, 1));
+        doc.begin_at(2);
+        assert_eq!(spot(0), (2, 1));
+        assert_eq!(spot(9), (3, 1));
     }
 }

@@ -25,6 +25,7 @@ mod mistake;
 pub mod network;
 mod part;
 mod phrase;
+mod portions;
 mod public;
 pub mod quantity;
 pub mod refresh;

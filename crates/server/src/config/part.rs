@@ -2,6 +2,7 @@
 //!
 //! Must not know: the other files.
 
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use super::doc::{Doc, Remarks, World};
 use super::field::Field;
 use super::flaw::Flaw;
 use super::mistake::{Finding, Spot};
+use super::portions;
 use super::table::Table;
 
-/// The keys at the top of an included file.
-const INCLUDED_KEYS: [&str; 2] = ["app", "caller"];
+/// What there may be many of; an included file has nothing else at its top.
+const ENTRIES: [&str; 2] = ["app", "caller"];
 /// More mistakes of form than this in one file follow from the first ones.
 const FORM_MISTAKES: usize = 5;
 
@@ -29,6 +31,13 @@ pub(super) struct Source {
     pub(super) text: Zeroizing<String>,
     /// Everyone on this machine may read it.
     pub(super) open: bool,
+}
+
+impl Source {
+    /// Relative paths in it are relative to this.
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
 }
 
 /// What one file holds.
@@ -76,10 +85,7 @@ pub(super) fn included(
                 text,
                 open,
             };
-            (
-                with_table(&source, file, world, &INCLUDED_KEYS, |_| ()),
-                open,
-            )
+            (with_table(&source, file, world, &ENTRIES, |_| ()), open)
         }
         Err(flaw) => {
             let spot = Spot {
@@ -101,16 +107,25 @@ pub(super) fn included(
     }
 }
 
-/// Parses a file, reads its apps and callers, and lets `more` read the rest. The parsed tree goes before this returns.
+/// Parses a file, reads its apps and callers, and lets `more` read the rest; it may be called twice. No parsed tree is left
+/// when this returns.
+///
+/// A file is read portion by portion, or the trees of a hundred thousand apps would cost more than all that is kept of them.
+/// Where that finds anything to complain of, the file is read once more as a whole: so a mistake is what TOML says it is.
 pub(super) fn with_table(
     source: &Source,
     file: u32,
     world: &World<'_>,
     keys: &[&'static str],
-    more: impl FnOnce(&Table<'_>),
+    mut more: impl FnMut(&Table<'_>),
 ) -> Part {
-    let folder = source.path.parent().unwrap_or(Path::new(""));
-    let doc = Doc::new(file, folder, &source.text, world);
+    let in_portions = portions::of(&source.text);
+    if in_portions.len() > 1
+        && let Some(part) = sound(source, file, world, keys, &mut more, &in_portions)
+    {
+        return part;
+    }
+    let doc = Doc::new(file, source.folder(), &source.text, world);
     let mut part = Part::default();
     let (tree, errors) = DeTable::parse_recoverable(&source.text);
     for error in errors.iter().take(FORM_MISTAKES) {
@@ -128,14 +143,55 @@ pub(super) fn with_table(
     if errors.is_empty() {
         let top = Table::new(&doc, "".into(), tree.get_ref(), 0..0, keys);
         more(&top);
-        let apps = tables(&top, "app", &app_read::KEYS);
-        part.apps = apps.iter().filter_map(app_read::read).collect();
-        let callers = tables(&top, "caller", &caller_read::KEYS);
-        part.callers = callers.iter().filter_map(caller_read::read).collect();
+        part.take(&top);
     }
     drop(tree);
     part.remarks = doc.into_remarks();
     part
+}
+
+/// Reads a file portion by portion; none if it is not sound, or cannot be read so.
+fn sound(
+    source: &Source,
+    file: u32,
+    world: &World<'_>,
+    keys: &[&'static str],
+    more: &mut impl FnMut(&Table<'_>),
+    in_portions: &[Range<usize>],
+) -> Option<Part> {
+    let doc = Doc::new(file, source.folder(), &source.text, world);
+    let mut part = Part::default();
+    for (number, at) in in_portions.iter().enumerate() {
+        let tree = DeTable::parse(source.text.get(at.clone())?).ok()?;
+        let is_entry = |key: &str| ENTRIES.contains(&key);
+        // Entries before the first header, or anything else after it, may belong together across portions.
+        let names = &mut tree.get_ref().keys().map(|key| key.get_ref().as_ref());
+        if names.any(|name| is_entry(name) == (number == 0)) {
+            return None;
+        }
+        doc.begin_at(at.start);
+        let top = Table::new(&doc, "".into(), tree.get_ref(), 0..0, keys);
+        if number == 0 {
+            more(&top);
+        } else {
+            part.take(&top);
+        }
+        if doc.count() > 0 {
+            return None;
+        }
+    }
+    part.remarks = doc.into_remarks();
+    Some(part)
+}
+
+impl Part {
+    fn take(&mut self, top: &Table<'_>) {
+        let apps = tables(top, "app", &app_read::KEYS);
+        self.apps.extend(apps.iter().filter_map(app_read::read));
+        let callers = tables(top, "caller", &caller_read::KEYS);
+        self.callers
+            .extend(callers.iter().filter_map(caller_read::read));
+    }
 }
 
 fn tables<'s>(top: &'s Table<'_>, key: &'static str, keys: &[&'static str]) -> Vec<Table<'s>> {

@@ -700,3 +700,53 @@ proptest! {
         }
     }
 }
+
+/// So many apps that the file is read in portions; the third name spans two lines, the second of which looks like a header.
+fn many_apps() -> String {
+    let named = |n: usize| match n {
+        3 => "\"\"\"a\\\n[[app]]\"\"\"".to_owned(),
+        n => format!("\"app {n}\""),
+    };
+    let text = |n| {
+        let files = format!("[app.budget]\nstable = {}\n", n + 1);
+        format!(
+            "[[app]]\nappid = \"wx{n:04}\"\nname = {}\nsecret = \"s{n}\"\n{files}",
+            named(n)
+        )
+    };
+    (0..2_000).map(text).collect()
+}
+
+#[test]
+fn a_large_file_means_the_same_read_in_portions_and_as_a_whole() {
+    let folder = Path::new("/nowhere");
+    let ordinary = many_apps().replace("\"\"\"a\\\n[[app]]\"\"\"", "\"a[[app]]\"");
+    let in_portions = super::parse(&format!("{ADMIN}{ordinary}"), folder, &env).unwrap();
+    // A section below the apps, or a header inside a text, makes it be read as a whole.
+    let below = super::parse(&format!("{ordinary}{ADMIN}"), folder, &env).unwrap();
+    let inside = super::parse(&format!("{ADMIN}{}", many_apps()), folder, &env).unwrap();
+    assert_eq!(in_portions.apps.len(), 2_000);
+    assert_eq!(in_portions.apps, below.apps);
+    assert_eq!(in_portions.apps, inside.apps);
+    assert_eq!(in_portions.admin.key, below.admin.key);
+}
+
+#[test]
+fn a_mistake_far_down_a_large_file_has_its_own_line() {
+    let folder = Path::new("/nowhere");
+    let text = format!("{ADMIN}{}", many_apps());
+    let line = text.lines().count() + 2;
+    for (more, said) in [
+        (
+            "[[app]]\nappid = \"wx0005\"\nsecret = \"s\"\n",
+            "already at wxtoken.toml:",
+        ),
+        ("[[app]]\nappid = 7\nsecret = \"s\"\n", "must be"),
+        ("[[app]]\nappid = = 7\n", "this is not TOML"),
+    ] {
+        let errors = super::parse(&format!("{text}{more}"), folder, &env).unwrap_err();
+        let mistake = &errors.mistakes()[0];
+        assert!(errors.to_string().contains(said), "{errors}");
+        assert_eq!(mistake.place.unwrap().0 as usize, line, "{errors}");
+    }
+}

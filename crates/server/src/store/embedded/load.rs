@@ -86,6 +86,8 @@ impl Writer {
                     .next()
                     .is_some_and(|found| walk.take(found, &opener, each))
                 {}
+                // Whoever waits for the last records need not wait for what is looked at after them.
+                walk.hand_over(each);
             });
             let read = read_portions(connection, &portions);
             drop(portions);
@@ -158,10 +160,14 @@ impl Walk {
             }
         });
         if self.chunk.len() >= CHUNK {
-            let full = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
-            self.stopped = !each(full);
+            self.hand_over(each);
         }
         !self.stopped
+    }
+
+    fn hand_over(&mut self, each: &mut Each<'_>) {
+        let full = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
+        self.stopped = self.stopped || !each(full);
     }
 
     fn open(&mut self, row: Stored, opener: &Opener<'_>) -> Result<Box<Record>, String> {

@@ -177,6 +177,8 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // KiB. The system keeps pages of the file anyway; a second copy of many of them here would cost more than it saves.
+    connection.pragma_update(None, "cache_size", -512)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
