@@ -30,6 +30,8 @@ pub struct Reply {
     pub status: u16,
     /// Bytes of the whole answer, head included.
     pub size: usize,
+    /// Its status line and headers, each with its line end.
+    pub head: String,
     /// The body as text.
     pub body: String,
 }
@@ -65,10 +67,12 @@ impl Peer {
                 Err(Fault::Garbled(why)) => bail!("{path}: {why}"),
             };
             let status = std::str::from_utf8(&bytes[9..12])?.parse()?;
+            let head = String::from_utf8(bytes[..answer.body.start].to_vec())?;
             let body = String::from_utf8(bytes[answer.body].to_vec())?;
             return Ok(Reply {
                 status,
                 size: answer.length,
+                head,
                 body,
             });
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Parser;
 use serde_json::json;
-use wxtoken_bench::engine::{self, Pace, Plan};
+use wxtoken_bench::engine::{self, Asking, Pace, Plan};
 use wxtoken_bench::targets::{self, Target};
 use wxtoken_bench::wire::Protocol;
 use wxtoken_bench::{host, tls};
@@ -110,7 +110,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         warm_up: Duration::from_secs_f64(warm_up),
         measure: Duration::from_secs_f64(measure),
         exchanges: &exchanges,
-        keys: &[],
+        asking: Asking::InTurn,
         first: 0,
     };
     let outcome = engine::run(&plan, &mut |_| ())?;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use wxtoken_bench::engine::{self, Outcome, Pace, Plan};
+use wxtoken_bench::engine::{self, Asking, Outcome, Pace, Plan};
 use wxtoken_bench::exchange::Exchange;
 use wxtoken_bench::host::{self, Cores};
 use wxtoken_bench::hub::{Hub, Settings, World};
@@ -183,7 +183,7 @@ fn read(
         warm_up: Duration::from_millis(200),
         measure,
         exchanges,
-        keys: &[],
+        asking: Asking::InTurn,
         first: 0,
     };
     engine::run(&plan, &mut |_| ())

@@ -39,7 +39,7 @@ impl Connection {
         &mut self,
         index: usize,
         exchange: &Exchange,
-        key: Option<&String>,
+        key: Option<&str>,
         since: Instant,
     ) {
         self.output.clear();

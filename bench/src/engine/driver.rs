@@ -127,13 +127,13 @@ impl<'a> Driver<'a> {
     }
 
     fn send(&mut self, index: usize, due: Instant) -> anyhow::Result<()> {
-        let (count, keys) = (self.plan.exchanges.len(), self.plan.keys);
-        let turn = self.outcome.next;
+        let exchanges = &self.plan.exchanges;
+        let (exchange, key) = self
+            .plan
+            .asking
+            .of(self.outcome.next, index, exchanges.len());
         self.outcome.next += 1;
-        // Each time round, every exchange gets the next key, so that in the end each has met them all.
-        let key = (!keys.is_empty()).then(|| &keys[(turn / count + turn) % keys.len()]);
-        let exchange = &self.plan.exchanges[turn % count];
-        self.connections[index].take_up(turn % count, exchange, key, due);
+        self.connections[index].take_up(exchange, &exchanges[exchange], key, due);
         self.write_on(index)
     }
 

@@ -49,12 +49,47 @@ pub struct Plan<'a> {
     /// In open loop: sleep between requests instead of watching the clock, which leaves the core to others and costs
     /// each latency up to a tenth of a millisecond.
     pub gentle: bool,
-    /// What to send, round robin over all connections.
+    /// What to send.
     pub exchanges: &'a [Exchange],
-    /// Caller keys of one length that take turns in the marked place of every exchange; none: as they are.
-    pub keys: &'a [String],
-    /// Which exchange is the first, counting on over all rounds; [`Outcome::next`] of the run before.
+    /// Who sends which of them.
+    pub asking: Asking<'a>,
+    /// Which turn is the first; [`Outcome::next`] of the run before.
     pub first: usize,
+}
+
+/// Who sends which exchange. Keys have one length and stand in the marked place of an exchange, if it has one.
+#[derive(Debug, Clone, Copy)]
+pub enum Asking<'a> {
+    /// All exchanges in turn, as they are, by whichever connection is free.
+    InTurn,
+    /// All exchanges in turn, with keys that take turns so that each exchange meets each key before any of them again.
+    KeysInTurn(&'a [String]),
+    /// Connection i belongs to the caller with key i mod n and asks for any exchange, by chance but the same in every run.
+    AtRandom(&'a [String]),
+}
+
+impl Asking<'_> {
+    /// The exchange and the key of a turn that a connection takes.
+    fn of(&self, turn: usize, connection: usize, exchanges: usize) -> (usize, Option<&str>) {
+        match self {
+            Self::InTurn => (turn % exchanges, None),
+            Self::KeysInTurn(keys) => (turn % exchanges, nth(keys, turn / exchanges + turn)),
+            Self::AtRandom(keys) => (mix(turn as u64) as usize % exchanges, nth(keys, connection)),
+        }
+    }
+}
+
+fn nth(keys: &[String], at: usize) -> Option<&str> {
+    let at = at.checked_rem(keys.len())?;
+    keys.get(at).map(String::as_str)
+}
+
+/// `SplitMix64`: neighbours become strangers. Good enough for loads and for keys that guard nothing.
+pub(crate) const fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// The two moments at which a watcher may read the server's clocks.
@@ -107,8 +142,10 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(Moment)) -> anyhow::Result<Out
     if plan.exchanges.is_empty() || plan.connections == 0 {
         bail!("nothing to send: give at least one target and one connection");
     }
-    if plan.keys.iter().any(|key| key.len() != plan.keys[0].len()) {
-        bail!("keys that take turns must have the same length");
+    if let Asking::KeysInTurn(keys) | Asking::AtRandom(keys) = plan.asking
+        && keys.iter().any(|key| key.len() != keys[0].len())
+    {
+        bail!("keys that stand in one place must have the same length");
     }
     let mut driver = driver::Driver::connect(plan)?;
     driver.drive(watch)?;
@@ -161,7 +198,7 @@ mod tests {
             warm_up: Duration::from_millis(20),
             measure: Duration::from_millis(200),
             exchanges,
-            keys: &[],
+            asking: Asking::InTurn,
             first: 0,
         }
     }
@@ -214,7 +251,7 @@ mod tests {
             ["/1?k0", "/2?k0"].map(|path| Exchange::http(path, None, None, vec![]).with_key("k0"));
         let keys = ["k0".to_owned(), "k1".to_owned()];
         let mut turns = plan(address, &exchanges);
-        (turns.connections, turns.keys) = (1, &keys);
+        (turns.connections, turns.asking) = (1, Asking::KeysInTurn(&keys));
         turns.measure = Duration::from_millis(20);
         turns.first = run(&turns, &mut |_| ()).unwrap().next;
         let end = run(&turns, &mut |_| ()).unwrap().next;
@@ -225,6 +262,23 @@ mod tests {
             .take(end);
         assert!(end > 4);
         assert_eq!(seen, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_connection_keeps_its_key_and_chance_reaches_every_exchange_evenly() {
+        let keys = ["k0".to_owned(), "k1".to_owned(), "k2".to_owned()];
+        let asking = Asking::AtRandom(&keys);
+        let mut met = [0; 10];
+        for turn in 0..10_000 {
+            let (exchange, key) = asking.of(turn, 4, met.len());
+            assert_eq!(key, Some("k1"));
+            met[exchange] += 1;
+        }
+        assert!(
+            met.iter().all(|times| (800..1_200).contains(times)),
+            "{met:?}"
+        );
+        assert_eq!(Asking::AtRandom(&[]).of(7, 1, 1), (0, None));
     }
 
     #[test]

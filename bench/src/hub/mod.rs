@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use wxtoken_simulator::generated_app;
 
 use crate::ask::Peer;
+use crate::engine;
 use crate::host;
 use crate::process::{self, Server};
 use crate::tls::{self, Certificate};
@@ -79,14 +80,11 @@ impl World {
 
 /// A caller key: 32 lower-case hex digits, the same in every run.
 fn key(index: u64) -> String {
-    // SplitMix64: any well-mixed bits will do, they guard nothing but loopback for a few minutes.
-    let mix = |seed: u64| {
-        let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    format!("{:016x}{:016x}", mix(2 * index + 1), mix(2 * index + 2))
+    format!(
+        "{:016x}{:016x}",
+        engine::mix(2 * index + 1),
+        engine::mix(2 * index + 2)
+    )
 }
 
 /// How one server is set up.

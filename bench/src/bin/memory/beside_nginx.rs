@@ -7,7 +7,7 @@ use wxtoken_bench::host::{self, Cores};
 use wxtoken_bench::hub::{Hub, Settings, World};
 use wxtoken_bench::process::Server;
 use wxtoken_bench::report::{Finding, Spread};
-use wxtoken_bench::rivals::nginx;
+use wxtoken_bench::rivals::nginx::{self, Constant};
 
 use crate::{Arguments, first_answer, mib, settled};
 
@@ -53,7 +53,7 @@ pub(crate) fn compare(
     )?;
     hub.tokens(&world.apps[..1_000], Duration::from_secs(120))?;
     let mine = settled(&hub)?;
-    let (nginx, address) = nginx::start(&world.folder, cores.server, &body, None)?;
+    let (nginx, address) = nginx::start(&world.folder, cores.server, &Constant::of(&body), None)?;
     Peer::plain(address, None).ask("/", None)?;
     let rival = host::memory_of(nginx.pid())?;
     let (ratio, resident) = (
@@ -89,7 +89,7 @@ fn cold_hub(world: &World, settings: &Settings, cores: Cores) -> anyhow::Result<
 }
 
 fn cold_nginx(world: &World, cores: Cores, body: &str) -> anyhow::Result<f64> {
-    let (command, address) = nginx::prepare(&world.folder, body, None)?;
+    let (command, address) = nginx::prepare(&world.folder, &Constant::of(body), None)?;
     let server = Server::start_bare("nginx-cold", command, cores.server, &world.folder)?;
     first_answer(
         &server,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use wxtoken_bench::ask::Peer;
-use wxtoken_bench::engine::{self, Pace, Plan};
+use wxtoken_bench::engine::{self, Asking, Pace, Plan};
 use wxtoken_bench::exchange::Exchange;
 use wxtoken_bench::host::{self, Cores, Memory};
 use wxtoken_bench::hub::{Hub, Settings, World};
@@ -197,7 +197,7 @@ fn read_each_once(hub: &Hub, world: &World, apps: usize) -> anyhow::Result<()> {
         warm_up: Duration::ZERO,
         measure: Duration::from_millis(500),
         exchanges: &exchanges,
-        keys: &[],
+        asking: Asking::InTurn,
         first: 0,
     };
     let mut read = 0;

@@ -6,9 +6,7 @@ use std::time::Duration;
 use wxtoken_bench::engine::Pace;
 use wxtoken_bench::hub::{Hub, Settings};
 use wxtoken_bench::report::{Figure, Goal, Line};
-use wxtoken_bench::rivals::nginx;
 use wxtoken_bench::tls::{self, Certificate};
-use wxtoken_bench::wire::Protocol;
 
 use crate::rounds::{Bench, Side};
 
@@ -26,27 +24,15 @@ impl Bench {
             "two servers of one upstream hold different stable tokens"
         );
         let list = self.native();
-        let body = self.sample_body(&list[0])?;
-        let (server, address) = nginx::start(
-            &self.world.folder,
-            self.cores.server,
-            &body,
-            Some(&certificate),
-        )?;
-        let (asked, constant) = (self.asked(&list), Self::constant_target(&body));
+        let (server, address, constant) = self.nginx(&list, Some(&certificate))?;
+        let asked = self.asked(&list);
         let ours = Side {
-            server: &hub.server,
-            address: hub.api.address,
             tls: Some(Arc::clone(&client)),
-            protocol: Protocol::Http,
-            exchanges: &asked,
+            ..self.side(&hub.server, hub.api.address, &asked)
         };
         let theirs = Side {
-            server: &server,
-            address,
             tls: Some(client),
-            protocol: Protocol::Http,
-            exchanges: &constant,
+            ..self.side(&server, address, &constant)
         };
         let goal = |connections: usize| {
             if connections == 1 {

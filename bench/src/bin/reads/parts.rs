@@ -2,24 +2,31 @@
 
 use std::net::SocketAddr;
 
-use wxtoken_bench::ask::Peer;
-use wxtoken_bench::engine::Pace;
+use wxtoken_bench::engine::{Asking, Pace};
 use wxtoken_bench::hub;
 use wxtoken_bench::process::Server;
 use wxtoken_bench::report::{Figure, Goal, Line};
-use wxtoken_bench::rivals::{haproxy, nginx, redis};
+use wxtoken_bench::rivals::{haproxy, redis};
 use wxtoken_bench::targets::{self, Target};
 use wxtoken_bench::wire::Protocol;
 
-use crate::rounds::{Bench, Side};
+use crate::rounds::{Bench, Side, constant_answers};
 use crate::{BATCH, Part};
 
 impl Bench {
     /// Runs one part; its lines go into the table.
     pub(crate) fn run(&self, part: Part) -> anyhow::Result<Vec<Line>> {
         match part {
-            Part::Native => self.plain_reads("native", &self.native()),
-            Part::Compat => self.plain_reads("compatible", &self.compat()),
+            Part::Native => {
+                let own_key = Asking::AtRandom(&self.world.keys);
+                self.plain_reads("native", &self.native(), own_key)
+            }
+            // A caller who asks for the same app again within seconds says “my token has failed”. So many reads a second
+            // need all callers in turn for that not to happen, though a connection then is everybody's.
+            Part::Compat => {
+                let in_turn = Asking::KeysInTurn(&self.world.keys);
+                self.plain_reads("compatible", &self.compat(), in_turn)
+            }
             Part::Redis => self.redis_reads(),
             Part::Tls => self.tls_reads(),
             Part::Batch => self.batch_reads(),
@@ -29,18 +36,21 @@ impl Bench {
         }
     }
 
-    fn plain_reads(&self, what: &str, list: &[Target]) -> anyhow::Result<Vec<Line>> {
-        let body = self.sample_body(&list[0])?;
-        let (server, address) = nginx::start(&self.world.folder, self.cores.server, &body, None)?;
-        let size = Peer::plain(address, None).ask("/", None)?.size;
-        println!("  nginx's have the same body, {size} bytes with the head");
-        let (asked, constant) = (self.asked(list), Self::constant_target(&body));
+    fn plain_reads(
+        &self,
+        what: &str,
+        list: &[Target],
+        asking: Asking<'_>,
+    ) -> anyhow::Result<Vec<Line>> {
+        let (server, address, constant) = self.nginx(list, None)?;
+        let asked = self.asked(list);
         let theirs = Side {
-            server: &server,
-            address,
-            tls: None,
-            protocol: Protocol::Http,
-            exchanges: &constant,
+            asking,
+            ..self.side(&server, address, &constant)
+        };
+        let ours = Side {
+            asking,
+            ..self.our_side(&asked)
         };
         let line = |&connections: &usize| {
             let goals = match connections {
@@ -63,7 +73,7 @@ impl Bench {
             self.triples(
                 what,
                 "nginx",
-                [&self.our_side(&asked), &theirs],
+                [&ours, &theirs],
                 connections,
                 Pace::Closed,
                 goals,
@@ -91,11 +101,8 @@ impl Bench {
         let (server, address, list) = self.redis()?;
         let (asked, gets) = (self.asked(&self.native()), targets::redis(&list, 1));
         let theirs = Side {
-            server: &server,
-            address,
-            tls: None,
             protocol: Protocol::Redis,
-            exchanges: &gets,
+            ..self.side(&server, address, &gets)
         };
         let goals = vec![Goal {
             figure: Figure::Cpu,
@@ -135,11 +142,8 @@ impl Bench {
             .collect();
         let (asked, gets) = (self.asked(&batches), targets::redis(&list, BATCH));
         let theirs = Side {
-            server: &server,
-            address,
-            tls: None,
             protocol: Protocol::Redis,
-            exchanges: &gets,
+            ..self.side(&server, address, &gets)
         };
         let goals = vec![Goal {
             figure: Figure::Cpu,
@@ -157,16 +161,9 @@ impl Bench {
 
     fn fixed_rate(&self) -> anyhow::Result<Vec<Line>> {
         let list = self.native();
-        let body = self.sample_body(&list[0])?;
-        let (server, address) = nginx::start(&self.world.folder, self.cores.server, &body, None)?;
-        let (asked, constant) = (self.asked(&list), Self::constant_target(&body));
-        let theirs = Side {
-            server: &server,
-            address,
-            tls: None,
-            protocol: Protocol::Http,
-            exchanges: &constant,
-        };
+        let (server, address, constant) = self.nginx(&list, None)?;
+        let asked = self.asked(&list);
+        let theirs = self.side(&server, address, &constant);
         let rate = if self.arguments.quick {
             1_000.0
         } else {
@@ -189,16 +186,11 @@ impl Bench {
 
     fn haproxy_reads(&self) -> anyhow::Result<Vec<Line>> {
         let list = self.native();
-        let body = self.sample_body(&list[0])?;
+        let body = self.sample_reply(&list)?.body;
         let (server, address) = haproxy::start(&self.world.folder, self.cores.server, &body)?;
-        let (asked, constant) = (self.asked(&list), Self::constant_target(&body));
-        let theirs = Side {
-            server: &server,
-            address,
-            tls: None,
-            protocol: Protocol::Http,
-            exchanges: &constant,
-        };
+        let constant = self.asked(&constant_answers(&list));
+        let asked = self.asked(&list);
+        let theirs = self.side(&server, address, &constant);
         Ok(vec![self.triples(
             "native",
             "haproxy",

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use wxtoken_bench::engine::{Pace, Plan};
+use wxtoken_bench::ask::{Peer, Reply};
+use wxtoken_bench::engine::{Asking, Pace, Plan};
 use wxtoken_bench::exchange::Exchange;
 use wxtoken_bench::host::Cores;
 use wxtoken_bench::hub::{Hub, World};
 use wxtoken_bench::process::Server;
 use wxtoken_bench::report::{self, Goal, Line, Sample};
+use wxtoken_bench::rivals::nginx::{self, Constant};
 use wxtoken_bench::targets::{self, Target};
+use wxtoken_bench::tls::Certificate;
 use wxtoken_bench::wire::Protocol;
 
 use crate::Arguments;
@@ -26,7 +29,7 @@ pub(crate) struct Bench {
     pub(crate) tokens: HashMap<String, String>,
     pub(crate) upstream: SocketAddr,
     pub(crate) hub: Hub,
-    /// How many of our reads have been sent: each run goes on with other pairs of app and caller.
+    /// How many requests have been sent: each run goes on with other pairs of app and caller.
     pub(crate) turn: Cell<usize>,
 }
 
@@ -37,6 +40,7 @@ pub(crate) struct Side<'a> {
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) protocol: Protocol,
     pub(crate) exchanges: &'a [Exchange],
+    pub(crate) asking: Asking<'a>,
 }
 
 impl Bench {
@@ -76,9 +80,7 @@ impl Bench {
             .collect()
     }
 
-    /// What to send for each app in turn, with the callers' keys taking turns: an app is asked for by the same caller
-    /// again only after all other callers did. Compatible reads need that: asking again within seconds would mean “my
-    /// token has failed”.
+    /// What to send, with the place of the caller's key marked.
     pub(crate) fn asked(&self, list: &[Target]) -> Vec<Exchange> {
         let keys = self.world.keys.iter().cycle();
         targets::http(list)
@@ -88,14 +90,25 @@ impl Bench {
             .collect()
     }
 
-    pub(crate) fn our_side<'a>(&'a self, exchanges: &'a [Exchange]) -> Side<'a> {
+    /// As real clients ask: a connection belongs to one caller, who asks for any app at any time.
+    pub(crate) fn side<'a>(
+        &'a self,
+        server: &'a Server,
+        address: SocketAddr,
+        exchanges: &'a [Exchange],
+    ) -> Side<'a> {
         Side {
-            server: &self.hub.server,
-            address: self.hub.api.address,
+            server,
+            address,
             tls: None,
             protocol: Protocol::Http,
             exchanges,
+            asking: Asking::AtRandom(&self.world.keys),
         }
+    }
+
+    pub(crate) fn our_side<'a>(&'a self, exchanges: &'a [Exchange]) -> Side<'a> {
+        self.side(&self.hub.server, self.hub.api.address, exchanges)
     }
 
     pub(crate) fn sample(
@@ -115,18 +128,11 @@ impl Bench {
             warm_up: measure / 4,
             measure,
             exchanges: side.exchanges,
-            keys: &self.world.keys,
+            asking: side.asking,
             first: self.turn.get(),
         };
         let sample = report::measure(&plan, side.server)?;
-        // The rivals have no keys, so only our reads go on to the next ones.
-        if side
-            .exchanges
-            .iter()
-            .any(|exchange| exchange.key_at.is_some())
-        {
-            self.turn.set(sample.next);
-        }
+        self.turn.set(sample.next);
         Ok(sample)
     }
 
@@ -158,8 +164,9 @@ impl Bench {
         Ok(line)
     }
 
-    /// What ours answers to the first target: the constant for the rival, so that both send as many bytes of body.
-    pub(crate) fn sample_body(&self, target: &Target) -> anyhow::Result<String> {
+    /// What ours answers to the first target.
+    pub(crate) fn sample_reply(&self, list: &[Target]) -> anyhow::Result<Reply> {
+        let target = &list[0];
         let mut peer = self.hub.api.clone();
         peer.key.clone_from(&target.key);
         let reply = peer.ask(&target.path, target.body.as_deref())?;
@@ -170,21 +177,40 @@ impl Bench {
             reply.status,
             reply.body
         );
-        println!(
-            "- {}: our answers have {} bytes of body, {} with the head",
-            target.path.split('?').next().unwrap_or(""),
-            reply.body.len(),
-            reply.size
-        );
-        Ok(reply.body)
+        Ok(reply)
     }
 
-    pub(crate) fn constant_target(body: &str) -> Vec<Exchange> {
-        vec![Exchange::http(
-            "/",
-            None,
-            None,
-            vec![body.as_bytes().to_vec()],
-        )]
+    /// nginx answering to everything what ours answers to the first target, in as many bytes; and the requests that ours
+    /// is sent, of which it answers the first one right.
+    pub(crate) fn nginx(
+        &self,
+        list: &[Target],
+        tls: Option<&Certificate>,
+    ) -> anyhow::Result<(Server, SocketAddr, Vec<Exchange>)> {
+        let (folder, core) = (&self.world.folder, self.cores.server);
+        let reply = self.sample_reply(list)?;
+        let constant = Constant::as_long_as(&reply, folder, core)?;
+        let (server, address) = nginx::start(folder, core, &constant, tls)?;
+        if tls.is_none() {
+            let size = Peer::plain(address, None).ask("/", None)?.size;
+            println!(
+                "- {}: our answers have {} bytes, nginx's {size} with these headers added: {}",
+                list[0].path.split('?').next().unwrap_or(""),
+                reply.size,
+                constant.added()
+            );
+        }
+        Ok((server, address, self.asked(&constant_answers(list))))
     }
+}
+
+/// The same requests, all answered as the first.
+pub(crate) fn constant_answers(list: &[Target]) -> Vec<Target> {
+    let expect = list.first().map(|target| &target.expect);
+    let each = list.iter().cloned().zip(expect.into_iter().cycle());
+    each.map(|(target, expect)| Target {
+        expect: expect.clone(),
+        ..target
+    })
+    .collect()
 }

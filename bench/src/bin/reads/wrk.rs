@@ -4,12 +4,12 @@ use std::process::Command;
 
 use anyhow::Context;
 use wxtoken_bench::engine::Pace;
+use wxtoken_bench::exchange::Exchange;
 use wxtoken_bench::process;
 use wxtoken_bench::report::{self, Line};
-use wxtoken_bench::rivals::nginx;
-use wxtoken_bench::wire::Protocol;
+use wxtoken_bench::rivals::nginx::{self, Constant};
 
-use crate::rounds::{Bench, Side};
+use crate::rounds::Bench;
 
 impl Bench {
     pub(crate) fn check_against_wrk(&self) -> anyhow::Result<Vec<Line>> {
@@ -18,16 +18,11 @@ impl Bench {
             return Ok(Vec::new());
         };
         let list = self.native();
-        let body = self.sample_body(&list[0])?;
-        let (server, address) = nginx::start(&self.world.folder, self.cores.server, &body, None)?;
-        let constant = Self::constant_target(&body);
-        let theirs = Side {
-            server: &server,
-            address,
-            tls: None,
-            protocol: Protocol::Http,
-            exchanges: &constant,
-        };
+        let body = self.sample_reply(&list)?.body;
+        let (folder, core) = (&self.world.folder, self.cores.server);
+        let (server, address) = nginx::start(folder, core, &Constant::of(&body), None)?;
+        let constant = [Exchange::http("/", None, None, vec![body.into_bytes()])];
+        let theirs = self.side(&server, address, &constant);
         let mut ratios = Vec::new();
         for _ in 0..self.arguments.rounds {
             let ours = self.sample(&theirs, 64, Pace::Closed)?;
