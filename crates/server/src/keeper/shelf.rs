@@ -1,9 +1,11 @@
 //! The shelf: what readers see. A read takes no lock, waits for no writer and allocates nothing.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
 use tokio::sync::watch;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Now, Wall};
@@ -50,10 +52,55 @@ struct Place {
     absent: ArcSwapOption<NoLive>,
 }
 
+/// As many as arc-swap hands out at once without counting references.
+const TOGETHER: usize = 8;
+
+type Places = papaya::HashMap<AppId, Place, RandomState>;
+
+/// A look at the shelf, which sees what is on it at any moment.
+#[derive(Debug)]
+pub struct Look<'s>(papaya::HashMapRef<'s, AppId, Place, RandomState, papaya::LocalGuard<'s>>);
+
+impl Look<'_> {
+    /// Hands a borrowed value to `read`, without touching its reference count.
+    pub fn with<R>(&self, key: &CredentialKey, read: impl FnOnce(Option<&Credential>) -> R) -> R {
+        let Some(place) = self.0.get(&key.app) else {
+            return read(None);
+        };
+        let value = place.values[key.kind.index()].load();
+        read(value.as_deref())
+    }
+
+    /// Hands out several values, in order, until `read` refuses one; whether it took them all.
+    ///
+    /// Steps from key to value are taken for a handful together: the processor fetches side by side what it would otherwise
+    /// wait for one after the other.
+    pub fn with_each<'k>(
+        &self,
+        keys: &'k [CredentialKey],
+        mut read: impl FnMut(&'k CredentialKey, Option<&Credential>) -> bool,
+    ) -> bool {
+        keys.chunks(TOGETHER).all(|keys| {
+            let mut places = [None; TOGETHER];
+            for (place, key) in places.iter_mut().zip(keys) {
+                *place = self.0.get(&key.app);
+            }
+            let mut values = [const { None }; TOGETHER];
+            for ((value, place), key) in values.iter_mut().zip(places).zip(keys) {
+                *value = place.map(|place| place.values[key.kind.index()].load());
+            }
+            let values = values.each_ref().map(|value| value.as_ref()?.as_deref());
+            let first_bytes = values.iter().flatten();
+            black_box(first_bytes.fold(0, |sum, value| sum ^ value.token.expose().as_bytes()[0]));
+            keys.iter().zip(values).all(|(key, value)| read(key, value))
+        })
+    }
+}
+
 /// All values that are handed out.
 #[derive(Debug)]
 pub struct Shelf {
-    places: papaya::HashMap<AppId, Arc<Place>, foldhash::fast::RandomState>,
+    places: Places,
     bells: Vec<watch::Sender<u64>>,
     owners: Owners,
     starting: Arc<NoLive>,
@@ -99,14 +146,10 @@ impl Shelf {
         }
     }
 
-    /// Hands a borrowed value to `read`, without touching its reference count: the hot path.
-    pub fn with<R>(&self, key: &CredentialKey, read: impl FnOnce(Option<&Credential>) -> R) -> R {
-        let places = self.places.pin();
-        let Some(place) = places.get(&key.app) else {
-            return read(None);
-        };
-        let value = place.values[key.kind.index()].load();
-        read(value.as_deref())
+    /// For one or several looks, at the cost of one: the hot path. To be dropped soon, what is taken off waits for it.
+    #[must_use]
+    pub fn look(&self) -> Look<'_> {
+        Look(self.places.pin())
     }
 
     /// A bell that rings whenever something of this app's group changed.
@@ -162,19 +205,17 @@ impl Shelf {
     pub fn place(&self, app: AppId, kinds: &[Kind], index: u32) {
         self.owners.name(index, app);
         let places = self.places.pin();
-        let before = places.get(&app).cloned();
+        let before = places.get(&app);
         let place = Place {
             index,
             kinds: Kind::ALL.map(|kind| kinds.contains(&kind)),
             values: Kind::ALL.map(|kind| {
-                let kept = before
-                    .as_ref()
-                    .and_then(|p| p.values[kind.index()].load_full());
+                let kept = before.and_then(|p| p.values[kind.index()].load_full());
                 ArcSwapOption::new(kept.filter(|_| kinds.contains(&kind)))
             }),
             absent: ArcSwapOption::new(before.and_then(|p| p.absent.load_full())),
         };
-        places.insert(app, Arc::new(place));
+        places.insert(app, place);
         drop(places);
         self.ring(&app);
     }

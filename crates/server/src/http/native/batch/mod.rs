@@ -24,6 +24,8 @@ use crate::keeper::Absent;
 
 /// The most that is answered at once.
 const MOST: usize = 1000;
+/// Room for as many is made at first.
+const USUAL: usize = 16;
 const OPEN: &[u8] = b"{\"answers\":[";
 const CLOSE: &[u8] = b"]}";
 
@@ -110,31 +112,35 @@ pub(crate) fn at_hand(
     now: Now,
     out: &mut Vec<u8>,
 ) -> bool {
-    out.extend_from_slice(OPEN);
-    let start = out.len();
-    let give = |out: &mut Vec<u8>, app: &str, kind: &str| {
-        if out.len() > start {
-            out.push(b',');
-        }
-        let Ok(key) = door::may_read(caller, app, kind) else {
-            return false;
-        };
-        let found = services.keeper.shelf().with(&key, |value| {
-            let live = value.filter(|value| value.live_at(now));
-            live.map(|value| render::credential(out, &key.app, value, now))
-        });
-        found.is_some()
+    let mut keys = Vec::with_capacity(USUAL);
+    let take = |keys: &mut Vec<CredentialKey>, app: &str, kind: &str| {
+        let key = door::may_read(caller, app, kind);
+        key.map(|key| keys.push(key)).is_ok()
     };
-    let plain = plain::each(body, MOST, |app, kind| give(out, app, kind));
-    let complete = plain.unwrap_or_else(|| {
-        out.truncate(start);
+    let plain = plain::each(body, MOST, |app, kind| take(&mut keys, app, kind));
+    let readable = plain.unwrap_or_else(|| {
+        keys.clear();
         understood(body).is_ok_and(|batch| {
             let mut want = batch.want.iter();
-            want.all(|want| give(out, &want.appid, &want.kind))
+            want.all(|want| take(&mut keys, &want.appid, &want.kind))
         })
     });
+    out.extend_from_slice(OPEN);
+    let start = out.len();
+    let complete = services
+        .keeper
+        .shelf()
+        .look()
+        .with_each(&keys, |key, value| {
+            if out.len() > start {
+                out.push(b',');
+            }
+            let live = value.filter(|value| value.live_at(now));
+            live.map(|value| render::credential(out, &key.app, value, now))
+                .is_some()
+        });
     out.extend_from_slice(CLOSE);
-    complete
+    readable && complete
 }
 
 fn understood(body: &[u8]) -> Result<BatchRequest<'_>, ApiError> {
