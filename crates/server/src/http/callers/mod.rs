@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::{constant_time, digest};
@@ -50,8 +51,19 @@ impl fmt::Debug for KeyDigest {
 /// All callers at one moment.
 #[derive(Debug, Default)]
 pub struct Book {
-    by_key: HashMap<KeyDigest, Arc<Caller>, foldhash::fast::RandomState>,
+    edition: u64,
+    by_key: HashMap<KeyDigest, u32, foldhash::fast::RandomState>,
     all: Vec<Arc<Caller>>,
+}
+
+/// The next edition: no two books of this process have the same.
+static EDITION: AtomicU64 = AtomicU64::new(1);
+
+/// Where a caller stands in one edition of the book; nowhere in any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerAt {
+    edition: u64,
+    index: u32,
 }
 
 impl Book {
@@ -63,24 +75,49 @@ impl Book {
                 Arc::new(Caller::new(config, before.map(Arc::as_ref)))
             })
             .collect();
-        let by_key = all
-            .iter()
-            .filter_map(|caller| Some((KeyDigest(caller.config().key?.0), Arc::clone(caller))))
+        let by_key = (0..)
+            .zip(&all)
+            .filter_map(|(index, caller)| Some((KeyDigest(caller.config().key?.0), index)))
             .collect();
-        Self { by_key, all }
+        Self {
+            edition: EDITION.fetch_add(1, Ordering::Relaxed),
+            by_key,
+            all,
+        }
     }
 
     /// The caller that has this key.
     #[must_use]
     pub fn by_key(&self, key: &[u8]) -> Option<&Arc<Caller>> {
-        self.by_key.get(&KeyDigest::of(key))
+        self.by_digest(&KeyDigest::of(key))
+    }
+
+    fn by_digest(&self, digest: &KeyDigest) -> Option<&Arc<Caller>> {
+        self.all.get(*self.by_key.get(digest)? as usize)
+    }
+
+    /// Where the caller stands that has this key: to be kept, and asked [`at`](Self::at) again.
+    #[must_use]
+    pub fn find(&self, key: &[u8]) -> Option<CallerAt> {
+        Some(CallerAt {
+            edition: self.edition,
+            index: *self.by_key.get(&KeyDigest::of(key))?,
+        })
+    }
+
+    /// The caller that stands there; none if that is the place of another edition: it may have lost its key since.
+    #[must_use]
+    pub fn at(&self, place: CallerAt) -> Option<&Arc<Caller>> {
+        self.all
+            .get(place.index as usize)
+            .filter(|_| place.edition == self.edition)
     }
 
     /// What has become of a caller that was admitted under an earlier book: none if it or its key is gone.
     #[must_use]
     pub fn still(&self, caller: &Caller) -> Option<&Arc<Caller>> {
         match caller.config().key {
-            Some(KeyHash(hash)) => self.by_key.get(&KeyDigest(hash)),
+            Some(KeyHash(hash)) => self.by_digest(&KeyDigest(hash)),
             None => self.all.iter().find(|now| now.name() == caller.name()),
         }
     }
@@ -177,10 +214,12 @@ mod tests {
         let before = Arc::clone(callers.now().by_key(b"key").unwrap());
         before.take(at(0)).unwrap();
         before.take(at(0)).unwrap();
+        let there = callers.now().find(b"key");
         callers.replace(&[limited("a", "new-key")]);
         let book = callers.now();
         assert!(book.by_key(b"key").is_none() && book.by_key(b"other").is_none());
         assert!(book.still(&before).is_none());
+        assert!(there.is_some() && book.at(there.unwrap()).is_none());
         assert!(book.by_key(b"new-key").unwrap().take(at(0)).is_err());
     }
 

@@ -5,9 +5,11 @@
 //! Must not know: any rule of its own. What is not at hand is answered by the very functions behind the routes.
 
 mod answer;
+mod memo;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod oracle;
 pub mod parse;
+mod patient;
 pub(super) mod pool;
 mod quiet;
 
@@ -26,7 +28,8 @@ use super::peer::Peer;
 use super::services::Services;
 use super::stop::Stop;
 use answer::Answers;
-use parse::{LARGEST_HEAD, Parsed, parse};
+use memo::Memo;
+use parse::{LARGEST_HEAD, Parsed};
 use quiet::Quiet;
 
 /// What a connection starts with; most heads are smaller.
@@ -91,6 +94,7 @@ where
         peer,
         buffer: begun.read,
         filled,
+        memo: Memo::default(),
         patience,
     };
     wire.buffer.resize(filled.max(FIRST_BUFFER), 0);
@@ -180,9 +184,10 @@ where
 {
     let mut at = 0;
     while at < wire.filled {
-        match parse(&wire.buffer[at..wire.filled]) {
+        match wire.memo.parse(&wire.buffer[at..wire.filled]) {
             Parsed::Hot(request) if answers.takes(&request) => {
-                if !answers.at_hand(&request, wire.peer, answers.now()) {
+                let now = answers.now();
+                if !answers.at_hand(&request, &mut wire.memo, wire.peer, now) {
                     write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
                     answers.with_patience(&request, wire.peer).await;
                 }
@@ -205,6 +210,7 @@ struct Wire<S> {
     peer: Peer,
     buffer: Vec<u8>,
     filled: usize,
+    memo: Memo,
     patience: Patience,
 }
 

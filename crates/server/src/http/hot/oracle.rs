@@ -14,10 +14,21 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
+use super::memo::Memo;
 use super::parse::{HotRequest, HotRoute, Parsed, parse};
 use crate::http::request_id;
 
 const MARKER: &[u8] = b"GET /marker HTTP/1.1\r\n\r\n";
+
+/// First lines that clients write, or do not.
+const FIRST_LINES: [&[u8]; 6] = [
+    b"GET /v1/apps/wx2/jsapi_ticket HTTP/1.1\r\n",
+    b"HEAD /v1/apps/wx2/access_token HTTP/1.1\r\n",
+    b"GET /cgi-bin/token?grant_type=client_credential&appid=wx2&secret=s HTTP/1.1\r\n",
+    b"GET /v1/apps/wx2/access_token?wait=3 HTTP/1.1\r\n",
+    b"GET /v1/apps/wx2/access_token HTTP/1.0\r\n",
+    b"POST /v1/read HTTP/1.1\r\n",
+];
 
 /// A request as hyper understood it.
 #[derive(Debug)]
@@ -60,7 +71,25 @@ pub fn check(bytes: &[u8]) {
             };
             assert_eq!(marker.uri, "/marker");
             assert_same(&request, first);
+            check_memo(bytes, request.len);
         }
+    }
+}
+
+/// Checks that what is read by the help of a memo is what is read without it, behind the same headers and others.
+fn check_memo(bytes: &[u8], len: usize) {
+    let headers = bytes[..len].iter().position(|byte| *byte == b'\n');
+    let headers = &bytes[headers.map_or(0, |end| end + 1)..];
+    let mut memo = Memo::default();
+    memo.parse(bytes);
+    for line in FIRST_LINES {
+        let other = [line, headers].concat();
+        for request in [bytes, &other, &other[..other.len() - 1]] {
+            if let Some(known) = memo.again(request) {
+                assert_eq!(Parsed::Hot(known), parse(request));
+            }
+        }
+        assert_eq!(memo.parse(&other), parse(&other));
     }
 }
 

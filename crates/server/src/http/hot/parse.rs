@@ -49,6 +49,13 @@ pub struct HotRequest<'b> {
     pub if_none_match: Option<&'b [u8]>,
 }
 
+/// The first line of a plain read as clients write it, and its length.
+pub(super) struct FirstLine<'b> {
+    pub(super) head_only: bool,
+    pub(super) target: &'b str,
+    pub(super) len: usize,
+}
+
 /// What is read. `Debug` shows neither key nor body.
 #[derive(PartialEq, Eq)]
 pub enum HotRoute<'b> {
@@ -147,6 +154,25 @@ pub fn parse(buffer: &[u8]) -> Parsed<'_> {
     }
 }
 
+/// The first line, if it is written without any liberty. Of the target [`route`] decides.
+pub(super) fn first_line(buffer: &[u8]) -> Option<FirstLine<'_>> {
+    const END: &[u8] = b" HTTP/1.1\r\n";
+    let (head_only, start) = match buffer {
+        [b'G', b'E', b'T', b' ', ..] => (false, 4),
+        [b'H', b'E', b'A', b'D', b' ', ..] => (true, 5),
+        _ => return None,
+    };
+    let rest = &buffer[start..];
+    let length = rest.iter().position(|byte| *byte == b' ')?;
+    let (target, end) = rest.split_at(length);
+    end.starts_with(END).then_some(())?;
+    Some(FirstLine {
+        head_only,
+        target: std::str::from_utf8(target).ok()?,
+        len: start + length + END.len(),
+    })
+}
+
 /// The headers that matter here; none if there is one that makes the request special.
 fn plain_headers<'b>(headers: &[httparse::Header<'b>]) -> Option<Headers<'b>> {
     let mut plain = Headers::default();
@@ -216,7 +242,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     (!key.is_empty() && key.iter().all(u8::is_ascii_graphic)).then_some(key)
 }
 
-fn route<'b>(target: &'b str, key: Option<&'b [u8]>) -> Option<HotRoute<'b>> {
+pub(super) fn route<'b>(target: &'b str, key: Option<&'b [u8]>) -> Option<HotRoute<'b>> {
     if let Some(rest) = target.strip_prefix("/v1/apps/") {
         let (app, kind) = rest.split_once('/')?;
         let plain = is_app(app)

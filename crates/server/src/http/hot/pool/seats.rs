@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::super::memo::Memo;
 use super::Guest;
 use crate::http::peer::Peer;
 
@@ -17,6 +18,7 @@ pub(super) struct Seat {
     pub(super) peer: Peer,
     /// When something was last read.
     pub(super) heard: Instant,
+    pub(super) memo: Memo,
     seed: u64,
     permit: OwnedSemaphorePermit,
 }
@@ -59,6 +61,7 @@ impl Seats {
             stream,
             peer: guest.peer,
             heard: now,
+            memo: Memo::default(),
             seed: guest.seed,
             permit: guest.permit,
         });

@@ -16,11 +16,10 @@ use tokio::time::Instant;
 use wxtoken_core::clock::Now;
 
 use super::super::answer::Answers;
-use super::super::parse::{LARGEST_HEAD, Parsed, parse};
+use super::super::parse::{LARGEST_HEAD, Parsed};
 use super::super::{Begun, MUCH};
-use super::seats::Seats;
+use super::seats::{Seat, Seats};
 use super::{DOOR, Guest, Leaver};
-use crate::http::peer::Peer;
 
 /// Connections that one look at the clock serves.
 const A_TURN: usize = 256;
@@ -201,7 +200,7 @@ impl<'s> Turns<'s> {
             };
             let start = self.answers.out.len();
             let bytes = &self.buffer[visit.read.clone()];
-            visit.read.start += answer(bytes, &mut self.answers, seat.peer, now);
+            visit.read.start += answer(bytes, &mut self.answers, seat, now);
             visit.out = start..self.answers.out.len();
         }
         let mut round = mem::take(&mut self.round);
@@ -251,12 +250,13 @@ impl<'s> Turns<'s> {
 }
 
 /// Answers the plain reads at the beginning, as long as what they want is at hand; says how many bytes that were.
-fn answer(bytes: &[u8], answers: &mut Answers<'_>, peer: Peer, now: Now) -> usize {
+fn answer(bytes: &[u8], answers: &mut Answers<'_>, seat: &mut Seat, now: Now) -> usize {
     let mut at = 0;
     while at < bytes.len() {
-        match parse(&bytes[at..]) {
+        match seat.memo.parse(&bytes[at..]) {
             Parsed::Hot(request)
-                if answers.takes(&request) && answers.at_hand(&request, peer, now) =>
+                if answers.takes(&request)
+                    && answers.at_hand(&request, &mut seat.memo, seat.peer, now) =>
             {
                 at += request.len;
             }
