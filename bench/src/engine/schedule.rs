@@ -38,9 +38,8 @@ impl Schedule {
     }
 
     /// How long epoll may sleep. In open loop it does not: a timer's slack would count as the server's latency. In closed
-    /// loop it does, as wrk and redis-benchmark do: a loop that spins takes answers one by one, spends more on each, and
-    /// becomes the bottleneck of faster servers, whose reads then cost more because they wait and wake. Waking the
-    /// generator is on the account of the server that does it, of all servers alike.
+    /// loop it does, as in wrk and redis-benchmark: whoever sends wakes the generator on its own account. A loop that
+    /// spins gives other ratios; which is the fairer one was not settled, so that figures of the two must not be mixed.
     pub(super) const fn patience(&self) -> Timespec {
         let nanoseconds = if self.interval.is_some() {
             0
