@@ -212,7 +212,7 @@ impl Machine {
             Task::Classic => Some(Ask::Classic),
             Task::Stable => Some(Ask::Stable),
             Task::Forced => Some(Ask::Forced),
-            Task::Ticket(ticket) => Some(Ask::Ticket(ticket, self.best_token(now)?.token)),
+            Task::Ticket(ticket) => Some(Ask::Ticket(ticket, self.best_token(now)?.token.clone())),
             Task::Probe(Lane::Classic) if self.adopting.is_some() => self
                 .adopting
                 .as_ref()

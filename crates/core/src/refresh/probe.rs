@@ -197,6 +197,7 @@ impl Machine {
         let young = now.boot.since(held.sent) < YOUNG;
         if young && !state.health.second_look {
             state.health.second_look = true;
+            state.health.failures = 0; // it was answered: should the second look fail, that is the first time
             state.health.suspected.get_or_insert(now.boot);
             state.health.not_before = now.boot.plus(1000);
             return;

@@ -2,29 +2,68 @@
 
 use std::sync::Arc;
 
-use super::event::Effect;
+use super::event::{Effect, SaveId};
 use super::machine::{Handed, Known, Machine};
 use super::mutant::planted;
 use super::rules::REMEMBER;
 use crate::clock::{Boot, Now};
-use crate::credential::{Credential, Generation, Kind, Lane, Ticket};
+use crate::credential::{Credential, Generation, Kind, Lane, Ticket, Token, ValueId};
 
 /// At most this many values that are no longer handed out are kept in mind.
 const MOST_KNOWN: usize = 8;
 
+/// The value that should be handed out for a kind.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    kind: Kind,
+    lane: Option<Lane>,
+    pub(super) token: &'a Token,
+    pub(super) id: ValueId,
+    sent: Boot,
+    expires: Boot,
+}
+
+impl Candidate<'_> {
+    fn bearing(self, generation: Generation) -> Arc<Credential> {
+        Arc::new(Credential {
+            kind: self.kind,
+            lane: self.lane,
+            token: self.token.clone(),
+            id: self.id,
+            generation,
+            sent: self.sent,
+            expires: self.expires,
+        })
+    }
+
+    /// Whether this is what is out, under that generation.
+    fn is_out(self, out: &Credential, generation: Generation) -> bool {
+        (out.id, out.lane, out.expires, out.generation)
+            == (self.id, self.lane, self.expires, generation)
+    }
+}
+
+/// What is to become of the value that should be handed out.
+enum Chosen {
+    /// Nothing: it is out, or on its way.
+    IsOut,
+    /// It goes out as it is: it bears its generation already.
+    Same(Arc<Credential>),
+    /// It has a generation of its own now, and has to be saved first.
+    New(Arc<Credential>),
+}
+
 impl Machine {
-    /// The value that should be handed out for a kind, without a generation yet.
-    fn candidate(&self, kind: Kind, now: Now) -> Option<Credential> {
+    fn candidate(&self, kind: Kind, now: Now) -> Option<Candidate<'_>> {
         if let Some(ticket) = Ticket::of(kind) {
             let kept = self.rules.wants(ticket);
             let state = self.tickets[ticket as usize].as_ref().filter(|_| kept)?;
             let held = state.held.as_ref()?;
-            return (now.boot < held.expires).then(|| Credential {
+            return (now.boot < held.expires).then_some(Candidate {
                 kind,
                 lane: None,
-                token: held.token.clone(),
+                token: &held.token,
                 id: held.id,
-                generation: Generation::default(),
                 sent: held.first_seen,
                 expires: held.expires,
             });
@@ -32,12 +71,11 @@ impl Machine {
         let primary = self.primary();
         [primary, primary.other()].into_iter().find_map(|lane| {
             let held = self.lane(lane)?.held.as_ref()?;
-            (!held.dead && self.lives(held.expires, now)).then(|| Credential {
+            (!held.dead && self.lives(held.expires, now)).then_some(Candidate {
                 kind,
                 lane: Some(lane),
-                token: held.token.clone(),
+                token: &held.token,
                 id: held.id,
-                generation: Generation::default(),
                 sent: held.sent,
                 expires: held.expires,
             })
@@ -45,16 +83,25 @@ impl Machine {
     }
 
     /// The token for calls of our own, handed out or about to be.
-    pub(super) fn best_token(&self, now: Now) -> Option<Credential> {
+    pub(super) fn best_token(&self, now: Now) -> Option<Candidate<'_>> {
         self.candidate(Kind::AccessToken, now)
     }
 
     /// Compares what should be handed out with what is.
     pub(super) fn choose(&mut self, now: Now, effects: &mut Vec<Effect>) {
         for kind in Kind::ALL {
-            match self.candidate(kind, now) {
-                Some(candidate) => self.offer(kind, candidate, now, effects),
-                None => self.withdraw(kind, effects),
+            if self.candidate(kind, now).is_none() {
+                self.withdraw(kind, effects);
+                continue;
+            }
+            self.take_down_the_dead(kind, now, effects);
+            match self.chosen(kind, now) {
+                Chosen::IsOut => {}
+                Chosen::Same(value) => {
+                    self.handed[kind.index()].current = Some(value);
+                    effects.push(Effect::Publish(kind));
+                }
+                Chosen::New(value) => self.stage(value, effects),
             }
         }
     }
@@ -68,55 +115,47 @@ impl Machine {
         }
     }
 
-    fn offer(
-        &mut self,
-        kind: Kind,
-        mut candidate: Credential,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.take_down_the_dead(kind, now, effects);
-        let handed = &mut self.handed[kind.index()];
-        let same = handed.id == Some(candidate.id) && handed.lane == candidate.lane;
-        if same {
-            let out = handed.current.as_ref().map(|value| value.expires);
-            if handed.staged.is_none() && out != Some(candidate.expires) {
-                candidate.generation = handed.generation;
-                handed.current = Some(Arc::new(candidate));
-                effects.push(Effect::Publish(kind));
-            }
-            return;
-        }
-        let contested = candidate
-            .lane
-            .and_then(|lane| self.lane(lane))
-            .is_some_and(|state| state.rival.is_some());
+    fn chosen(&self, kind: Kind, now: Now) -> Chosen {
         let handed = &self.handed[kind.index()];
-        if contested
-            && handed
-                .current
-                .as_ref()
-                .is_some_and(|out| out.id == candidate.id)
-        {
-            return; // it is out, and stored is another: which bears the next generation, WeChat will say
+        let Some(candidate) = self.candidate(kind, now) else {
+            return Chosen::IsOut;
+        };
+        if handed.id == Some(candidate.id) && handed.lane == candidate.lane {
+            // Another replica's word may have come before its value: what is out is not always what bears the generation.
+            let out = handed.current.as_deref();
+            let is_out = out.is_some_and(|out| candidate.is_out(out, handed.generation));
+            return if is_out || handed.staged.is_some() {
+                Chosen::IsOut
+            } else {
+                Chosen::Same(candidate.bearing(handed.generation))
+            };
         }
-        candidate.generation = self.next_generation(kind, candidate.lane, now);
-        let unsaved = self.saving.last;
+        let state = candidate.lane.and_then(|lane| self.lane(lane));
+        let contested = state.is_some_and(|state| state.rival.is_some());
+        let out = handed.current.as_ref();
+        if contested && out.is_some_and(|out| out.id == candidate.id) {
+            return Chosen::IsOut; // and stored is another: which bears the next generation, WeChat will say
+        }
+        let generation = self.next_generation(kind, candidate.lane, now);
+        Chosen::New(candidate.bearing(generation))
+    }
+
+    /// A value gets its generation, and waits to be durable.
+    fn stage(&mut self, value: Arc<Credential>, effects: &mut Vec<Effect>) {
+        let kind = value.kind;
+        let next = SaveId(self.saving.last.0.wrapping_add(1));
         let handed = &mut self.handed[kind.index()];
-        handed.generation = candidate.generation;
-        handed.id = Some(candidate.id);
-        handed.lane = candidate.lane;
+        handed.generation = value.generation;
+        handed.id = Some(value.id);
+        handed.lane = value.lane;
         self.saving.dirty = true;
         if planted!(self.rules, PublishBeforeSave) {
-            handed.current = Some(Arc::new(candidate));
+            handed.current = Some(value);
             effects.push(Effect::Publish(kind));
             return;
         }
         // Durable with the next save, whatever is in flight now.
-        handed.staged = Some((
-            Arc::new(candidate),
-            super::event::SaveId(unsaved.0.wrapping_add(1)),
-        ));
+        handed.staged = Some((value, next));
     }
 
     /// What is out but known dead, or run out, does not wait for its successor's save.
@@ -149,11 +188,7 @@ impl Machine {
     }
 
     /// What was saved (or could not be) goes out.
-    pub(super) fn release_staged(
-        &mut self,
-        through: super::event::SaveId,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn release_staged(&mut self, through: SaveId, effects: &mut Vec<Effect>) {
         for kind in Kind::ALL {
             let handed = &mut self.handed[kind.index()];
             if handed
@@ -206,13 +241,11 @@ fn ends_after_replacement(expires: Boot, now: Now) -> Boot {
 /// After a restart: what was handed out and still lives is handed out again, under its generation, without a save.
 pub(super) fn resume(machine: &mut Machine, now: Now) {
     for kind in Kind::ALL {
-        let Some(mut candidate) = machine.candidate(kind, now) else {
-            continue;
-        };
-        let handed: &mut Handed = &mut machine.handed[kind.index()];
-        if handed.id == Some(candidate.id) && handed.lane == candidate.lane {
-            candidate.generation = handed.generation;
-            handed.current = Some(Arc::new(candidate));
-        }
+        let handed: &Handed = &machine.handed[kind.index()];
+        let out = machine
+            .candidate(kind, now)
+            .filter(|candidate| handed.id == Some(candidate.id) && handed.lane == candidate.lane);
+        let out = out.map(|candidate| candidate.bearing(handed.generation));
+        machine.handed[kind.index()].current = out;
     }
 }

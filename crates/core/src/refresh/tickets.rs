@@ -103,7 +103,8 @@ impl Machine {
                 state.refused_with = None;
                 let failures = u32::from(state.retry.failures.min(6));
                 let wait = 1000 * (1 << failures) + jitter.below(1000);
-                state.retry.not_before = now.boot.plus(wait);
+                // Counted from the refusal: what has been waited for the proof need not be waited again.
+                state.retry.not_before = state.retry.not_before.plus(wait).max(now.boot);
             }
         }
         self.jitter = jitter;

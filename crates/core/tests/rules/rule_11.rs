@@ -5,7 +5,7 @@ use wxtoken_core::credential::{Kind, Token};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
 use wxtoken_core::refresh::verdict::Evidence;
-use wxtoken_core::source::Trouble;
+use wxtoken_core::source::{Passing, Trouble};
 
 const JSAPI: Kind = Kind::JsapiTicket;
 
@@ -159,6 +159,28 @@ fn rule_11_a_ticket_refused_with_a_token_that_proves_alive_is_asked_for_again_wi
         }
     }
     assert!((5..120).contains(&asked), "{asked}");
+}
+
+#[test]
+fn rule_11_a_ticket_that_has_waited_for_its_token_to_prove_alive_does_not_wait_again() {
+    let mut bench = Bench::with_token(with_jsapi(stable()), "a");
+    bench.pass(30 * SECOND);
+    for _ in 0..6 {
+        assert_eq!(bench.next_ask(2 * MINUTE), "jsapi with a");
+        bench.fail(Trouble::TokenBad(40001));
+        bench.next_ask(MINUTE);
+        bench.alive();
+    }
+    assert_eq!(bench.next_ask(2 * MINUTE), "jsapi with a");
+    bench.fail(Trouble::TokenBad(40001));
+    let refused = bench.now.boot;
+    while bench.now.boot.since(refused) < 2 * MINUTE {
+        assert_eq!(bench.next_ask(2 * MINUTE), "probe a");
+        bench.fail(Trouble::Passing(Passing::Busy));
+    }
+    assert_eq!(bench.next_ask(2 * MINUTE), "probe a");
+    bench.alive();
+    assert_eq!(bench.words(), ["jsapi with a"]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Rule 12: handing over.
 
 use crate::bench::{Bench, FULL, HOUR, MINUTE, classic, id, stable};
-use wxtoken_core::credential::Kind;
+use wxtoken_core::credential::{Kind, Lane, Token};
 use wxtoken_core::refresh::Standing;
+use wxtoken_core::refresh::event::Event;
 
 fn standing(bench: &Bench, value: &str) -> Standing {
     bench
@@ -54,4 +55,23 @@ fn rule_12_a_change_is_published_in_the_step_in_which_it_became_durable() {
     assert_eq!(bench.now.boot, before);
     let last = bench.published.last().cloned();
     assert_eq!(last, Some((Kind::AccessToken, Some("b".to_owned()))));
+}
+
+#[test]
+fn rule_12_another_replicas_value_is_handed_out_even_if_it_ends_at_the_very_moment_of_the_one_before()
+ {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(1);
+    bench.answer("a", FULL);
+    let mut record = bench.stored.clone().unwrap();
+    let stored = record.lanes[Lane::Stable.index()].as_mut().unwrap();
+    stored.token = Token::new("b").unwrap();
+    stored.id = id("b");
+    stored.sent = stored.sent.plus(1);
+    record.handed_out[0].generation.0 += 1;
+    record.handed_out[0].id = Some(id("b"));
+    let (ends, generation) = (bench.left(), bench.generation());
+    bench.hear(Event::Learned(Box::new(record)));
+    assert_eq!(bench.current().as_deref(), Some("b"));
+    assert_eq!((bench.left(), bench.generation()), (ends, generation + 1));
 }

@@ -155,6 +155,22 @@ fn rule_8_a_young_value_is_looked_at_twice_a_second_apart() {
 }
 
 #[test]
+fn rule_8_a_second_look_that_fails_is_repeated_as_soon_as_after_any_first_failure() {
+    let mut bench = Bench::with_token(stable(), "a");
+    bench.reported("a");
+    for _ in 0..3 {
+        bench.busy();
+        bench.next_ask(4 * SECOND);
+    }
+    bench.dead();
+    assert_eq!(bench.next_ask(2 * SECOND), "probe a", "the second look");
+    for round in 0..3 {
+        bench.busy();
+        assert_eq!(bench.next_ask((SECOND << round) + 1), "probe a");
+    }
+}
+
+#[test]
 fn rule_8_a_young_value_that_is_alive_at_the_second_look_stays() {
     let mut bench = Bench::with_token(classic(), "a");
     bench.pass(2 * SECOND);
