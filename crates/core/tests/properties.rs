@@ -76,7 +76,7 @@ fn minted(value: u8, seconds: u16) -> Minted {
 }
 
 struct Throw {
-    machine: Machine,
+    machine: Box<Machine>,
     own: Option<Fence>,
     now: Now,
     wake: Option<Boot>,
@@ -98,7 +98,7 @@ impl Throw {
             number: 1,
         });
         Self {
-            machine: Machine::restore(Arc::new(rules(pick)), None, own, 3, now),
+            machine: Box::new(Machine::restore(Arc::new(rules(pick)), None, own, 3, now)),
             own,
             now,
             wake: None,
@@ -322,7 +322,7 @@ impl Throw {
             ..own
         });
         let seed = self.now.boot.0;
-        self.machine = Machine::restore(rules, self.stored.as_ref(), self.own, seed, self.now);
+        *self.machine = Machine::restore(rules, self.stored.as_ref(), self.own, seed, self.now);
         self.hear(Event::Due);
     }
 }

@@ -146,7 +146,13 @@ fn what_the_rules_hear_hold_and_ask_for_shows_no_value() {
         shows_nothing(&needles, "an effect", &effect);
     }
     let rules = Arc::new(Rules::new(Lanes::First(Lane::Stable)));
-    let machine = Machine::restore(rules, Some(&record), Some(FENCE), 1, now());
+    let machine = Box::new(Machine::restore(
+        rules,
+        Some(&record),
+        Some(FENCE),
+        1,
+        now(),
+    ));
     let current = machine.current(Kind::AccessToken, now());
     assert!(
         current.is_some(),
@@ -165,14 +171,20 @@ fn what_the_rules_hear_hold_and_ask_for_shows_no_value() {
         ],
         ..(*record).clone()
     };
-    let machine = Machine::restore(alone, Some(&resting), Some(FENCE), 1, now());
+    let machine = Box::new(Machine::restore(
+        alone,
+        Some(&resting),
+        Some(FENCE),
+        1,
+        now(),
+    ));
     let (mut machine, effects) = step(machine, Event::Due, now());
     for effect in effects {
         if let Effect::Save(save, ..) = effect {
             machine = step(machine, Event::Saved(save), now()).0;
         }
     }
-    let parked = Box::new(machine).park(Some(FENCE), now());
+    let parked = machine.park(Some(FENCE), now());
     shows_nothing(&needles, "a parked machine", &parked.unwrap());
 }
 

@@ -42,9 +42,10 @@ pub use view::{LaneView, Standing};
 use crate::clock::Now;
 use event::{Effect, Event};
 
-/// One step: what happened, when; what the machine is then, and what is to be done, in order.
+/// One step: what happened, when; what the machine is then, and what is to be done, in order. Boxed, for it is long, and
+/// goes from hand to hand at every step.
 #[must_use]
-pub fn step(mut machine: Machine, event: Event, now: Now) -> (Machine, Vec<Effect>) {
+pub fn step(mut machine: Box<Machine>, event: Event, now: Now) -> (Box<Machine>, Vec<Effect>) {
     let mut effects = Vec::new();
     machine.hear(event, now, &mut effects);
     machine.plan(now, &mut effects);

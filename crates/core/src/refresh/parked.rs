@@ -233,13 +233,10 @@ mod tests {
     }
 
     /// A machine that has fetched its stable token, saved it and handed it out.
-    fn resting() -> Machine {
+    fn resting() -> Box<Machine> {
         let rules = Arc::new(Rules::new(Lanes::Only(Lane::Stable)));
-        let (mut machine, mut effects) = step(
-            Machine::restore(rules, None, OWN, 1, at(0)),
-            Event::Due,
-            at(0),
-        );
+        let new = Box::new(Machine::restore(rules, None, OWN, 1, at(0)));
+        let (mut machine, mut effects) = step(new, Event::Due, at(0));
         while let Some(event) = effects.into_iter().find_map(answer) {
             (machine, effects) = step(machine, event, at(0));
         }
@@ -271,7 +268,7 @@ mod tests {
     #[test]
     fn a_resting_machine_parks_and_wakes_as_it_was() {
         let machine = resting();
-        let parked = Box::new(machine).park(OWN, at(60)).expect("it is at rest");
+        let parked = machine.park(OWN, at(60)).expect("it is at rest");
         let woken = parked.clone().wake(OWN, at(3600));
         let again = Box::new(woken.clone())
             .park(OWN, at(3600))
@@ -285,8 +282,8 @@ mod tests {
         let record = resting().record(at(60));
         let rules = Arc::new(Rules::new(Lanes::Only(Lane::Stable)));
         let restored = Machine::restore(rules, Some(&record), OWN, 1, at(120));
-        let (machine, _) = step(restored, Event::Due, at(120));
-        assert!(Box::new(machine).park(OWN, at(120)).is_ok());
+        let (machine, _) = step(Box::new(restored), Event::Due, at(120));
+        assert!(machine.park(OWN, at(120)).is_ok());
     }
 
     #[test]
@@ -297,7 +294,7 @@ mod tests {
                 .iter()
                 .any(|effect| matches!(effect, Effect::Note(CallId(2), ..)))
         );
-        assert!(Box::new(machine).park(OWN, at(7200 - 200)).is_err());
+        assert!(machine.park(OWN, at(7200 - 200)).is_err());
     }
 
     #[test]

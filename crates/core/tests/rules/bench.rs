@@ -58,7 +58,7 @@ enum Write {
 
 pub(crate) struct Bench {
     pub(crate) now: Now,
-    pub(crate) machine: Machine,
+    pub(crate) machine: Box<Machine>,
     pub(crate) rules: Rules,
     /// None: leases are taken.
     pub(crate) own: Option<Fence>,
@@ -136,7 +136,7 @@ impl Bench {
             boot: Boot(10 * DAY),
         };
         let mut bench = Self {
-            machine: Machine::restore(Arc::new(rules.clone()), None, own, 7, now),
+            machine: Box::new(Machine::restore(Arc::new(rules.clone()), None, own, 7, now)),
             now,
             rules,
             own,
@@ -424,7 +424,7 @@ impl Bench {
             ..own
         });
         let rules = Arc::new(self.rules.clone());
-        self.machine =
+        *self.machine =
             Machine::restore(rules, self.stored.as_ref(), self.own, self.starts, self.now);
         self.hear(Event::Due);
     }

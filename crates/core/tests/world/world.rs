@@ -349,7 +349,8 @@ impl World {
         let rules = Arc::clone(&self.rules);
         let replica = &mut self.replicas[r];
         let now = replica.now(t);
-        replica.machine = Some(Machine::restore(rules, record.as_deref(), own, seed, now));
+        let machine = Machine::restore(rules, record.as_deref(), own, seed, now);
+        replica.machine = Some(Box::new(machine));
         replica.life += 1;
         replica.born = t;
         replica.looked = t;

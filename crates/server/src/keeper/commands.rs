@@ -189,7 +189,8 @@ fn not_begun(
     now: Now,
 ) -> Option<RefreshOutcome> {
     let kind = key.kind;
-    let (tried, _) = step(machine.clone(), Event::Nudged { kind, force }, now);
+    let copy = Box::new(machine.clone());
+    let (tried, _) = step(copy, Event::Nudged { kind, force }, now);
     tried.held_back(kind, force, now).map(|why| match why {
         HeldBack::OverBudget(kind) => RefreshOutcome::OverBudget(kind),
         why => RefreshOutcome::HeldBack(why),

@@ -179,12 +179,12 @@ impl Driver {
         };
         let was_busy = usize::from(machine.at_work());
         let before: Vec<_> = machine.values().collect();
-        let (machine, effects) = step(*machine, event, now);
+        let (machine, effects) = step(machine, event, now);
         self.owns(index, &before, &machine);
         let idle = !machine.at_work();
         self.busy = self.busy + usize::from(!idle) - was_busy;
         if let Some(kept) = self.kept_mut(index) {
-            kept.state = State::Awake(Box::new(machine));
+            kept.state = State::Awake(machine);
         }
         for effect in effects {
             self.carry_out(index, effect);
