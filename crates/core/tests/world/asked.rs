@@ -121,7 +121,7 @@ impl World {
         let stored = self.store.record.as_ref();
         let stored = stored.and_then(|record| record.lanes[lane.index()].as_ref());
         let rival = stored.is_some_and(|stored| stored.id != id_of(seen.value));
-        if (unsure || rival) && question == Question::Stable {
+        if (unsure || rival || self.replicas[r].asks_again) && question == Question::Stable {
             return;
         }
         let left = minted.expires - t;

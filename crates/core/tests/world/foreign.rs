@@ -30,7 +30,11 @@ impl World {
             let again = t + 5 * MINUTE + self.chance.below(20 * MINUTE);
             self.push(again, Ev::ForeignFetch);
         }
-        let standby = self.rules.lanes.primary() != Lane::Classic || self.judge.gave_way;
+        // Of several replicas one that is cut off cannot know that another has just given way.
+        let stored = self.store.record.as_ref();
+        let known = self.setup.own || stored.is_some_and(|record| record.contest.yielded);
+        let gave_way = self.judge.gave_way && known;
+        let standby = self.rules.lanes.primary() != Lane::Classic || gave_way;
         let ours = self.wechat.values[..before as usize]
             .iter()
             .rposition(|minted| minted.lane == Some(Lane::Classic) && minted.by == Who::Us);

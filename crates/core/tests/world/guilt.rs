@@ -112,7 +112,13 @@ impl World {
         let misled = self.replicas[r].clock_doubt || !self.setup.own && self.judge.stepped;
         let misled =
             misled && !self.setup.readings.date_header || !self.setup.own && self.judge.stepped;
-        if !token_lives || spent.used * 4 >= spent.limit || misled {
+        if !token_lives || misled {
+            return;
+        }
+        if spent.used * 4 >= spent.limit {
+            // What is left may be kept for deaths that are told; whether there is more again is looked after in minutes.
+            let guilt = &mut self.replicas[r].guilt[k];
+            guilt.excused_until = guilt.excused_until.max(t + 6 * MINUTE);
             return;
         }
         let guilt = self.replicas[r].guilt[k];

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::Lane;
 use wxtoken_core::refresh::event::Event;
@@ -173,7 +174,13 @@ impl World {
                         return;
                     }
                     replica.last_hearsay = t;
+                    // Half a day's probes are kept for first-hand evidence.
+                    let spent = self.believed(r, BudgetKind::Probe);
+                    if spent.used * 20 >= spent.limit * 9 {
+                        return;
+                    }
                 }
+                let replica = &mut self.replicas[r];
                 let k = kind.index();
                 let value = value_of(*id);
                 if replica.seen[k].is_some_and(|seen| seen.value == value)
@@ -213,15 +220,13 @@ impl World {
                     self.judge.uncertain(lane, t);
                 }
             }
-            Question::Stable => {
+            Question::Stable if trouble.is_none() => {
                 // Another value was heard of meanwhile, or is, before the answer: which of them lives, only one more
-                // question tells.
+                // answer tells.
                 let seen = replica.seen[0].map(|seen| seen.value);
-                if seen != call.over || replica.stalled_until > t {
-                    let reason = &mut self.judge.reasons[Lane::Stable.index()];
-                    *reason = (*reason).max(replica.stalled_until.max(t) + MINUTE);
-                }
+                replica.asks_again = seen != call.over || replica.stalled_until > t;
             }
+            Question::Stable => {}
             Question::Probe(lane, value) => {
                 let failures = &mut replica.probe_failures[lane.index()];
                 *failures = if trouble.is_some() { *failures + 1 } else { 0 };

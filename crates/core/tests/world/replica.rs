@@ -93,7 +93,7 @@ pub(crate) struct Guilt {
 
 #[derive(Debug)]
 pub(crate) struct Replica {
-    pub(crate) machine: Option<Machine>,
+    pub(crate) machine: Option<Box<Machine>>,
     pub(crate) life: u32,
     boot_zero: i64,
     pub(crate) wall_offset: i64,
@@ -123,6 +123,8 @@ pub(crate) struct Replica {
     pub(crate) absent_since: u64,
     /// The last time the judge looked.
     pub(crate) looked: u64,
+    /// Normal mode's last answer met another value: it has to be asked once more.
+    pub(crate) asks_again: bool,
     /// Probes of a lane in a row that gave nothing.
     pub(crate) probe_failures: [u32; 2],
     pub(crate) last_hearsay: u64,
@@ -165,6 +167,7 @@ impl Replica {
             born: 0,
             absent_since: 0,
             looked: 0,
+            asks_again: false,
             probe_failures: [0; 2],
             last_hearsay: 0,
             last_probe: 0,
@@ -254,6 +257,7 @@ impl Replica {
         self.unsaved = false;
         self.tampered = [None; 3];
         self.probe_failures = [0; 2];
+        self.asks_again = false;
     }
 }
 
