@@ -47,7 +47,7 @@ impl Candidate<'_> {
 enum Chosen {
     /// Nothing: it is out, or on its way.
     IsOut,
-    /// It goes out as it is: it bears its generation already.
+    /// It bears its generation already, but another value or another end is shown under it.
     Same(Arc<Credential>),
     /// It has a generation of its own now, and has to be saved first.
     New(Arc<Credential>),
@@ -97,10 +97,7 @@ impl Machine {
             self.take_down_the_dead(kind, now, effects);
             match self.chosen(kind, now) {
                 Chosen::IsOut => {}
-                Chosen::Same(value) => {
-                    self.handed[kind.index()].current = Some(value);
-                    effects.push(Effect::Publish(kind));
-                }
+                Chosen::Same(value) => self.correct(value, effects),
                 Chosen::New(value) => self.stage(value, effects),
             }
         }
@@ -122,9 +119,9 @@ impl Machine {
         };
         if handed.id == Some(candidate.id) && handed.lane == candidate.lane {
             // Another replica's word may have come before its value: what is out is not always what bears the generation.
-            let out = handed.current.as_deref();
-            let is_out = out.is_some_and(|out| candidate.is_out(out, handed.generation));
-            return if is_out || handed.staged.is_some() {
+            let staged = handed.staged.as_ref().map(|(value, _)| value);
+            let out = staged.or(handed.current.as_ref());
+            return if out.is_some_and(|out| candidate.is_out(out, handed.generation)) {
                 Chosen::IsOut
             } else {
                 Chosen::Same(candidate.bearing(handed.generation))
@@ -138,6 +135,18 @@ impl Machine {
         }
         let generation = self.next_generation(kind, candidate.lane, now);
         Chosen::New(candidate.bearing(generation))
+    }
+
+    /// What bears its generation already goes out; or goes on waiting, if it has yet to be durable.
+    fn correct(&mut self, value: Arc<Credential>, effects: &mut Vec<Effect>) {
+        let kind = value.kind;
+        let handed = &mut self.handed[kind.index()];
+        if let Some((staged, _)) = &mut handed.staged {
+            *staged = value;
+            return;
+        }
+        handed.current = Some(value);
+        effects.push(Effect::Publish(kind));
     }
 
     /// A value gets its generation, and waits to be durable.
