@@ -47,10 +47,7 @@ impl World {
             }
             calls.push_back(t);
             let (limit, total) = (usize::from(self.rules.limits.per_day[budget]), calls.len());
-            if total <= limit
-                || t <= self.judge.clocks_excused_until
-                || !self.setup.own && self.judge.stepped
-            {
+            if total <= limit || t <= self.judge.clocks_excused_until {
                 continue;
             }
             let day = calls
