@@ -67,14 +67,17 @@ impl Machine {
         state.held_is_doubted() || minted_late || noted || state.theirs.is_some()
     }
 
-    /// Why the classic lane may not be fetched at all now, and until when.
+    /// Why the classic lane may not be fetched at all now, and until when. An operator may wish to fetch what is contested.
     pub(super) fn classic_held_back(&self, now: Now) -> Option<Boot> {
         let contest = self.contest();
         if !self.rules.take_over && !contest.classic_ours {
             return Some(Boot::NEVER);
         }
         let wall = self.steady_wall(now);
-        let contested = self.primary() != Lane::Classic && wall < contest.leave_until;
+        let wished = self
+            .lane(Lane::Classic)
+            .is_some_and(|state| state.wish(now).is_some());
+        let contested = self.primary() != Lane::Classic && wall < contest.leave_until && !wished;
         contested.then(|| now.boot.plus(contest.leave_until.since(wall)))
     }
 }

@@ -6,7 +6,7 @@ use super::lane::Outcome;
 use super::machine::{LeaseState, Machine, Task};
 use super::rules::FORCE_GAP;
 use crate::clock::Now;
-use crate::credential::{Kind, Lane};
+use crate::credential::{Kind, Lane, ValueId};
 use crate::source::Ask;
 use crate::store::Record;
 
@@ -49,14 +49,21 @@ impl Machine {
         let (task, begun, over) = (job.task, job.begun, job.over);
         self.over(AlarmName::StoreRefuses, effects);
         let late = task.mints() && begun.plus(timeout) < now.boot;
-        let ask = self.ask(task, now);
-        // Somebody else's answer was learned meanwhile: whether more is needed is for the plan to say.
-        let overtaken = self.held_by(task) != over;
-        let Some(ask) = ask.filter(|_| in_time && !late && !overtaken) else {
+        let Some(ask) = self
+            .still_asked(task, over, now)
+            .filter(|_| in_time && !late)
+        else {
             self.abandon(call, now);
             return;
         };
         self.leaves(call, ask, now, effects);
+    }
+
+    /// The question, unless something was learned while its note was written: whether more is needed is for the plan to say.
+    fn still_asked(&self, task: Task, over: Option<ValueId>, now: Now) -> Option<Ask> {
+        let overtaken = self.held_by(task) != over;
+        let contested = task == Task::Classic && self.classic_held_back(now).is_some();
+        self.ask(task, now).filter(|_| !overtaken && !contested)
     }
 
     pub(super) fn leaves(&mut self, call: CallId, ask: Ask, now: Now, effects: &mut Vec<Effect>) {
@@ -91,18 +98,16 @@ impl Machine {
 
     /// Rule 2: without a durable note nothing that mints is fetched; anything else may go on.
     pub(super) fn note_failed(&mut self, call: CallId, now: Now, effects: &mut Vec<Effect>) {
-        let Some(task) = self
-            .jobs
-            .iter()
-            .find(|job| job.call == call)
-            .map(|job| job.task)
-        else {
+        let Some(job) = self.jobs.iter().find(|job| job.call == call) else {
             return;
         };
+        let (task, over) = (job.task, job.over);
         if !task.mints() {
-            self.count_apart(call, now);
-            match self.ask(task, now) {
-                Some(ask) => self.leaves(call, ask, now, effects),
+            match self.still_asked(task, over, now) {
+                Some(ask) => {
+                    self.count_apart(call, now);
+                    self.leaves(call, ask, now, effects);
+                }
                 None => self.abandon(call, now),
             }
             return;

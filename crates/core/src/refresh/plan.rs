@@ -79,9 +79,11 @@ impl Machine {
         if planted!(self.rules, NoIntent) {
             return;
         }
-        // Always after the value it is to replace, however clocks were set.
+        // Always after the value it is to replace, and no earlier than what it brings will stand, however clocks were set:
+        // who takes over puts its own value after the note's deadline.
         let newest = self.lane(lane).map(LaneState::stored_order);
-        let sent = now.wall.max(newest.unwrap_or_default().plus(1));
+        let after = newest.unwrap_or_default().plus(1);
+        let sent = now.wall.max(after).max(self.next_order(lane));
         let deadline = sent.plus(2 * self.rules.timing.call_timeout);
         let state = self.lane_mut(lane);
         if let Some(open) = state.intent {

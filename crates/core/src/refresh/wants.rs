@@ -54,20 +54,19 @@ impl Machine {
             when = when.max(state.retry.not_before);
         }
         match lane {
-            Lane::Classic => self.classic_wanted(when, urgent, nudged, now),
+            Lane::Classic => self.classic_wanted(when, urgent, now),
             Lane::Stable => Some(self.stable_wanted(state, when, urgent, now)),
         }
     }
 
-    fn classic_wanted(&self, when: Boot, urgent: bool, nudged: bool, now: Now) -> Option<Want> {
+    fn classic_wanted(&self, when: Boot, urgent: bool, now: Now) -> Option<Want> {
         // Rule 2: while what is handed out is not saved, nothing is minted unless it dies.
         if self.unsaved() && !urgent {
             return None;
         }
-        let held_back = self
+        let when = self
             .classic_held_back(now)
-            .filter(|until| *until == Boot::NEVER || !nudged);
-        let when = held_back.map_or(when, |until| until.max(when));
+            .map_or(when, |until| until.max(when));
         (when < Boot::NEVER).then_some(Want {
             task: Task::Classic,
             when,

@@ -56,6 +56,13 @@ enum Write {
     Save(SaveId, Box<Record>),
 }
 
+fn failed(write: &Write) -> Event {
+    match write {
+        Write::Note(call, _) => Event::NoteFailed(*call),
+        Write::Save(save, _) => Event::SaveFailed(*save),
+    }
+}
+
 pub(crate) struct Bench {
     pub(crate) now: Now,
     pub(crate) machine: Box<Machine>,
@@ -204,10 +211,7 @@ impl Bench {
         match self.disk {
             Disk::Slow => self.slow.push(write),
             Disk::Good => self.land(write),
-            Disk::Full => self.heard.push_back(match write {
-                Write::Note(call, _) => Event::NoteFailed(call),
-                Write::Save(save, _) => Event::SaveFailed(save),
-            }),
+            Disk::Full => self.heard.push_back(failed(&write)),
         }
     }
 
@@ -227,6 +231,13 @@ impl Bench {
         }
         if let Some(event) = self.heard.pop_front() {
             self.hear(event);
+        }
+    }
+
+    /// What a slow disk holds comes to nothing.
+    pub(crate) fn writes_fail(&mut self) {
+        for write in std::mem::take(&mut self.slow) {
+            self.hear(failed(&write));
         }
     }
 

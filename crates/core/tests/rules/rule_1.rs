@@ -1,8 +1,8 @@
 //! Rule 1: one fetch in flight per credential, in the process and in the cluster.
 
-use crate::bench::{Bench, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
+use crate::bench::{Bench, Disk, HOUR, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
 use wxtoken_core::clock::Boot;
-use wxtoken_core::credential::{Kind, Lane};
+use wxtoken_core::credential::{Kind, Lane, Token};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::source::{Ask, Passing, Trouble};
@@ -94,10 +94,10 @@ fn rule_1_a_lease_that_nothing_needs_is_given_back() {
 #[test]
 fn rule_1_a_call_whose_lease_would_end_before_it_does_not_leave() {
     let mut bench = Bench::leased(classic());
-    bench.disk = crate::bench::Disk::Slow;
+    bench.disk = Disk::Slow;
     bench.lease_won(1);
     bench.pass(25 * SECOND);
-    bench.disk = crate::bench::Disk::Good;
+    bench.disk = Disk::Good;
     bench.writes_land();
     assert!(
         bench.words().is_empty(),
@@ -124,6 +124,30 @@ fn rule_1_with_the_store_away_stable_is_asked_in_normal_mode_and_classic_is_not(
             .iter()
             .any(|asked| matches!(asked.ask, Ask::Classic))
     );
+}
+
+#[test]
+fn rule_1_what_another_replica_fetched_while_our_note_failed_is_not_fetched_again() {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(1);
+    bench.answer("a", 7200);
+    let mut record = bench.stored.clone().unwrap();
+    bench.disk = Disk::Slow;
+    let before = bench.writes;
+    while bench.writes == before {
+        bench.pass(SECOND);
+        if bench.lease_asked == 2 {
+            bench.lease_won(2);
+        }
+    }
+    let stored = record.lanes[Lane::Stable.index()].as_mut().unwrap();
+    stored.token = Token::new("b").unwrap();
+    stored.id = id("b");
+    stored.sent = bench.now.wall;
+    stored.expires = bench.now.wall.plus(2 * HOUR);
+    bench.hear(Event::Learned(Box::new(record)));
+    bench.writes_fail();
+    bench.quiet(MINUTE);
 }
 
 #[test]

@@ -137,6 +137,25 @@ fn rule_10_a_contested_standby_is_left_alone_for_two_hours() {
 }
 
 #[test]
+fn rule_10_a_standby_found_killed_while_the_note_of_its_next_fetch_is_written_is_left_alone() {
+    let mut bench = Bench::with_token(both(Lane::Stable), "s");
+    bench.answer_to("classic", "c", FULL);
+    bench.pass(30 * SECOND);
+    bench.reported("c");
+    assert_eq!(bench.words(), ["probe c"]);
+    bench.disk = Disk::Slow;
+    let before = bench.writes;
+    while bench.writes == before {
+        bench.pass(SECOND);
+    }
+    bench.dead();
+    assert!(bench.alarmed(AlarmName::ForeignFetcher));
+    bench.disk = Disk::Good;
+    bench.writes_land();
+    bench.quiet(HOUR / 2);
+}
+
+#[test]
 fn rule_10_a_contested_standby_is_left_alone_over_a_restart_but_not_for_longer() {
     let mut bench = Bench::with_token(both(Lane::Stable), "s");
     bench.answer_to("classic", "c", FULL);

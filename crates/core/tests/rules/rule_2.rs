@@ -185,6 +185,23 @@ fn rule_2_a_mint_that_another_replicas_value_overtook_does_not_replace_it_though
 }
 
 #[test]
+fn rule_2_a_value_never_stands_beyond_its_note_so_that_a_successors_is_the_newer_though_clocks_differ()
+ {
+    let mut first = Bench::leased(classic());
+    first.lease_won(1);
+    // Its answer is lost; the next replica's clock is three minutes behind, and it goes by the note it finds.
+    let mut second = Bench::leased(classic());
+    second.wall_steps(-3 * 60_000);
+    second.stored = first.stored.clone();
+    second.lease_won(2);
+    assert_eq!(second.next_ask_leased(2 * MINUTE), "classic");
+    let note = second.stored.clone().unwrap().intents[0].unwrap();
+    second.answer("a", FULL);
+    let value = second.stored.unwrap().lanes[0].clone().unwrap();
+    assert!(value.sent <= note.sent, "{:?} and {:?}", value.sent, note);
+}
+
+#[test]
 fn rule_2_generations_grow_over_lanes_and_restarts_and_clock_steps() {
     let mut bench = Bench::with_token(both(Lane::Stable), "s1");
     bench.answer_to("classic", "c1", FULL);
