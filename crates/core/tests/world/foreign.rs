@@ -30,10 +30,7 @@ impl World {
             let again = t + 5 * MINUTE + self.chance.below(20 * MINUTE);
             self.push(again, Ev::ForeignFetch);
         }
-        // Of several replicas one that is cut off cannot know that another has just given way.
-        let stored = self.store.record.as_ref();
-        let known = self.setup.own || stored.is_some_and(|record| record.contest.yielded);
-        let gave_way = self.judge.gave_way && known;
+        let gave_way = self.judge.gave_way && self.asker_may_know_of_giving_way();
         let standby = self.rules.lanes.primary() != Lane::Classic || gave_way;
         let ours = self.wechat.values[..before as usize]
             .iter()
@@ -70,6 +67,19 @@ impl World {
                 format!("{kills} repairs killed a living token"),
             );
         }
+    }
+
+    /// Of several replicas one that is cut off cannot know that another has just given way.
+    fn asker_may_know_of_giving_way(&self) -> bool {
+        let stored = self.store.record.as_ref();
+        let itself = self.replicas.iter().any(|replica| {
+            let asks = |call: &Call| call.question == Question::Classic;
+            let machine = replica.machine.as_ref();
+            replica.calls.iter().any(asks)
+                && machine
+                    .is_some_and(|machine| machine.raised().any(|name| name == AlarmName::GaveWay))
+        });
+        self.setup.own || itself || stored.is_some_and(|record| record.contest.yielded)
     }
 
     pub(crate) fn alarm(&mut self, r: usize, alarm: Alarm) {

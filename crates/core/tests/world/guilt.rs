@@ -115,13 +115,15 @@ impl World {
         if !token_lives || misled {
             return;
         }
-        if spent.used * 4 >= spent.limit {
-            // What is left may be kept for deaths that are told; whether there is more again is looked after in minutes.
+        let guilt = self.replicas[r].guilt[k];
+        // Half is kept for deaths that are told, less what was counted and lost; whether there is more again is looked
+        // after in minutes.
+        let open = if guilt.evidence.is_some() { 18 } else { 9 };
+        if spent.used * 20 >= spent.limit * open {
             let guilt = &mut self.replicas[r].guilt[k];
             guilt.excused_until = guilt.excused_until.max(t + 6 * MINUTE);
             return;
         }
-        let guilt = self.replicas[r].guilt[k];
         let evidence = guilt.evidence.map_or(u64::MAX, |at| at + MINUTE);
         let evidence = evidence.min(end.max(guilt.since) + 10 * MINUTE);
         let start = from.max(end).max(evidence).max(guilt.excused_until);

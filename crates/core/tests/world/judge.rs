@@ -157,6 +157,11 @@ impl World {
                 }
                 if let Reply::Minted(minted) = &answer.reply {
                     let at = value_of(minted.id) as usize;
+                    if let Some((_, over)) = replica.stable_over.take_if(|(id, _)| id == call) {
+                        // Another value was heard of before the answer: which of them lives, only one more tells.
+                        let seen = replica.seen[0].map(|seen| seen.value);
+                        replica.asks_again = seen != over && seen != Some(value_of(minted.id));
+                    }
                     let life = replica.life;
                     if self.judge.fetched.len() <= at {
                         self.judge.fetched.resize(at + 1, None);
@@ -221,10 +226,8 @@ impl World {
                 }
             }
             Question::Stable if trouble.is_none() => {
-                // Another value was heard of meanwhile, or is, before the answer: which of them lives, only one more
-                // answer tells.
-                let seen = replica.seen[0].map(|seen| seen.value);
-                replica.asks_again = seen != call.over || replica.stalled_until > t;
+                replica.asks_again = false;
+                replica.stable_over = Some((call.id, call.over));
             }
             Question::Stable => {}
             Question::Probe(lane, value) => {
@@ -249,6 +252,7 @@ impl World {
     fn ticket_answered(&mut self, r: usize, k: usize, with: Value, trouble: Option<Trouble>) {
         let t = self.t;
         self.judge.last_ticket = t;
+        let spacing = self.believed(r, BudgetKind::Ticket).spacing();
         let replica = &mut self.replicas[r];
         let heard = replica.stalled_until.max(t);
         let guilt = &mut replica.guilt[k];
@@ -258,7 +262,7 @@ impl World {
         }
         guilt.failures += 1;
         let wait = (SECOND << guilt.failures.min(7)).min(MINUTE);
-        guilt.excused_until = guilt.excused_until.max(heard + wait + 1100);
+        guilt.excused_until = guilt.excused_until.max(heard + wait + 2 * spacing + 1100);
         let bad = matches!(trouble, Some(Trouble::TokenBad(_)));
         if bad
             && replica.seen[0].is_some_and(|seen| seen.value == with)

@@ -125,6 +125,8 @@ pub(crate) struct Replica {
     pub(crate) looked: u64,
     /// Normal mode's last answer met another value: it has to be asked once more.
     pub(crate) asks_again: bool,
+    /// Normal mode has answered this call, which was made over this value.
+    pub(crate) stable_over: Option<(CallId, Option<Value>)>,
     /// Probes of a lane in a row that gave nothing.
     pub(crate) probe_failures: [u32; 2],
     pub(crate) last_hearsay: u64,
@@ -168,6 +170,7 @@ impl Replica {
             absent_since: 0,
             looked: 0,
             asks_again: false,
+            stable_over: None,
             probe_failures: [0; 2],
             last_hearsay: 0,
             last_probe: 0,
@@ -258,6 +261,7 @@ impl Replica {
         self.tampered = [None; 3];
         self.probe_failures = [0; 2];
         self.asks_again = false;
+        self.stable_over = None;
     }
 }
 
