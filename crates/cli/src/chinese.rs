@@ -25,7 +25,7 @@ const COMMANDS: [(&str, &str); 12] = [
     ("explain", "解释微信的错误码：含义、原因、怎么办"),
     (
         "key",
-        "生成调用方密钥；只显示一次，并给出要写进配置的那一行",
+        "生成调用方密钥；只显示一次，并给出要写进配置的那一行；或作废虚拟令牌",
     ),
     ("export", "把整个存储写成一个加密文件，用于迁移或备份"),
     ("import", "把导出文件里较新的记录放进存储"),
@@ -38,7 +38,7 @@ const SEAL: &str =
 const KIND: &str = "access_token、jsapi_ticket 或 card_ticket";
 
 /// What each argument of a subcommand is for.
-const ARGUMENTS: [(&str, &str, &str); 33] = [
+const ARGUMENTS: [(&str, &str, &str); 34] = [
     ("demo", "lifetime", "模拟的微信让令牌活多久"),
     ("init", "folder", "写到哪个文件夹；没有就创建"),
     ("serve", "config", CONFIG),
@@ -78,6 +78,11 @@ const ARGUMENTS: [(&str, &str, &str); 33] = [
     ),
     ("explain", "json", "以 JSON 打印，供脚本使用"),
     ("key", "json", "打印一个 JSON 对象"),
+    (
+        "key",
+        "revoke",
+        "不生成密钥：让这个调用方手里的虚拟令牌全部作废",
+    ),
     ("export", "config", CONFIG),
     ("export", "to", "写到哪个文件"),
     ("export", "seal", SEAL),

@@ -58,7 +58,7 @@ enum Command {
     Refresh(refresh::Arguments),
     /// Say what an errcode of WeChat means, why it happens and what to do
     Explain(explain::Arguments),
-    /// Make a caller key; prints it once, with the line for the configuration
+    /// Make a caller key, printed once with the line for the configuration; or revoke virtual tokens
     Key(key::Arguments),
     /// Write the whole store into one sealed file, to move it or back it up
     Export(export::Arguments),

@@ -151,7 +151,7 @@ secret = "${{MINI_SECRET}}"
 name = "demo"
 key = "${{CALLER_KEY}}"
 apps = ["*"]
-allow = ["read", "report"]
+allow = ["read", "report", "call"]
 "#,
         api = places.api,
         admin = places.admin,

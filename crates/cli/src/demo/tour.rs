@@ -92,6 +92,7 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
     let command = |text: &str| text.replace("wxtoken ", &format!("{program} "));
     let read =
         "curl -s -H \"Authorization: Bearer $WXTOKEN_KEY\" $WXTOKEN_URL/v1/apps/$APP/access_token";
+    let call = "curl -si -H \"Authorization: Bearer $WXTOKEN_KEY\" -H \"Wxtoken-App: $APP\" $WXTOKEN_URL/cgi-bin/menu/get; echo";
     vec![
         (
             "1. 取令牌:wxtoken 自己的 API,以及 SDK 使用的微信接口(secret 处填调用方密钥)",
@@ -125,16 +126,25 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             ],
         ),
         (
-            "5. 监控指标,以及微信看到的调用",
-            "5. Metrics, and what WeChat has seen of us",
+            "5. 网关:发送调用,而不是取令牌。先发一次;让令牌失效;同样的调用再发一次,照样成功(Wxtoken-Replayed: 1)",
+            "5. The gateway: send the call, not the token. Once; then the token is killed; then the same call again, and it succeeds (Wxtoken-Replayed: 1)",
+            vec![
+                call.into(),
+                "curl -s $WECHAT/_sim/apps/$APP/kill -d '{\"lane\":\"stable\"}' > /dev/null".into(),
+                call.into(),
+            ],
+        ),
+        (
+            "6. 监控指标,以及微信看到的调用",
+            "6. Metrics, and what WeChat has seen of us",
             vec![
                 "curl -s -H \"Authorization: Bearer $WXTOKEN_ADMIN_KEY\" $WXTOKEN_ADMIN_URL/metrics | grep -E '^wxtoken_.*_total'".into(),
                 "curl -s $WECHAT/_sim/counters; echo".into(),
             ],
         ),
         (
-            "6. 微信的错误码是什么意思",
-            "6. What WeChat's error codes mean",
+            "7. 微信的错误码是什么意思",
+            "7. What WeChat's error codes mean",
             vec![command("wxtoken explain 40001")],
         ),
     ]

@@ -41,8 +41,11 @@ fn everything_the_demo_prints_can_be_pasted_and_shows_the_main_job() {
         "\"verdict\":\"refreshed\"", // its report replaces it
         "\"verdict\":\"replaced\"",  // a late report costs nothing
         "\"ip_list\"",               // the new one is accepted
+        "\"menu\":",                 // a call through the gateway
+        "wxtoken-replayed: 1",       // the same call, its token dead at first
+        "\"menu\":",                 // and its answer
         "wxtoken_upstream_calls_total",
-        "\"stable\": 2", // minted: one by us, one by the other program
+        "\"stable\": 2", // minted for us: one for each app; what the other program minted we took over
         "The AppSecret is wrong",
     ];
     let mut rest = out.as_str();

@@ -106,7 +106,7 @@ fn every_configuration_shown_loads() {
         "ORDERS_KEY" => Some("c".repeat(32)),
         _ => None,
     };
-    for name in ["README.md", "docs/deploy.md"] {
+    for name in ["README.md", "docs/deploy.md", "docs/adopt.md"] {
         for (_, text) in blocks(&document(name))
             .iter()
             .filter(|(language, _)| language == "toml")
@@ -132,7 +132,7 @@ fn completed(text: &str, folder: &Path) -> String {
         .replace("/etc/wxtoken/tls/key.pem", key.to_str().unwrap())
         .replace("group = \"wxclients\"", "group = \"root\"")
         .replace("/srv/shop", folder.to_str().unwrap());
-    if whole.starts_with("[[app.file]]") {
+    if whole.starts_with("[[app.file]]") || whole.starts_with("[[caller]]") {
         whole = format!(
             "[[app]]\nappid = \"wx0123456789abcdef\"\nsecret = \"${{SHOP_SECRET}}\"\n{whole}"
         );

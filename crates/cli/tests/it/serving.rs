@@ -10,6 +10,7 @@ use crate::program::Run;
 
 const CALLER_KEY: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
 const ADMIN_KEY: &str = "e10adc3949ba59abbe56e057f20f883e";
+const VIRTUAL_KEY: &str = "827ccb0eea8a706c4c34a16891f84e7b";
 
 /// A simulated WeChat with two apps and a server that has the first.
 struct World {
@@ -101,6 +102,30 @@ impl World {
             .env("WXTOKEN_KEY", CALLER_KEY)
             .env("WXTOKEN_ADMIN_URL", &self.admin)
             .env("WXTOKEN_ADMIN_KEY", ADMIN_KEY)
+    }
+
+    /// The server ends as this signal has it, and another starts in its place.
+    fn restart_by(&mut self, signal: Signal) {
+        self.server().signal(signal);
+        self.server.take().unwrap().ended();
+        self.start();
+    }
+
+    /// What the caller that is handed virtual tokens holds now.
+    fn virtual_token(&self) -> String {
+        let said = self
+            .run(&["get", &appid(0)])
+            .env("WXTOKEN_KEY", VIRTUAL_KEY);
+        said.said().out.trim_end().to_owned()
+    }
+
+    /// What a call through the gateway with this token, and nothing else, is answered.
+    fn calls_with(&self, token: &str) -> String {
+        let url = format!("{}/cgi-bin/menu/get?access_token={token}", self.api);
+        let told = std::process::Command::new("curl")
+            .args(["-s", &url])
+            .output();
+        String::from_utf8(told.unwrap().stdout).unwrap()
     }
 
     /// `get` prints what WeChat holds live.
@@ -338,4 +363,35 @@ fn no_secret_is_in_the_log_or_among_the_arguments() {
             assert!(!shown.contains(piece), "{piece} is in:\n{shown}");
         }
     }
+}
+
+#[test]
+fn a_revoked_virtual_token_stays_dead_when_the_server_is_killed_and_starts_again() {
+    let mut world = World::new();
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let kiosk = "[[caller]]\nname = \"kiosk 订\"\nhands_out = \"virtual\"\nallow = [\"read\", \"call\"]\napps = [\"*\"]\n";
+    let text = format!("{text}{kiosk}key = \"{VIRTUAL_KEY}\"\n");
+    std::fs::write(world.config(), text).unwrap();
+    world.restart_by(Signal::TERM);
+    let token = world.virtual_token();
+    assert!(token.starts_with("wxv_"), "{token}");
+    assert!(world.calls_with(&token).contains("menu"));
+    let revoke = ["key", "--revoke", "kiosk 订", "--lang", "en"];
+    world
+        .run(&revoke)
+        .said()
+        .shows(&["kiosk 订 was handed is dead"]);
+    assert!(world.calls_with(&token).contains("40001"));
+    world.restart_by(Signal::KILL);
+    assert!(
+        world.calls_with(&token).contains("40001"),
+        "after a kill -9"
+    );
+    let newer = world.virtual_token();
+    assert_ne!(newer, token);
+    assert!(world.calls_with(&newer).contains("menu"));
+    let nobody = world.run(&["key", "--revoke", "nobody"]).said();
+    nobody.fails(1, &["no such caller"]);
+    let real = world.run(&["key", "--revoke", "orders", "--json"]).said();
+    real.shows(&["\"hands_out\":\"real\""]);
 }

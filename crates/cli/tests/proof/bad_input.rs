@@ -126,7 +126,9 @@ async fn hostile_bytes_get_a_typed_answer_or_none_and_the_server_stays() {
             reply(&answer).filter(|reply| reply.status >= 400 && !reply.body.is_empty())
         {
             refused += 1;
-            assert!(reply.json()["type"].is_string(), "{}: {reply:?}", shown());
+            // A problem of ours, or WeChat's form where the path is WeChat's.
+            let typed = reply.json()["type"].is_string() || reply.json()["errcode"].is_i64();
+            assert!(typed, "{}: {reply:?}", shown());
         }
     }
     println!(

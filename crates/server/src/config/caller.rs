@@ -154,8 +154,10 @@ impl Permissions {
 /// What a caller is handed for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandsOut {
-    /// WeChat's own value. (`"virtual"` is not available in this version.)
+    /// WeChat's own value.
     Real,
+    /// A virtual token, good at the gateway alone.
+    Virtual,
 }
 
 /// What the WeChat-compatible endpoints say in `expires_in`.

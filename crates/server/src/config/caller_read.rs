@@ -35,6 +35,9 @@ pub(super) const KEYS: [&str; 13] = [
 /// The keys of `compat_expires_in` as a table.
 pub(super) const ADD_KEYS: [&str; 1] = ["add"];
 
+/// A virtual token is good for longer than this whenever it is handed out.
+const VIRTUAL_EXPIRES_IN: u32 = 7200;
+
 /// A caller and what is needed to compare it with others.
 pub(super) struct CallerRow {
     pub(super) caller: Caller,
@@ -67,6 +70,9 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
         Some(read_paths(&f))
     });
     table.set(&mut caller.hands_out, "hands_out", |f| hands_out(&f));
+    if caller.hands_out == HandsOut::Virtual {
+        caller.compat_expires_in = CompatExpiresIn::Fixed(VIRTUAL_EXPIRES_IN);
+    }
     table.set(&mut caller.compat_expires_in, "compat_expires_in", |f| {
         compat_expires_in(&f)
     });
@@ -137,7 +143,9 @@ fn warn_of_the_gateway(table: &Table<'_>, caller: &Caller) {
             caller: name.to_string(),
         });
     }
-    if let CompatExpiresIn::Fixed(seconds) = caller.compat_expires_in {
+    if let (CompatExpiresIn::Fixed(seconds), HandsOut::Real) =
+        (caller.compat_expires_in, caller.hands_out)
+    {
         table.doc.warn(Remark::KeepsTooLong {
             caller: name.to_string(),
             seconds,
@@ -210,11 +218,7 @@ fn read_paths(field: &Field<'_>) -> Box<[Box<str>]> {
 }
 
 fn hands_out(field: &Field<'_>) -> Option<HandsOut> {
-    let chosen = field.one_of(&[("real", Some(HandsOut::Real)), ("virtual", None)])?;
-    if chosen.is_none() {
-        field.wrong(Flaw::NoVirtual);
-    }
-    chosen
+    field.one_of(&[("real", HandsOut::Real), ("virtual", HandsOut::Virtual)])
 }
 
 fn compat_expires_in(field: &Field<'_>) -> Option<CompatExpiresIn> {

@@ -168,8 +168,6 @@ bilingual! {
         StarAlone => "\"*\" means all apps and stands alone", "\"*\" 表示全部应用，只能单独写";
         CallPath => "a path begins with / and has whole, plain segments: \"/cgi-bin/message\"",
             "路径以 / 开头，由完整、普通的各段组成，例如 \"/cgi-bin/message\"";
-        NoVirtual => "\"virtual\" is not available in this version; take hands_out = \"real\"",
-            "这个版本还没有 \"virtual\"；写 hands_out = \"real\"";
         Network { why: InvalidNet } => "{why}", "{why}";
     }
 }
@@ -186,11 +184,11 @@ bilingual! {
             "app {app}: lanes has \"classic\", but no classic token is fetched until take_over = true says that what other programs hold may die, or initial_token gives one to adopt",
             "应用 {app}：lanes 里有 \"classic\"，但要等 take_over = true 表明可以让其他程序手里的令牌失效，或用 initial_token 给出现有的令牌，才会获取普通令牌";
         GatewayOnly { caller: String } =>
-            "caller {caller}: without a key it is known at the gateway alone, which is not available in this version",
-            "调用方 {caller}：没有密钥，只有网关认得它，而这个版本还没有网关";
+            "caller {caller}: without a key it is known at the gateway alone, by its address",
+            "调用方 {caller}：没有密钥，只有网关按来源地址认得它";
         KeepsTooLong { caller: String, seconds: u32 } =>
-            "caller {caller}: compat_expires_in = {seconds} has SDKs keep tokens longer than they live; it is right only when all calls go through the gateway, which is not available in this version",
-            "调用方 {caller}：compat_expires_in = {seconds} 会让 SDK 把令牌留得比有效期还久；只有全部调用都经过网关时才对，而这个版本还没有网关";
+            "caller {caller}: compat_expires_in = {seconds} has SDKs keep tokens longer than they live; it is right only when all its calls go through the gateway",
+            "调用方 {caller}：compat_expires_in = {seconds} 会让 SDK 把令牌留得比有效期还久；只有它的全部调用都经过网关时才对";
     }
 }
 

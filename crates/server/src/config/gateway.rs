@@ -1,4 +1,4 @@
-//! `[gateway]`: how much of a forwarded request is kept for a replay. Read and checked; nothing forwards in this version.
+//! `[gateway]`: how much of a forwarded request is kept for a replay.
 
 use super::flaw::Flaw;
 use super::phrase::Wanted;

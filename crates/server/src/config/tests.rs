@@ -84,7 +84,7 @@ fn cases() -> Vec<(&'static str, String)> {
         ("spans of time", "[refresh]\nstable_before = \"10m\"\nclassic_before = \"1h\"\nprobe_every = \"soon\"\nmax_in_flight = -1\n".into()),
         ("upstream", "[upstream]\nbase_url = \"http://api.weixin.qq.com\"\nfallback_urls = [\"https://u:p@x\", \"x\"]\nproxy = \"proxy:3128\"\n".into()),
         ("store", "[store]\nkind = \"rediss\"\nurl = \"redis://x\"\npath = \"/dev/null\"\nmaster_key = \"short\"\n".into()),
-        ("what is not built yet", format!("[public]\nlisten = \"0.0.0.0:80\"\n[store]\nkind = \"redis\"\n{}[[app.redis]]\nurl = \"redis://h\"\nformat = \"wxjava-mp\"\n", with_key("apps = [\"*\"]\nhands_out = \"virtual\"")).replace("[[app.redis]]", "[[app]]\nappid = \"wx2\"\nsecret = \"s\"\n[[app.redis]]")),
+        ("what is not built yet", format!("[public]\nlisten = \"0.0.0.0:80\"\n[store]\nkind = \"redis\"\n{}[[app.redis]]\nurl = \"redis://h\"\nformat = \"wxjava-mp\"\n", with_key("apps = [\"*\"]")).replace("[[app.redis]]", "[[app]]\nappid = \"wx2\"\nsecret = \"s\"\n[[app.redis]]")),
         ("redis sinks have a form all the same", app("[[app.redis]]\nurl = \"http://h\"\nformat = \"raw\"")),
         ("gateway", "[gateway]\nreplay_memory = \"1TiB\"\n".into()),
         ("gateway sizes that do not fit", "[gateway]\nreplay_memory = \"2GiB\"\n".into()),

@@ -52,6 +52,14 @@ pub enum ApiError {
     /// The app has no such kind of credential.
     #[error("this app has no such kind of credential here; see `kinds` in its [[app]] table")]
     UnknownKind,
+    /// There is no such caller.
+    #[error("there is no such caller here; see the [[caller]] tables of the configuration")]
+    UnknownCaller,
+    /// The caller is revoked, and the store could not note it.
+    #[error(
+        "this caller's virtual tokens are dead from now on, but the store could not note that, so a restart would revive them: {0}; cure that and ask again"
+    )]
+    NotSaved(String),
     /// There is no such path.
     #[error("there is no such path; /v1/openapi.json lists what there is")]
     NoSuchPath,
@@ -146,6 +154,12 @@ impl ApiError {
             ),
             Self::UnknownApp => (StatusCode::NOT_FOUND, "unknown-app", "No such app"),
             Self::UnknownKind => (StatusCode::NOT_FOUND, "unknown-kind", "No such kind"),
+            Self::UnknownCaller => (StatusCode::NOT_FOUND, "unknown-caller", "No such caller"),
+            Self::NotSaved(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not-saved",
+                "Done, but not saved",
+            ),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "No such path"),
             Self::WrongMethod => (
                 StatusCode::METHOD_NOT_ALLOWED,

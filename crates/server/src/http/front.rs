@@ -85,10 +85,13 @@ impl ConnectionFront {
     }
 }
 
-/// What every answer has: its name and its time.
+/// What every answer has: its name and its time. WeChat's own time stays.
 fn finish(response: &mut Response<Body>, id: &RequestId, now: Wall) {
     let headers = response.headers_mut();
     headers.insert(HEADER, id.as_header());
+    if headers.contains_key(DATE) {
+        return;
+    }
     let mut date = DateText::at(now);
     if let Ok(value) = HeaderValue::from_bytes(date.of(now)) {
         headers.insert(DATE, value);

@@ -29,7 +29,7 @@ impl<'a> Query<'a> {
     }
 }
 
-fn decode(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|b| matches!(b, b'%' | b'+')) {
         return Some(Cow::Borrowed(text));
     }

@@ -13,18 +13,19 @@ pub mod routes;
 pub mod services;
 pub mod stop;
 
-mod compat;
+pub(crate) mod compat;
 mod date;
-mod door;
+pub(crate) mod door;
 mod etag;
 mod front;
+mod handout;
 pub mod hot;
-mod input;
+pub(crate) mod input;
 mod native;
 mod number;
 mod openapi;
 mod render;
-mod request_id;
+pub(crate) mod request_id;
 
 #[cfg(test)]
 mod testing;
@@ -32,4 +33,4 @@ mod testing;
 mod tests;
 
 /// An answer before it is put on the wire: complete, and the same whichever way it leaves.
-type Reply = http::Response<bytes::Bytes>;
+pub(crate) type Reply = http::Response<bytes::Bytes>;

@@ -44,7 +44,7 @@ pub(crate) async fn api_document() -> Response<Body> {
     info(title = "wxtoken admin", description = "Watches and steers a wxtoken server.", license(name = "Apache-2.0")),
     paths(
         admin::health::alive, admin::health::ready, admin::health::metrics, admin::status::show,
-        admin::apps::list, admin::refresh::refresh, admin_document,
+        admin::apps::list, admin::refresh::refresh, admin::callers::revoke, admin_document,
     ),
     components(schemas(admin::health::ReadyAppsReply)),
     modifiers(&AdminKey),

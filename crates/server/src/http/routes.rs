@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
-use http::Method;
+use http::{Method, Request, Response};
 
 use super::compat::{self, ticket, token};
 use super::error::ApiError;
 use super::native::{apps, batch, credential, dead, health, stream};
 use super::openapi;
+use super::peer::Peer;
+use super::request_id::RequestId;
 use super::services::Services;
+use crate::gateway;
 
 /// A route of the API listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,11 +131,32 @@ pub(crate) fn router(services: Arc<Services>) -> Router {
     for route in Route::ALL {
         router = router.route(route.path(), route.handler());
         if route.is_compat() {
-            router = router.route(&format!("/k/{{key}}{}", route.path()), route.handler());
+            for prefix in ["/k/{key}", "/k/{key}/{appid}"] {
+                router = router.route(&format!("{prefix}{}", route.path()), route.handler());
+            }
         }
     }
     router
-        .fallback(async || ApiError::NoSuchPath)
+        .fallback(forward)
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
         .with_state(services)
+}
+
+/// What is not ours is WeChat's.
+async fn forward(State(services): State<Arc<Services>>, request: Request<Body>) -> Response<Body> {
+    let ours = matches!(
+        request.uri().path().split('/').nth(1),
+        Some("v1" | "healthz" | "readyz" | "")
+    );
+    if ours {
+        return ApiError::NoSuchPath.into_response();
+    }
+    let extensions = request.extensions();
+    let (Some(peer), Some(id)) = (
+        extensions.get::<Peer>().copied(),
+        extensions.get::<RequestId>().cloned(),
+    ) else {
+        return ApiError::Internal.into_response();
+    };
+    gateway::answer(&services, peer, &id, request).await
 }

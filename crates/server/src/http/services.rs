@@ -10,6 +10,7 @@ use super::compat::memory::Memory;
 use super::counters::Counters;
 use super::stop::Stop;
 use crate::config::Server;
+use crate::gateway::Gateway;
 use crate::keeper::Keeper;
 
 /// Whether a text is an app's AppSecret, now or before its last change; compares in constant time.
@@ -55,6 +56,8 @@ pub struct Services {
     pub counters: Counters,
     /// Told when the server stops.
     pub stop: Stop,
+    /// Forwards what is WeChat's.
+    pub gateway: Arc<Gateway>,
     pub(super) memory: Memory,
 }
 
@@ -68,6 +71,7 @@ impl Services {
         is_app_secret: IsAppSecret,
         readiness: Readiness,
         stop: Stop,
+        gateway: Arc<Gateway>,
     ) -> Arc<Self> {
         Arc::new(Self {
             keeper,
@@ -77,6 +81,7 @@ impl Services {
             readiness,
             counters: Counters::default(),
             stop,
+            gateway,
             memory: Memory::new(),
         })
     }

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
+use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane, Token, ValueId};
 
@@ -16,8 +17,11 @@ use super::listen::{Limits, Site, Socket, serve};
 use super::services::{RequestLimits, Services};
 use super::stop::Stop;
 use crate::clock::ManualClock;
-use crate::config::{AppScope, Caller, KeyHash, Listen, Permission, Server};
+use crate::config::{self, AppScope, Caller, KeyHash, Listen, Permission, Server, Upstream};
+use crate::gateway::Gateway;
 use crate::keeper::{Command, Keeper, Notice, Shelf};
+use crate::store::MasterKey;
+use crate::wechat::Options;
 
 pub(crate) const APP: &str = "wx0123456789abcdef";
 pub(crate) const FOREIGN_APP: &str = "wx9999999999999999";
@@ -48,6 +52,21 @@ pub(crate) fn credential_of(kind: Kind, token: &str, left: u64) -> Credential {
         sent: NOW.boot,
         expires: NOW.boot.plus(left),
     }
+}
+
+/// A gateway that is never asked to forward anything in these tests.
+fn gateway() -> Arc<Gateway> {
+    let options = Options::try_from(&Upstream::default()).unwrap();
+    let keys = MasterKey::generate().unwrap().into();
+    let gateway = Gateway::new(
+        &options,
+        Arc::new(|_: &AppId| None),
+        &config::Gateway::default(),
+        std::env::temp_dir(),
+        &keys,
+        Arc::new(|_| {}),
+    );
+    Arc::new(gateway.unwrap())
 }
 
 /// Everything a test touches.
@@ -112,6 +131,7 @@ impl World {
             Arc::new(|app, secret| app.as_str() == APP && secret == "the-real-appsecret"),
             Arc::new(|| Ok(())),
             stop.clone(),
+            gateway(),
         );
         let world = Self {
             clock,

@@ -18,9 +18,11 @@ use wxtoken_core::store::{Fence, Lease, Loaded, RecordStore};
 
 use super::StartError;
 use crate::config::{self, App, Config};
+use crate::gateway::{Gateway, Tell};
 use crate::keeper::{Control, Copies, CountAlarm, Driver, HashValue, Keeper, Parts, Shelf, Spec};
+use crate::store::configured::Stored;
 use crate::store::{EmbeddedStore, configured};
-use crate::wechat::{AppUpstream, Base, Options, WeChat};
+use crate::wechat::{AppUpstream, Base, Directory, Options, WeChat};
 
 /// Questions that may wait for the loop at one time.
 const COMMANDS: usize = 1024;
@@ -35,6 +37,7 @@ pub struct Backbone {
     hash: HashValue,
     driver: JoinHandle<()>,
     first_round: watch::Receiver<bool>,
+    pub(super) gateway: Arc<Gateway>,
 }
 
 /// What the backbone is given besides the configuration.
@@ -72,14 +75,30 @@ impl Backbone {
     pub async fn start(
         config: &Arc<ArcSwap<Config>>,
         footing: Footing,
+        tell: Tell,
     ) -> Result<Self, StartError> {
         let now = config.load_full();
         let (place, clock) = (now.store.clone(), Arc::clone(&footing.clock));
         let opened = tokio::task::spawn_blocking(move || configured::open_or_make(&place, clock));
-        let store = Arc::new(opened.await.map_err(|_| StartError::Interrupted)??.store);
+        let Stored { store, keys } = opened.await.map_err(|_| StartError::Interrupted)??;
+        let store = Arc::new(store);
         let hasher = store.value_hasher();
         let hash: HashValue = Arc::new(move |value| hasher.id(value));
-        let client = client(config, &now.upstream, Arc::clone(&hash))?;
+        let options = Options::try_from(&now.upstream)?;
+        let gateway = Gateway::new(
+            &options,
+            directory(config),
+            &now.gateway,
+            now.store.path.clone(),
+            &keys,
+            tell,
+        )?;
+        let apps = directory(config);
+        let client = WeChat::new(
+            options,
+            move |app: &AppId| apps.upstream(app),
+            Arc::clone(&hash),
+        )?;
         let shelf = Arc::new(Shelf::new(footing.clock.now()));
         let (notices, _) = broadcast::channel(NOTICES);
         let parts = Parts {
@@ -106,11 +125,13 @@ impl Backbone {
             hash,
             driver: tokio::spawn(driver.run(asked)),
             first_round,
+            gateway: Arc::new(gateway),
         })
     }
 
     /// The configuration changed: apps come, go and change without a dropped request.
     pub async fn reload(&self, old: &Config, new: &Config) {
+        self.gateway.limit(&new.gateway);
         let mut specs = Specs::new(new, &self.hash);
         let mut specs: Vec<Spec> = new.apps.iter().map(|app| specs.of(app)).collect();
         for spec in &mut specs {
@@ -134,13 +155,10 @@ impl Backbone {
     }
 }
 
-fn client(
-    config: &Arc<ArcSwap<Config>>,
-    upstream: &config::Upstream,
-    hash: HashValue,
-) -> Result<WeChat, StartError> {
+/// Looks apps up in the configuration in force.
+fn directory(config: &Arc<ArcSwap<Config>>) -> Arc<dyn Directory> {
     let apps = Arc::clone(config);
-    let directory = move |app: &AppId| {
+    Arc::new(move |app: &AppId| {
         let config = apps.load();
         let app = config.app(app)?;
         // An address of its own that cannot be used must not send its secret to the common one.
@@ -150,8 +168,7 @@ fn client(
             secret: app.secret.clone(),
             previous_secret: app.previous_secret().cloned(),
         })
-    };
-    Ok(WeChat::new(Options::try_from(upstream)?, directory, hash)?)
+    })
 }
 
 /// The embedded store is ours alone: its lease outlives the process, so it is asked for once.

@@ -8,15 +8,16 @@ use tokio::task::JoinSet;
 use wxtoken_core::app::AppId;
 
 use super::StartError;
+use super::backbone::Backbone;
 use crate::config::{App, Config, Listen, Tls};
-use crate::http::admin::{self, AdminServices};
+use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::callers::Callers;
 use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
 use crate::http::services::{IsAppSecret, Readiness, RequestLimits, Services};
 use crate::http::stop::Stop;
-use crate::keeper::Keeper;
+use crate::store::EmbeddedStore;
 use crate::telemetry::Metrics;
 
 /// Connections to the admin listeners that may be open at once.
@@ -108,7 +109,7 @@ impl Bound {
     pub(super) fn open(
         self,
         config: &Arc<ArcSwap<Config>>,
-        keeper: &Keeper,
+        backbone: &Backbone,
         metrics: &Arc<Metrics>,
         ready: Arc<AtomicBool>,
         stop: &Stop,
@@ -121,17 +122,18 @@ impl Bound {
                 .ok_or("the first round of fetches is under way")
         });
         let services = Services::new(
-            keeper.clone(),
-            Callers::new(&now.callers),
+            backbone.keeper().clone(),
+            Callers::revoked(&now.callers, backbone.store.revoked().clone()),
             RequestLimits::from(&now.server),
             is_app_secret(config),
             readiness,
             stop.clone(),
+            Arc::clone(&backbone.gateway),
         );
         count_reads(metrics, &services);
         let limits = Limits::from(&now.server);
         let mut open = JoinSet::new();
-        let admin_services = admin_services(config, metrics, &services);
+        let admin_services = admin_services(config, metrics, &services, &backbone.store);
         let (api, admin) = (self.api.places.clone(), self.admin.places.clone());
         let api_tls = self
             .api
@@ -158,12 +160,24 @@ fn admin_services(
     config: &Arc<ArcSwap<Config>>,
     metrics: &Arc<Metrics>,
     services: &Arc<Services>,
+    store: &Arc<EmbeddedStore>,
 ) -> Arc<AdminServices> {
     let (metrics, apps) = (Arc::clone(metrics), Arc::clone(config));
     let page = Arc::new(move || metrics.render());
     let name =
         Arc::new(move |app: &AppId| apps.load().app(app)?.name.as_deref().map(str::to_owned));
-    AdminServices::new(&config.load().admin, Arc::clone(services), page, name)
+    let store = Arc::clone(store);
+    let keep_revocation: KeepRevocation = Arc::new(move |caller, epoch| {
+        let store = Arc::clone(&store);
+        Box::pin(async move { store.revoke(caller, epoch).await })
+    });
+    AdminServices::new(
+        &config.load().admin,
+        Arc::clone(services),
+        page,
+        name,
+        keep_revocation,
+    )
 }
 
 /// The counters of the read path are added up when the metrics page is asked for.

@@ -9,6 +9,7 @@ pub use backbone::{Backbone, Footing};
 pub use doors::Doors;
 pub use running::{Reloaded, Running};
 
+use crate::gateway::GatewayError;
 use crate::http::listen::ListenError;
 use crate::http::listen::tls::TlsError;
 use crate::store::configured::NoStore;
@@ -27,6 +28,9 @@ pub enum StartError {
     /// An upstream address is unusable.
     #[error(transparent)]
     Upstream(#[from] NoBase),
+    /// The gateway cannot be made.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The client to WeChat cannot be made.
     #[error(transparent)]
     Client(#[from] BuildError),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
+use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Clock;
 use wxtoken_core::source::CredentialSource;
 
@@ -16,10 +17,11 @@ use super::census;
 use super::doors::{Bound, Doors};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::gateway::{MixUp, Tell, Told};
 use crate::http::stop::Stop;
 use crate::keeper::Keeper;
 use crate::sink::Upkeep;
-use crate::telemetry::{MeteredSource, MeteredStore, Metrics};
+use crate::telemetry::{Forwarded, MeteredSource, MeteredStore, Metrics};
 
 /// Ready at the latest this long after the start: one app's trouble makes no server unready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -75,14 +77,16 @@ impl Running {
                 Arc::new(MeteredSource::new(client, counted)) as Arc<dyn CredentialSource>
             }),
         };
-        let backbone = Backbone::start(&config, footing).await?;
+        let counted = Arc::clone(&metrics);
+        let tell: Tell = Arc::new(move |told| count_call(&counted, told));
+        let backbone = Backbone::start(&config, footing, tell).await?;
         let keeper = backbone.keeper().clone();
         let ready = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         tasks.spawn(worker.run(keeper.clone(), Arc::clone(&clock)));
         tasks.spawn(become_ready(backbone.first_round(), Arc::clone(&ready)));
         census::take(&metrics, &keeper);
-        let doors = bound.open(&config, &keeper, &metrics, ready, &stop);
+        let doors = bound.open(&config, &backbone, &metrics, ready, &stop);
         Ok(Self {
             config,
             backbone,
@@ -153,4 +157,17 @@ fn seed() -> u64 {
 async fn become_ready(mut first_round: tokio::sync::watch::Receiver<bool>, ready: Arc<AtomicBool>) {
     let _ = tokio::time::timeout(READY_WITHIN, first_round.wait_for(|over| *over)).await;
     ready.store(true, Ordering::Release);
+}
+
+/// A forwarded call, as the metrics have it.
+fn count_call(metrics: &Metrics, told: &Told<'_>) {
+    metrics.forwarded(&Forwarded {
+        app: told.app.as_ref().map_or("", AppId::as_str),
+        caller: told.caller,
+        family: told.family,
+        outcome: told.outcome,
+        replayed: told.replayed,
+        added: told.added,
+        mix_up: told.mix_up.map(MixUp::name),
+    });
 }

@@ -13,6 +13,7 @@ mod keys;
 mod memory;
 mod precedence;
 mod rekey;
+mod revocations;
 mod sealed;
 mod wire;
 
@@ -21,3 +22,4 @@ pub use export::{ExportError, ExportKey, Exported, Imported, export, import};
 pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;
+pub use revocations::Revocations;

@@ -17,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use wxtoken_core::clock::Clock;
 
+use super::calls::{Calls, Forwarded};
 use super::census::{Census, CensusTaker};
 use super::process::Process;
 
@@ -41,6 +42,7 @@ pub struct Metrics {
     store_writes: Family<One, Counter>,
     store_seconds: Histogram,
     sink_writes: Family<Two, Counter>,
+    calls: Calls,
 }
 
 impl Metrics {
@@ -58,6 +60,7 @@ impl Metrics {
             store_writes: Family::default(),
             store_seconds: Histogram::new(STORE_SECONDS),
             sink_writes: Family::default(),
+            calls: Calls::default(),
         };
         metrics.register(clock);
         metrics
@@ -75,6 +78,7 @@ impl Metrics {
         own.register("store_writes", "Records written, by how it ended", self.store_writes.clone());
         own.register_with_unit("store_write", "How long writing a record took", Unit::Seconds, self.store_seconds.clone());
         own.register("sink_writes", "Writes to sinks, by sort of sink and how they ended", self.sink_writes.clone());
+        self.calls.register(own);
         own.register_collector(Box::new(self.census.clone()));
         own.register_collector(Box::new(self.reads.clone()));
     }
@@ -128,6 +132,11 @@ impl Metrics {
     pub fn sink_write(&self, sink: &'static str, outcome: &'static str) {
         let labels = [("sink", sink), ("outcome", outcome)];
         self.sink_writes.get_or_create(&labels).inc();
+    }
+
+    /// A call was forwarded, or refused.
+    pub fn forwarded(&self, call: &Forwarded<'_>) {
+        self.calls.count(call);
     }
 
     /// The page, as OpenMetrics text.
@@ -266,6 +275,39 @@ mod tests {
             lines(&metrics, "wxtoken_sink_writes_total"),
             ["{sink=\"file\",outcome=\"failed\"} 1"]
         );
+    }
+
+    #[test]
+    fn forwarded_calls_are_counted_by_who_and_how_and_their_series_are_bounded() {
+        let (_, metrics) = metrics();
+        let mut call = Forwarded {
+            app: "wx1",
+            caller: "shop",
+            family: "cgi-bin",
+            outcome: "ok",
+            replayed: true,
+            added: Duration::from_millis(2),
+            mix_up: Some("app_token_at_sns"),
+        };
+        metrics.forwarded(&call);
+        metrics.forwarded(&call);
+        assert_eq!(
+            lines(&metrics, "wxtoken_calls_total"),
+            [
+                "{appid=\"wx1\",caller=\"shop\",family=\"cgi-bin\",outcome=\"ok\",replayed=\"true\"} 2"
+            ]
+        );
+        assert_eq!(
+            lines(&metrics, "wxtoken_token_mix_ups_total"),
+            ["{caller=\"shop\",mix_up=\"app_token_at_sns\"} 2"]
+        );
+        assert_eq!(lines(&metrics, "wxtoken_call_added_seconds_count "), ["2"]);
+        let apps: Vec<String> = (0..5000).map(|number| format!("wx{number}")).collect();
+        for app in &apps {
+            call.app = app;
+            metrics.forwarded(&call);
+        }
+        assert!(lines(&metrics, "wxtoken_calls_total").len() <= 2001);
     }
 
     #[test]

@@ -24,14 +24,19 @@
 //! | `peer` | the address a request came from |
 //! | `path` | a file, or the path of a request without its query |
 //! | `error` | an error and its causes in one line |
+//! | `method`, `status` | of a forwarded call |
+//! | `replayed` | whether a forwarded call was made again |
+//! | `upstream_ms` | milliseconds WeChat took for a forwarded call |
 //! | `took_ms` | milliseconds something took |
 
+mod calls;
 mod census;
 mod log;
 mod metered;
 mod metrics;
 mod process;
 
+pub use calls::Forwarded;
 pub use census::{Census, State};
 pub use log::{AlreadySet, init, subscriber};
 pub use metered::{MeteredSource, MeteredStore};

@@ -42,7 +42,7 @@ impl Base {
     }
 
     /// What a connection is made to.
-    pub(super) fn origin(&self) -> Uri {
+    pub(crate) fn origin(&self) -> Uri {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
@@ -51,12 +51,12 @@ impl Base {
     }
 
     /// The `Host` header.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.authority.as_str()
     }
 
     /// The path in front of WeChat's own.
-    pub(super) fn prefix(&self) -> &str {
+    pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 }

@@ -49,20 +49,22 @@ pub enum BuildError {
 }
 
 /// Why no connection was made. Its text is for people and holds no secret.
-pub(super) type ConnectError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type ConnectError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A connection's two ends of bytes, TLS or plain.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 type HttpConnector = connect::HttpConnector<Resolver>;
 
 /// Makes connections.
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     /// For plain addresses: trusts nobody.
     plain: Way,
     /// For `https`. The system's roots are read when they are first needed: that takes longer than all else at a start.
     secure: OnceLock<Way>,
     proxy: Option<Proxy>,
+    /// What is offered of HTTP's versions, best first.
+    alpn: &'static [&'static [u8]],
 }
 
 enum Way {
@@ -72,21 +74,35 @@ enum Way {
 }
 
 impl Dialer {
-    pub(super) fn new(roots: &Roots, proxy: Option<&Proxy>) -> Result<Self, BuildError> {
-        let plain = way(&Roots::Only(Vec::new()), proxy)?;
+    pub(crate) fn new(roots: &Roots, proxy: Option<&Proxy>) -> Result<Self, BuildError> {
+        Self::speaking(roots, proxy, &[])
+    }
+
+    /// For forwarded calls: HTTP/2 where upstream offers it.
+    pub(crate) fn for_calls(roots: &Roots, proxy: Option<&Proxy>) -> Result<Self, BuildError> {
+        Self::speaking(roots, proxy, &[b"h2", b"http/1.1"])
+    }
+
+    fn speaking(
+        roots: &Roots,
+        proxy: Option<&Proxy>,
+        alpn: &'static [&'static [u8]],
+    ) -> Result<Self, BuildError> {
+        let plain = way(&Roots::Only(Vec::new()), proxy, alpn)?;
         let secure = match roots {
             Roots::System => OnceLock::new(),
-            Roots::Only(_) => OnceLock::from(way(roots, proxy)?),
+            Roots::Only(_) => OnceLock::from(way(roots, proxy, alpn)?),
         };
         Ok(Self {
             plain,
             secure,
             proxy: proxy.cloned(),
+            alpn,
         })
     }
 
     /// Connects to the host of a base URL, through the proxy and with TLS as needed. No byte of a request is sent.
-    pub(super) async fn connect(&self, base: &Base) -> Result<Stream, ConnectError> {
+    pub(crate) async fn connect(&self, base: &Base) -> Result<Stream, ConnectError> {
         let origin = base.origin();
         let way = if origin.scheme_str() == Some("https") {
             self.secure()?
@@ -104,13 +120,15 @@ impl Dialer {
         if let Some(way) = self.secure.get() {
             return Ok(way);
         }
-        let way = way(&Roots::System, self.proxy.as_ref())?;
+        let way = way(&Roots::System, self.proxy.as_ref(), self.alpn)?;
         Ok(self.secure.get_or_init(|| way))
     }
 }
 
-fn way(roots: &Roots, proxy: Option<&Proxy>) -> Result<Way, BuildError> {
-    let tls = Arc::new(tls(roots)?);
+fn way(roots: &Roots, proxy: Option<&Proxy>, alpn: &[&[u8]]) -> Result<Way, BuildError> {
+    let mut tls = tls(roots)?;
+    tls.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    let tls = Arc::new(tls);
     let mut tcp = HttpConnector::new_with_resolver(Resolver::system());
     tcp.enforce_http(false);
     tcp.set_nodelay(true);

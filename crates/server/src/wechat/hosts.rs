@@ -13,7 +13,7 @@ use super::base::Base;
 const LAST_FOR: Duration = Duration::from_secs(30);
 
 /// The hosts in their configured order, and since when each could not be reached.
-pub(super) struct Hosts {
+pub(crate) struct Hosts {
     hosts: Vec<Host>,
 }
 
@@ -23,7 +23,7 @@ struct Host {
 }
 
 impl Hosts {
-    pub(super) fn new(base: Base, fallbacks: Vec<Base>) -> Self {
+    pub(crate) fn new(base: Base, fallbacks: Vec<Base>) -> Self {
         let hosts = std::iter::once(base)
             .chain(fallbacks)
             .map(|url| Host {
@@ -35,19 +35,19 @@ impl Hosts {
     }
 
     /// As configured, but hosts that failed lately come last.
-    pub(super) fn in_order(&self, now: Instant) -> Vec<&Base> {
+    pub(crate) fn in_order(&self, now: Instant) -> Vec<&Base> {
         let (good, bad): (Vec<&Host>, Vec<&Host>) =
             self.hosts.iter().partition(|host| host.is_good(now));
         good.into_iter().chain(bad).map(|host| &host.url).collect()
     }
 
     /// A connection could not be made.
-    pub(super) fn failed(&self, url: &Base, now: Instant) {
+    pub(crate) fn failed(&self, url: &Base, now: Instant) {
         self.set(url, Some(now));
     }
 
     /// An answer came.
-    pub(super) fn worked(&self, url: &Base) {
+    pub(crate) fn worked(&self, url: &Base) {
         self.set(url, None);
     }
 

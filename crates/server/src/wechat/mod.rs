@@ -20,6 +20,8 @@ mod wire;
 pub use base::{Base, NoBase};
 pub use client::WeChat;
 pub use connect::{BuildError, Roots};
+pub(crate) use connect::{ConnectError, Dialer, Stream};
+pub(crate) use hosts::Hosts;
 pub use notes::{Notes, SecretUsed, Told};
 pub use options::{AppUpstream, Directory, Options};
 pub use wire::Rid;

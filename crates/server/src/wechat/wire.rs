@@ -48,9 +48,8 @@ impl Rid {
     const LENGTH: usize = 26;
 
     /// The first request id in a text.
-    fn find(text: &str) -> Option<Self> {
-        text.as_bytes()
-            .windows(Self::LENGTH)
+    pub(crate) fn find(text: &[u8]) -> Option<Self> {
+        text.windows(Self::LENGTH)
             .find(|window| {
                 window.iter().enumerate().all(|(at, byte)| match at {
                     8 | 17 => *byte == b'-',
@@ -146,7 +145,7 @@ impl Message<'_> {
     fn hints(&self) -> Hints {
         match self {
             Self::Text(text) => Hints {
-                rid: Rid::find(text),
+                rid: Rid::find(text.as_bytes()),
                 seen_ip: text
                     .split(|c: char| c.is_whitespace() || c == ',')
                     .find_map(|word| word.parse::<IpAddr>().ok())

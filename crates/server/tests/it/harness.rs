@@ -94,7 +94,9 @@ impl World {
             wrap_store: Box::new(|store| store),
             wrap: Box::new(|client| Arc::new(client)),
         };
-        let server = Backbone::start(&self.config, footing).await.unwrap();
+        let server = Backbone::start(&self.config, footing, Arc::new(|_| {}))
+            .await
+            .unwrap();
         tokio::spawn(worker.run(server.keeper().clone(), clock));
         self.sinks = sinks;
         self.server = Some(server);

@@ -1,4 +1,4 @@
-//! The admin listener: metrics, health by name, the state of every app, refreshes by hand.
+//! The admin listener: metrics, health by name, the state of every app, refreshes by hand, revocations.
 //!
 //! Always needs its key; answers only under a loopback name unless it has TLS; never to pages of other sites.
 //! Must not know: how anything is refreshed, what the numbers on the metrics page mean.
@@ -6,6 +6,7 @@
 pub mod routes;
 
 pub(super) mod apps;
+pub(super) mod callers;
 pub(super) mod health;
 pub(super) mod refresh;
 pub(super) mod status;
@@ -15,8 +16,9 @@ mod guard;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-
+use futures_util::future::BoxFuture;
 use wxtoken_core::app::AppId;
+use wxtoken_core::store::StoreError;
 
 use super::listen::Site;
 use super::services::Services;
@@ -28,6 +30,10 @@ pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
 /// What people call an app.
 pub type AppName = Arc<dyn Fn(&AppId) -> Option<String> + Send + Sync>;
 
+/// Keeps a revocation over restarts: a caller's mark, and the epoch its virtual tokens must be of.
+pub type KeepRevocation =
+    Arc<dyn Fn(u64, u64) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
 /// What the admin handlers work with.
 pub struct AdminServices {
     services: Arc<Services>,
@@ -36,6 +42,7 @@ pub struct AdminServices {
     has_tls: bool,
     metrics: MetricsPage,
     name: AppName,
+    keep_revocation: KeepRevocation,
 }
 
 impl AdminServices {
@@ -46,6 +53,7 @@ impl AdminServices {
         services: Arc<Services>,
         metrics: MetricsPage,
         name: AppName,
+        keep_revocation: KeepRevocation,
     ) -> Arc<Self> {
         Arc::new(Self {
             services,
@@ -54,6 +62,7 @@ impl AdminServices {
             has_tls: admin.tls.is_some(),
             metrics,
             name,
+            keep_revocation,
         })
     }
 

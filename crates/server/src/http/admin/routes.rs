@@ -10,7 +10,7 @@ use http::Method;
 use super::super::error::ApiError;
 use super::super::openapi;
 use super::guard::guard;
-use super::{AdminServices, apps, health, refresh, status};
+use super::{AdminServices, apps, callers, health, refresh, status};
 
 /// A route of the admin listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,19 +27,22 @@ pub enum AdminRoute {
     Apps,
     /// A refresh by hand.
     Refresh,
+    /// A caller's virtual tokens are ended.
+    Revoke,
     /// The OpenAPI document of these routes.
     OpenApi,
 }
 
 impl AdminRoute {
     /// Every route.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Health,
         Self::Ready,
         Self::Metrics,
         Self::Status,
         Self::Apps,
         Self::Refresh,
+        Self::Revoke,
         Self::OpenApi,
     ];
 
@@ -47,7 +50,7 @@ impl AdminRoute {
     #[must_use]
     pub const fn method(self) -> Method {
         match self {
-            Self::Refresh => Method::POST,
+            Self::Refresh | Self::Revoke => Method::POST,
             Self::Health
             | Self::Ready
             | Self::Metrics
@@ -67,6 +70,7 @@ impl AdminRoute {
             Self::Status => "/admin/status",
             Self::Apps => "/admin/apps",
             Self::Refresh => "/admin/apps/{appid}/{kind}/refresh",
+            Self::Revoke => "/admin/callers/{name}/revoke",
             Self::OpenApi => "/admin/openapi.json",
         }
     }
@@ -79,6 +83,7 @@ impl AdminRoute {
             Self::Status => get(status::show),
             Self::Apps => get(apps::list),
             Self::Refresh => post(refresh::refresh),
+            Self::Revoke => post(callers::revoke),
             Self::OpenApi => get(openapi::admin_document),
         }
     }

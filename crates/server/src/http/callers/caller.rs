@@ -16,7 +16,9 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Now;
 use wxtoken_core::credential::Kind;
 
+use super::epoch::{Epoch, Epochs};
 use crate::config::{self, HandsOut, Permission, Rate};
+use crate::gateway::virtual_token::CallerMark;
 use crate::http::peer::Peer;
 
 /// Time as the request has it: the limiter reads no clock of its own.
@@ -70,11 +72,14 @@ impl Usage {
 pub struct Caller {
     config: config::Caller,
     usage: Arc<Usage>,
+    mark: CallerMark,
+    epoch: Arc<Epoch>,
 }
 
 impl Caller {
     /// A caller as configured. What it used under the same rate before goes on.
-    pub(super) fn new(config: &config::Caller, before: Option<&Self>) -> Self {
+    pub(super) fn new(config: &config::Caller, before: Option<&Self>, epochs: &Epochs) -> Self {
+        let mark = CallerMark::of(&config.name);
         let usage = before
             .map(|old| &old.usage)
             .filter(|usage| usage.rate == config.rate);
@@ -83,6 +88,8 @@ impl Caller {
                 .cloned()
                 .unwrap_or_else(|| Arc::new(Usage::new(config.rate))),
             config: config.clone(),
+            mark,
+            epoch: epochs.of(mark),
         }
     }
 
@@ -96,6 +103,29 @@ impl Caller {
     #[must_use]
     pub const fn config(&self) -> &config::Caller {
         &self.config
+    }
+
+    /// How its virtual tokens name it.
+    pub(crate) const fn mark(&self) -> CallerMark {
+        self.mark
+    }
+
+    /// Which of its virtual tokens are good: those of this epoch, and of later ones that another replica knows already.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch.number()
+    }
+
+    /// Virtual tokens made until now are over from now on. Gives the epoch that is good from here.
+    pub fn revoke(&self, now: Now) -> u64 {
+        let next = now.wall.0.max(self.epoch().saturating_add(1));
+        self.epoch.raise(next);
+        self.epoch()
+    }
+
+    /// Returns once its epoch is not `seen` any more.
+    pub(crate) async fn revoked_since(&self, seen: u64) -> u64 {
+        self.epoch.past(seen).await
     }
 
     /// Requests let in so far, and requests refused for its limits.
@@ -126,10 +156,14 @@ impl Caller {
     /// What it lacks to read a kind; none if it may.
     #[must_use]
     pub fn lacks_to_read(&self, kind: Kind) -> Option<Permission> {
-        let HandsOut::Real = self.config.hands_out;
-        let (needed, comes_with) = match kind {
-            Kind::AccessToken => (Permission::Read, Permission::Read),
-            Kind::JsapiTicket | Kind::CardTicket => (Permission::Ticket, Permission::Read),
+        let (needed, comes_with) = match (kind, self.config.hands_out) {
+            (Kind::AccessToken, _) => (Permission::Read, Permission::Read),
+            (Kind::JsapiTicket | Kind::CardTicket, HandsOut::Real) => {
+                (Permission::Ticket, Permission::Read)
+            }
+            (Kind::JsapiTicket | Kind::CardTicket, HandsOut::Virtual) => {
+                (Permission::Ticket, Permission::Ticket)
+            }
         };
         (!self.may(needed) && !self.may(comes_with)).then_some(needed)
     }

@@ -4,6 +4,7 @@
 //! Must not know: HTTP, routes.
 
 mod caller;
+mod epoch;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +16,10 @@ use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::{constant_time, digest};
 
 use crate::config::{self, KeyHash};
+use crate::gateway::virtual_token::CallerMark;
+use crate::store::Revocations;
 pub use caller::{Caller, OpenRequest};
+use epoch::Epochs;
 
 /// The hash of a key, compared in constant time.
 #[derive(Clone, Copy, Eq)]
@@ -53,6 +57,7 @@ impl fmt::Debug for KeyDigest {
 pub struct Book {
     edition: u64,
     by_key: HashMap<KeyDigest, u32, foldhash::fast::RandomState>,
+    by_mark: HashMap<CallerMark, u32, foldhash::fast::RandomState>,
     all: Vec<Arc<Caller>>,
 }
 
@@ -67,23 +72,41 @@ pub struct CallerAt {
 }
 
 impl Book {
-    fn new(callers: &[config::Caller], before: &Self) -> Self {
+    fn new(callers: &[config::Caller], before: &Self, epochs: &Epochs) -> Self {
         let all: Vec<Arc<Caller>> = callers
             .iter()
             .map(|config| {
                 let before = before.all.iter().find(|old| old.name() == &*config.name);
-                Arc::new(Caller::new(config, before.map(Arc::as_ref)))
+                Arc::new(Caller::new(config, before.map(Arc::as_ref), epochs))
             })
             .collect();
         let by_key = (0..)
             .zip(&all)
             .filter_map(|(index, caller)| Some((KeyDigest(caller.config().key?.0), index)))
             .collect();
+        let by_mark = (0..)
+            .zip(&all)
+            .map(|(index, caller)| (caller.mark(), index))
+            .collect();
         Self {
             edition: EDITION.fetch_add(1, Ordering::Relaxed),
             by_key,
+            by_mark,
             all,
         }
+    }
+
+    /// The caller that a virtual token names.
+    #[must_use]
+    pub(crate) fn by_mark(&self, mark: CallerMark) -> Option<&Arc<Caller>> {
+        self.all.get(*self.by_mark.get(&mark)? as usize)
+    }
+
+    /// The caller of this name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Caller>> {
+        self.by_mark(CallerMark::of(name))
+            .filter(|caller| caller.name() == name)
     }
 
     /// The caller that has this key.
@@ -131,25 +154,38 @@ impl Book {
 
 /// The callers of now.
 #[derive(Debug, Default)]
-pub struct Callers(ArcSwap<Book>);
+pub struct Callers {
+    book: ArcSwap<Book>,
+    epochs: Epochs,
+}
 
 impl Callers {
-    /// The callers of a configuration.
+    /// The callers of a configuration, none of them ever revoked.
     #[must_use]
     pub fn new(callers: &[config::Caller]) -> Self {
-        let book = Book::new(callers, &Book::default());
-        Self(ArcSwap::from_pointee(book))
+        Self::revoked(callers, Revocations::default())
+    }
+
+    /// The callers of a configuration, with the revocations that are known.
+    #[must_use]
+    pub fn revoked(callers: &[config::Caller], known: Revocations) -> Self {
+        let epochs = Epochs::new(known);
+        let book = Book::new(callers, &Book::default(), &epochs);
+        Self {
+            book: ArcSwap::from_pointee(book),
+            epochs,
+        }
     }
 
     /// Puts others in their place. A caller whose name and rate stay keeps what it has used.
     pub fn replace(&self, callers: &[config::Caller]) {
-        let book = Book::new(callers, &self.0.load());
-        self.0.store(Arc::new(book));
+        let book = Book::new(callers, &self.book.load(), &self.epochs);
+        self.book.store(Arc::new(book));
     }
 
     /// The callers of this moment: for a look, not to be kept.
     pub fn now(&self) -> Guard<Arc<Book>> {
-        self.0.load()
+        self.book.load()
     }
 }
 
@@ -221,6 +257,35 @@ mod tests {
         assert!(book.still(&before).is_none());
         assert!(there.is_some() && book.at(there.unwrap()).is_none());
         assert!(book.by_key(b"new-key").unwrap().take(at(0)).is_err());
+    }
+
+    #[test]
+    fn a_revoked_caller_stays_revoked_when_it_is_removed_and_comes_back() {
+        let mut known = Revocations::default();
+        known.raise(CallerMark::of("a").0, 70);
+        let callers = Callers::revoked(&[limited("b", "key-b")], known);
+        callers.replace(&[limited("a", "key-a"), limited("b", "key-b")]);
+        let epoch = |name: &str| callers.now().by_name(name).unwrap().epoch();
+        assert_eq!((epoch("a"), epoch("b")), (70, 0));
+        let early = Now::default();
+        assert_eq!(callers.now().by_name("a").unwrap().revoke(early), 71);
+        callers.replace(&[limited("b", "key-b")]);
+        assert!(callers.now().by_name("a").is_none());
+        callers.replace(&[limited("a", "another-key"), limited("b", "key-b")]);
+        assert_eq!((epoch("a"), epoch("b")), (71, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_revocation_is_told() {
+        let callers = Callers::new(&[limited("a", "key-a")]);
+        let caller = Arc::clone(callers.now().by_name("a").unwrap());
+        let waiting = Arc::clone(&caller);
+        let waiting = tokio::spawn(async move { waiting.revoked_since(0).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        let epoch = caller.revoke(Now::default());
+        assert_eq!(waiting.await.unwrap(), epoch);
+        assert_eq!(caller.revoked_since(0).await, epoch);
     }
 
     #[test]

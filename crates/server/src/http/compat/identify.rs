@@ -1,12 +1,9 @@
 //! Who asks at a compatible endpoint, and for which app: from a key in `secret`, in the path or as Bearer; from an app's
 //! own AppSecret or the caller's address, where the caller allows it.
 
-use std::sync::Arc;
-
 use wxtoken_core::app::AppId;
-use wxtoken_core::credential::Kind;
 
-use super::super::callers::{Caller, OpenRequest};
+use super::super::callers::OpenRequest;
 use super::super::door;
 use super::super::error::ApiError;
 use super::super::services::Services;
@@ -56,21 +53,4 @@ pub(super) fn by_path_key(
         }
         _ => Err(ApiError::BadKey.into()),
     }
-}
-
-/// The callers that an address alone may name: those that list it in `from`.
-pub(super) fn by_address(services: &Services, visit: &Visit) -> Vec<Arc<Caller>> {
-    let book = services.callers.now();
-    let listed = |caller: &&Arc<Caller>| {
-        !caller.config().from.is_empty() && caller.may_come_from(visit.peer)
-    };
-    book.all().iter().filter(listed).cloned().collect()
-}
-
-/// Which of the caller's apps this token is of: the current one, a standby, or one that is handing over.
-pub(super) fn app_of_token(services: &Services, caller: &Caller, token: &str) -> Option<AppId> {
-    let keeper = &services.keeper;
-    let owner = keeper.owner_of(keeper.id_of(token))?;
-    let is_its = owner.kind == Kind::AccessToken && caller.sees(&owner.app);
-    is_its.then_some(owner.app)
 }

@@ -9,13 +9,14 @@ pub(crate) mod token;
 
 mod current;
 mod identify;
-mod refusal;
+pub(crate) mod refusal;
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
+use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Now;
 use wxtoken_core::credential::Credential;
 
@@ -35,6 +36,8 @@ pub(crate) struct Visit {
     pub(crate) id: RequestId,
     /// The key in the path, where there is one.
     pub(crate) path_key: Option<String>,
+    /// The app in the path, where there is one.
+    pub(crate) path_app: Option<AppId>,
 }
 
 impl FromRequestParts<Arc<Services>> for Visit {
@@ -44,17 +47,22 @@ impl FromRequestParts<Arc<Services>> for Visit {
         parts: &mut Parts,
         services: &Arc<Services>,
     ) -> Result<Self, ApiError> {
-        let path = RawPathParams::from_request_parts(parts, services).await;
-        let path_key = path.ok().and_then(|path| {
-            let mut pairs = path.iter();
-            pairs
-                .find(|(name, _)| *name == "key")
-                .map(|(_, key)| key.to_owned())
-        });
+        let path = RawPathParams::from_request_parts(parts, services)
+            .await
+            .ok();
+        let named = |wanted: &str| {
+            let mut pairs = path.as_ref()?.iter();
+            pairs.find_map(|(name, value)| (name == wanted).then(|| value.to_owned()))
+        };
+        let path_app = match named("appid") {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|_| ApiError::UnknownApp)?),
+        };
         Ok(Self {
             peer: door::peer(parts)?,
             id: parts.extensions.get().cloned().ok_or(ApiError::Internal)?,
-            path_key,
+            path_key: named("key"),
+            path_app,
         })
     }
 }

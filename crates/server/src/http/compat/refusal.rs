@@ -35,23 +35,10 @@ struct Errcode<'a> {
 impl Refusal {
     pub(super) const NO_APPID: Self = Self::Parameter(41002, "appid missing");
     pub(super) const NO_SECRET: Self = Self::Parameter(41004, "appsecret missing");
-    pub(super) const NO_TOKEN: Self = Self::Parameter(41001, "access_token missing");
     pub(super) const GRANT_TYPE: Self =
         Self::Parameter(40002, "invalid grant_type: it must be client_credential");
     pub(super) const NOT_JSON: Self =
         Self::Parameter(47001, "data format error: send one JSON object");
-    pub(super) const NO_CALLER: Self = Self::Parameter(
-        40001,
-        "invalid credential: a token alone does not say who asks; send a caller key as Bearer, use /k/{key}/ as base URL, or list this address in `from` of a [[caller]]",
-    );
-    pub(super) const TOKEN: Self = Self::Parameter(
-        40001,
-        "invalid credential, access_token is invalid or not latest: it is no token of an app this caller may see; get the current one from /cgi-bin/token here",
-    );
-    pub(super) const TICKET_TYPE: Self = Self::Parameter(
-        40097,
-        "invalid args: `type` must be jsapi (or 1) or wx_card; other tickets are not kept here",
-    );
 
     fn outcome(&self) -> Outcome {
         match self {
@@ -62,42 +49,49 @@ impl Refusal {
 
     /// WeChat's code for it, and what to say.
     fn code(&self) -> (i64, String) {
-        let error = match self {
-            Self::Parameter(code, text) => return (*code, (*text).to_owned()),
-            Self::Api(error) => error,
-        };
-        match error {
-            ApiError::BadKey | ApiError::NoKey => (
-                40125,
-                "invalid appsecret: send a caller key of this server as `secret`".to_owned(),
-            ),
-            ApiError::ForeignApp | ApiError::UnknownApp => {
-                (40013, format!("invalid appid: {error}"))
-            }
-            ApiError::TooFast { .. } | ApiError::TooManyAtOnce => (
-                45011,
-                format!("api minute-quota reach limit, must slower, retry next minute: {error}"),
-            ),
-            ApiError::NoLive { why, .. } => (
-                why.errcode.unwrap_or(-1),
-                format!("no live token: {}", why.detail),
-            ),
-            other => (-1, format!("system error: {other}")),
+        match self {
+            Self::Parameter(code, text) => (*code, (*text).to_owned()),
+            Self::Api(error) => code(error),
         }
     }
 
     /// The answer; as in WeChat's, the request's id stands at the end of `errmsg`.
     pub(super) fn reply(&self, id: &str) -> Reply {
         let (errcode, text) = self.code();
-        let errmsg = format!("{text} rid: {id}");
-        let body = serde_json::to_vec(&Errcode {
-            errcode,
-            errmsg: &errmsg,
-        });
-        let mut reply = wechat_json(body.unwrap_or_default());
+        let mut reply = answer(errcode, &text, id);
         reply.extensions_mut().insert(self.outcome());
         reply
     }
+}
+
+/// WeChat's code for what the native API would refuse too, and what to say.
+pub(crate) fn code(error: &ApiError) -> (i64, String) {
+    match error {
+        ApiError::BadKey | ApiError::NoKey => (
+            40125,
+            "invalid appsecret: send a caller key of this server as `secret`".to_owned(),
+        ),
+        ApiError::ForeignApp | ApiError::UnknownApp => (40013, format!("invalid appid: {error}")),
+        ApiError::TooFast { .. } | ApiError::TooManyAtOnce => (
+            45011,
+            format!("api minute-quota reach limit, must slower, retry next minute: {error}"),
+        ),
+        ApiError::NoLive { why, .. } => (
+            why.errcode.unwrap_or(-1),
+            format!("no live token: {}", why.detail),
+        ),
+        other => (-1, format!("system error: {other}")),
+    }
+}
+
+/// An errcode as WeChat answers it: HTTP 200, the request's id at the end of `errmsg`.
+pub(crate) fn answer(errcode: i64, text: &str, id: &str) -> Reply {
+    let errmsg = format!("{text} rid: {id}");
+    let body = serde_json::to_vec(&Errcode {
+        errcode,
+        errmsg: &errmsg,
+    });
+    wechat_json(body.unwrap_or_default())
 }
 
 /// A known path with another method: 43001 and 43002, as WeChat has it.

@@ -5,24 +5,26 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, Response};
 use utoipa::ToSchema;
-use wxtoken_core::app::AppId;
 use wxtoken_core::credential::Kind;
 
-use super::super::callers::{Caller, OpenRequest};
-use super::super::error::ApiError;
+use super::super::callers::Caller;
 use super::super::input::Query;
 use super::super::services::Services;
 use super::super::{door, render};
 use super::current::current;
-use super::refusal::Refusal;
-use super::{Visit, identify, told_expires_in, wechat_json};
-use crate::config::AppScope;
+use super::{Visit, told_expires_in, wechat_json};
+use crate::gateway::identify::{Asking, Prefixed, no_app, who};
+use crate::gateway::presented::Presented;
+use crate::gateway::refusal::Refusal;
+use crate::gateway::secrets::Given;
 
-/// Names the app where no token of ours does.
-const APP_HEADER: &str = "wxtoken-app";
+const PATH: &str = "/cgi-bin/ticket/getticket";
+const TICKET_TYPE: Refusal = Refusal::Said(
+    40097,
+    "invalid args: `type` must be jsapi (or 1) or wx_card; other tickets are not kept here",
+);
 
 /// WeChat's own answer to a ticket request.
 #[derive(ToSchema)]
@@ -52,8 +54,7 @@ pub(crate) async fn ticket(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let query = Query::new(query.as_deref().unwrap_or_default());
-    let reply = match found(&services, &visit, &query, &headers).await {
+    let reply = match found(&services, &visit, query.as_deref(), &headers).await {
         Ok(body) => wechat_json(body),
         Err(refusal) => refusal.reply(visit.id.as_str()),
     };
@@ -79,20 +80,36 @@ pub(crate) async fn ticket_by_post(
 async fn found(
     services: &Services,
     visit: &Visit,
-    query: &Query<'_>,
+    query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Vec<u8>, Refusal> {
-    let token = query.get("access_token").filter(|token| !token.is_empty());
-    let token = token.ok_or(Refusal::NO_TOKEN)?;
-    let (open, app) = who_and_what(services, visit, headers, &token)?;
-    let kind = match query.get("type").as_deref() {
-        Some("jsapi" | "1") => Kind::JsapiTicket,
-        Some("wx_card") => Kind::CardTicket,
-        _ => return Err(Refusal::TICKET_TYPE),
+    let presented = Presented::in_query(&services.gateway, &services.keeper, query);
+    let asking = Asking {
+        path: PATH,
+        headers,
+        presented: &presented,
+        given: &Given::default(),
+        peer: visit.peer,
     };
-    let caller = open.caller();
-    let key = door::may_read(caller, app.as_str(), kind.name())?;
-    let value = current(services, caller, key, false).await?;
+    let prefix = Prefixed {
+        key: visit.path_key.as_deref(),
+        app: visit.path_app,
+        path: PATH,
+    };
+    let kind = match Query::new(query.unwrap_or_default()).get("type").as_deref() {
+        Some("jsapi" | "1") => Ok(Kind::JsapiTicket),
+        Some("wx_card") => Ok(Kind::CardTicket),
+        _ => Err(TICKET_TYPE),
+    };
+    let may = |caller: &Caller| {
+        kind.as_ref()
+            .is_ok_and(|kind| caller.lacks_to_read(*kind).is_none())
+    };
+    let (caller, app) = who(services, &asking, &prefix, may)?;
+    let _open = door::open(&caller, visit.peer, services.keeper.now())?;
+    let app = app.ok_or_else(|| no_app(&presented))?;
+    let key = door::may_read(&caller, app.as_str(), kind?.name())?;
+    let value = current(services, &caller, key, false).await?;
     let told = told_expires_in(
         caller.config().compat_expires_in,
         &value,
@@ -101,57 +118,4 @@ async fn found(
     let mut body = Vec::with_capacity(640);
     render::wechat_ticket(&mut body, value.token.expose(), told);
     Ok(body)
-}
-
-fn who_and_what(
-    services: &Services,
-    visit: &Visit,
-    headers: &HeaderMap,
-    token: &str,
-) -> Result<(OpenRequest, AppId), Refusal> {
-    let open = if let Some(key) = &visit.path_key {
-        identify::by_path_key(services, visit, key)?
-    } else if headers.contains_key(AUTHORIZATION) {
-        door::admit(services, door::bearer(headers)?, visit.peer)?
-    } else {
-        return by_address(services, visit, token);
-    };
-    let app = app_of(services, open.caller(), headers, token)?;
-    Ok((open, app))
-}
-
-/// Without a key: one of the callers of this address, and the token must be the current one of an app of its.
-fn by_address(
-    services: &Services,
-    visit: &Visit,
-    token: &str,
-) -> Result<(OpenRequest, AppId), Refusal> {
-    let callers = identify::by_address(services, visit);
-    let first = callers.first().ok_or(Refusal::NO_CALLER)?;
-    let known = callers
-        .iter()
-        .find_map(|caller| Some((caller, identify::app_of_token(services, caller, token)?)));
-    let (caller, app) = known.map_or((first, None), |(caller, app)| (caller, Some(app)));
-    let open = door::open(caller, visit.peer, services.keeper.now())?;
-    Ok((open, app.ok_or(Refusal::TOKEN)?))
-}
-
-/// With a key: the token's app; else the one that is named; else the only one the caller has.
-fn app_of(
-    services: &Services,
-    caller: &Caller,
-    headers: &HeaderMap,
-    token: &str,
-) -> Result<AppId, Refusal> {
-    if let Some(app) = identify::app_of_token(services, caller, token) {
-        return Ok(app);
-    }
-    if let Some(named) = headers.get(APP_HEADER) {
-        let named = named.to_str().ok().and_then(|text| text.parse().ok());
-        return named.ok_or_else(|| ApiError::UnknownApp.into());
-    }
-    match &caller.config().apps {
-        AppScope::Some(apps) if apps.len() == 1 => Ok(apps[0]),
-        AppScope::Some(_) | AppScope::All => Err(Refusal::TOKEN),
-    }
 }

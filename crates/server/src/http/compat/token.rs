@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use wxtoken_core::credential::Kind;
 
+use super::super::handout::handed;
 use super::super::input::{self, Query};
 use super::super::services::Services;
 use super::super::{Reply, door, render};
@@ -118,6 +119,7 @@ async fn found(
         return Err(Refusal::GRANT_TYPE);
     }
     let value = current(services, caller, key, request.force_refresh).await?;
+    let value = handed(services, caller, &key, value, services.keeper.now())?;
     let told = told_expires_in(
         caller.config().compat_expires_in,
         &value,

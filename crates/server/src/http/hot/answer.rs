@@ -17,7 +17,7 @@ use super::super::native::batch;
 use super::super::peer::Peer;
 use super::super::request_id::RequestIds;
 use super::super::services::Services;
-use super::super::{door, etag, number, render};
+use super::super::{door, etag, handout, number, render};
 use super::KEPT;
 use super::memo::Memo;
 use super::parse::{HotRequest, HotRoute};
@@ -83,6 +83,9 @@ impl<'s> Answers<'s> {
         let Ok(key) = door::may_read(caller, app, kind) else {
             return false;
         };
+        if handout::is_virtual(caller, key.kind) {
+            return false;
+        }
         services
             .keeper
             .shelf()

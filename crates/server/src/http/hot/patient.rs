@@ -33,6 +33,7 @@ impl Answers<'_> {
                     peer,
                     id: id.clone(),
                     path_key: None,
+                    path_app: None,
                 };
                 let asked = token::TokenRequest::plain(app, key);
                 (
@@ -55,7 +56,7 @@ impl Answers<'_> {
     ) -> Result<Reply, ApiError> {
         let open = door::admit(self.services, key, peer)?;
         let key = door::may_read(open.caller(), app, kind)?;
-        credential::read(self.services, &key, known, Duration::ZERO).await
+        credential::read(self.services, open.caller(), &key, known, Duration::ZERO).await
     }
 
     async fn read_many(&self, key: &[u8], body: &[u8], peer: Peer) -> Result<Reply, ApiError> {

@@ -110,6 +110,8 @@ pub(super) struct Guarded<S> {
     reading: Option<u64>,
     /// Runs while the other side takes nothing.
     write: Timer,
+    /// Whether the other side went on sending after the connection was ended.
+    still_sends: bool,
 }
 
 struct Timer {
@@ -140,6 +142,7 @@ impl<S> Guarded<S> {
                 period: write,
                 running: None,
             },
+            still_sends: false,
         }
     }
 
@@ -202,7 +205,31 @@ impl<S: AsyncWrite + Unpin> Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Listens for a while to a client that sends a body nobody wants: closed at once, the system would reset the
+    /// connection, and the client would lose the answer that says why.
+    fn poll_heard_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut unwanted = [0; 16 * 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut unwanted);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    if self.still_sends && self.head.poll(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    if !std::mem::replace(&mut self.still_sends, true) {
+                        self.head.running = None;
+                    }
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending if self.still_sends => return self.head.poll(cx),
+                Poll::Pending => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -228,6 +255,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timed(cx, |io, cx| io.poll_shutdown(cx))
+        ready!(self.timed(cx, |io, cx| io.poll_shutdown(cx)))?;
+        self.poll_heard_out(cx).map(Ok)
     }
 }

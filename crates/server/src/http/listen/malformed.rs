@@ -25,7 +25,7 @@ pub(super) fn what_is_wrong(read: &[u8]) -> Option<ApiError> {
         // Too many headers are no malformed ones: hyper has an answer of its own for them.
         Ok(_) | Err(httparse::Error::TooManyHeaders) => None,
         Err(why) => Some(ApiError::Malformed(format!(
-            "this is not HTTP/1.1 as RFC 9112 has it: {why}; an https URL needs `tls` in [server], and a proxy's target a path"
+            "this is no request as RFC 9112 has it: {why}; an https URL needs `tls` in [server], and a proxy's target a path"
         ))),
     }
 }

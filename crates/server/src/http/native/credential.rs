@@ -14,8 +14,10 @@ use utoipa::ToSchema;
 use wxtoken_core::clock::Now;
 use wxtoken_core::credential::{Credential, CredentialKey};
 
+use super::super::callers::Caller;
 use super::super::door::MayRead;
 use super::super::error::{ApiError, Problem};
+use super::super::handout::handed;
 use super::super::input::Query;
 use super::super::services::Services;
 use super::super::{Reply, etag, render};
@@ -82,7 +84,8 @@ pub(crate) async fn show(
         .iter()
         .map(HeaderValue::as_bytes)
         .collect();
-    let reply = read(&services, &key, &known.join(&b","[..]), wait).await;
+    let known = known.join(&b","[..]);
+    let reply = read(&services, request.caller(), &key, &known, wait).await;
     drop(request);
     reply.map(|reply| reply.map(Body::from))
 }
@@ -100,6 +103,7 @@ fn wait_of(query: &str) -> Result<Duration, ApiError> {
 /// The answer for a credential the caller may read and of which it knows the values named in `known`.
 pub(crate) async fn read(
     services: &Services,
+    caller: &Caller,
     key: &CredentialKey,
     known: &[u8],
     wait: Duration,
@@ -111,9 +115,13 @@ pub(crate) async fn read(
         value = first => value.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?,
         () = stopping => peek(services, key)?,
     };
-    if !wait.is_zero() && is_known(known, &value) {
+    let hand = |value, now| handed(services, caller, key, value, now);
+    let epoch = caller.epoch();
+    let given = hand(Arc::clone(&value), keeper.now())?;
+    if !wait.is_zero() && is_known(known, &given) {
         let changed = tokio::select! {
             changed = keeper.changed(key, value.id, wait) => changed,
+            _ = caller.revoked_since(epoch) => Ok(None), // a virtual token is another one now
             () = services.stop.wait() => Ok(None),
         };
         match changed {
@@ -124,6 +132,7 @@ pub(crate) async fn read(
         }
     }
     let now = keeper.now();
+    let value = hand(value, now)?;
     Ok(if is_known(known, &value) {
         unchanged(&value, now)
     } else {

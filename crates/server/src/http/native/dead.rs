@@ -8,10 +8,13 @@ use axum::extract::State;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use wxtoken_core::refresh::verdict::Evidence;
+use wxtoken_core::credential::{Credential, CredentialKey};
+use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 
+use super::super::callers::Caller;
 use super::super::door::MayRead;
 use super::super::error::{ApiError, Problem};
+use super::super::handout::handed;
 use super::super::services::Services;
 use super::super::{input, number, render};
 use super::credential::CredentialReply;
@@ -77,12 +80,49 @@ pub(crate) async fn report_dead(
         ));
     }
     let keeper = &services.keeper;
-    let asked = keeper.report_dead(key, &token, Evidence::Report, WAIT);
-    let report = tokio::select! {
-        report = asked => report?.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?,
-        () = services.stop.wait() => return Err(ApiError::Stopping),
+    let mut report = match reported(&services, request.caller(), &key, &token) {
+        Reported::Over => Report {
+            verdict: Verdict::Replaced,
+            current: keeper.peek(&key).ok(),
+            next_try: None,
+        },
+        Reported::Behind(real) => ask(&services, key, real.token.expose()).await?,
+        Reported::Sent => ask(&services, key, &token).await?,
     };
+    let hand = |value| handed(&services, request.caller(), &key, value, keeper.now());
+    report.current = report.current.map(hand).transpose()?;
     Ok(fresh_json(rendered(&services, &key.app, &report)).map(Body::from))
+}
+
+/// Has the keeper look into it.
+async fn ask(services: &Services, key: CredentialKey, token: &str) -> Result<Report, ApiError> {
+    let keeper = &services.keeper;
+    let asked = keeper.report_dead(key, token, Evidence::Report, WAIT);
+    tokio::select! {
+        report = asked => report?.map_err(|absent| ApiError::absent(absent, keeper.now().wall)),
+        () = services.stop.wait() => Err(ApiError::Stopping),
+    }
+}
+
+/// What a report is about.
+enum Reported {
+    /// A virtual token of this caller that was revoked: that says nothing of the value behind it.
+    Over,
+    /// The live value behind a virtual token of this caller and app: that is what failed.
+    Behind(Arc<Credential>),
+    /// What was sent.
+    Sent,
+}
+
+fn reported(services: &Services, caller: &Caller, key: &CredentialKey, token: &str) -> Reported {
+    let now = services.keeper.now().wall;
+    let claims = services.gateway.virtual_tokens.check(token, now).ok();
+    let its_own = claims.filter(|claims| claims.caller == caller.mark() && claims.app == key.app);
+    match (its_own, services.keeper.peek(key)) {
+        (Some(claims), _) if claims.epoch < caller.epoch() => Reported::Over,
+        (Some(_), Ok(behind)) => Reported::Behind(behind),
+        (Some(_), Err(_)) | (None, _) => Reported::Sent,
+    }
 }
 
 fn rendered(services: &Services, app: &wxtoken_core::app::AppId, report: &Report) -> Vec<u8> {

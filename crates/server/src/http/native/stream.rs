@@ -21,6 +21,7 @@ use super::super::callers::Caller;
 use super::super::callers::OpenRequest;
 use super::super::door::Admitted;
 use super::super::error::Problem;
+use super::super::handout::handed;
 use super::super::input::Query;
 use super::super::render;
 use super::super::services::Services;
@@ -36,6 +37,8 @@ struct Listener {
     request: OpenRequest,
     notices: Receiver<Notice>,
     values: bool,
+    /// The caller's epoch as last told: virtual tokens of earlier ones are over.
+    epoch: u64,
     greeted: bool,
     keep_alive: Duration,
 }
@@ -59,6 +62,7 @@ pub(crate) async fn listen(
     let listener = Listener {
         notices: services.keeper.subscribe(),
         services,
+        epoch: request.caller().epoch(),
         request,
         values: values.as_deref() == Some("1"),
         greeted: false,
@@ -96,6 +100,10 @@ impl Listener {
                     self.caller()?;
                     return Some(Bytes::from_static(b": still here\n\n"));
                 }
+                epoch = self.request.caller().revoked_since(self.epoch) => {
+                    self.epoch = epoch;
+                    return Some(resync());
+                }
                 () = self.services.stop.wait() => return None,
             };
             match notice {
@@ -127,6 +135,7 @@ impl Listener {
         match notice {
             Notice::Credential(key, value) => readable(&key.app, key.kind).then(|| {
                 let now = self.services.keeper.now();
+                let value = &handed(&self.services, caller, key, Arc::clone(value), now).ok()?;
                 let mut out = b"event: credential\ndata: ".to_vec();
                 if self.values {
                     render::credential(&mut out, &key.app, value, now);
@@ -134,8 +143,8 @@ impl Listener {
                     render::announcement(&mut out, &key.app, value, now);
                 }
                 out.extend_from_slice(b"\n\n");
-                out
-            }),
+                Some(out)
+            })?,
             Notice::Gone(key) => readable(&key.app, key.kind).then(|| {
                 event(
                     "gone",
@@ -203,23 +212,39 @@ mod tests {
     use super::*;
     use crate::http::door;
     use crate::http::peer::Peer;
-    use crate::http::testing::{KEY, World};
+    use crate::http::testing::{KEY, World, usual_callers};
+
+    /// A listener that was greeted already.
+    fn listener(services: &Arc<Services>, keep_alive: Duration) -> Listener {
+        let book = services.callers.now();
+        let caller = book.by_key(KEY.as_bytes()).unwrap();
+        let request = door::open(caller, Peer::Local, services.keeper.now()).unwrap();
+        Listener {
+            notices: services.keeper.subscribe(),
+            services: Arc::clone(services),
+            epoch: request.caller().epoch(),
+            request,
+            values: false,
+            greeted: true,
+            keep_alive,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_whose_tokens_are_revoked_is_told_to_read_anew_once() {
+        let world = World::new();
+        let mut listener = listener(&world.services, Duration::from_millis(100));
+        let caller = listener.caller().unwrap();
+        caller.revoke(world.services.keeper.now());
+        world.services.callers.replace(&usual_callers());
+        assert_eq!(listener.next().await.unwrap(), resync());
+        assert_eq!(listener.next().await.unwrap(), ": still here\n\n");
+    }
 
     #[tokio::test]
     async fn notices_that_a_caller_may_not_see_put_off_no_keep_alive() {
         let world = World::new();
-        let services = Arc::clone(&world.services);
-        let book = services.callers.now();
-        let caller = book.by_key(KEY.as_bytes()).unwrap();
-        let request = door::open(caller, Peer::Local, services.keeper.now()).unwrap();
-        let mut listener = Listener {
-            notices: services.keeper.subscribe(),
-            services: Arc::clone(&services),
-            request,
-            values: false,
-            greeted: true,
-            keep_alive: Duration::from_millis(100),
-        };
+        let mut listener = listener(&world.services, Duration::from_millis(100));
         let foreign = Notice::Cleared {
             app: "wxforeign".parse().unwrap(),
             name: "refused",

@@ -2,18 +2,30 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::credential::{Generation, Kind, Lane};
+use wxtoken_core::store::StoreError;
 
 use crate::config::{Admin, KeyHash, Server};
 use crate::http::admin::routes::AdminRoute;
-use crate::http::admin::{self, AdminServices};
+use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::testing::{APP, Answer, NOW, Running, World, credential_of};
 use crate::keeper::{AppStatus, Command, KindStatus, LaneStatus, RefreshOutcome};
 
 const ADMIN_KEY: &str = "an-admin-key-for-tests";
 
 async fn admin(world: &World, open_metrics: bool, key: Option<&str>) -> Running {
+    let kept = Arc::new(|_, _| Box::pin(async { Ok(()) }) as BoxFuture<'static, _>);
+    admin_with(world, open_metrics, key, kept).await
+}
+
+async fn admin_with(
+    world: &World,
+    open_metrics: bool,
+    key: Option<&str>,
+    keep_revocation: KeepRevocation,
+) -> Running {
     let config = Admin {
         key: key.map(KeyHash::of),
         open_metrics,
@@ -24,6 +36,7 @@ async fn admin(world: &World, open_metrics: bool, key: Option<&str>) -> Running 
         Arc::clone(&world.services),
         Arc::new(|| "# EOF\n".to_owned()),
         Arc::new(|_| Some("shop".to_owned())),
+        keep_revocation,
     );
     world
         .serve_site(admin::site(&services), Server::default())
@@ -313,4 +326,33 @@ async fn a_refresh_says_what_is_left_of_the_forced_quota_and_what_came_of_it() {
         )
         .await;
     assert_eq!(ticket.problem(), "malformed");
+}
+
+#[tokio::test]
+async fn a_revocation_counts_at_once_and_says_when_it_could_not_be_kept() {
+    let world = World::new();
+    let full = Arc::new(|_, _| {
+        let full = StoreError::Unavailable("the disk is full".to_owned());
+        Box::pin(async { Err(full) }) as BoxFuture<'static, _>
+    });
+    let server = admin_with(&world, false, Some(ADMIN_KEY), full).await;
+    let line = "POST /admin/callers/narrow/revoke";
+    let answer = ask(&server, line, &keyed(LOCAL)).await;
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "not-saved")
+    );
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.contains("the disk is full"), "{detail}");
+    let epoch = |name: &str| world.services.callers.now().by_name(name).unwrap().epoch();
+    assert_eq!((epoch("narrow"), epoch("wide")), (NOW.wall.0, 0));
+    let server = admin(&world, false, Some(ADMIN_KEY)).await;
+    let answer = ask(&server, line, &keyed(LOCAL)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(epoch("narrow"), NOW.wall.0 + 1);
+    let answer = ask(&server, "POST /admin/callers/nobody/revoke", &keyed(LOCAL)).await;
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (404, "unknown-caller")
+    );
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures_util::future::poll_immediate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wxtoken_core::credential::Kind;
+use wxtoken_core::credential::{CredentialKey, Kind};
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 
-use crate::config::{KeyHash, Permission, Server};
+use crate::config::{HandsOut, KeyHash, Permission, Server};
 use crate::http::error::ApiError;
 use crate::http::listen::Site;
 use crate::http::native::credential;
@@ -192,13 +192,21 @@ async fn no_live_value_says_why_and_when_to_ask_again() {
 async fn a_reader_waits_for_a_first_token() {
     let world = World::new();
     world.take_down(Kind::AccessToken);
+    let caller = Arc::clone(
+        world
+            .services
+            .callers
+            .now()
+            .by_key(WIDE_KEY.as_bytes())
+            .unwrap(),
+    );
     let (services, key) = (Arc::clone(&world.services), World::key(Kind::AccessToken));
     let put = async {
         tokio::task::yield_now().await;
         world.put(Kind::AccessToken, "FIRST");
     };
     let wait = Duration::from_secs(30);
-    let read = crate::http::native::credential::read(&services, &key, b"", wait);
+    let read = crate::http::native::credential::read(&services, &caller, &key, b"", wait);
     let (reply, ()) = tokio::join!(read, put);
     let text = String::from_utf8(reply.unwrap().body().to_vec()).unwrap();
     assert!(text.contains("FIRST"));
@@ -245,12 +253,26 @@ async fn until(mut so: impl FnMut() -> bool) {
 #[tokio::test]
 async fn a_long_poll_does_not_call_a_value_the_same_still_that_died_meanwhile() {
     let world = World::new();
+    let caller = Arc::clone(
+        world
+            .services
+            .callers
+            .now()
+            .by_key(WIDE_KEY.as_bytes())
+            .unwrap(),
+    );
     let key = World::key(Kind::AccessToken);
     let value = world.services.keeper.peek(&key).unwrap();
     let mut known = Vec::new();
     crate::http::etag::push(&mut known, &value);
     let wait = Duration::from_millis(20);
-    let mut polled = pin!(credential::read(&world.services, &key, &known, wait));
+    let mut polled = pin!(credential::read(
+        &world.services,
+        &caller,
+        &key,
+        &known,
+        wait
+    ));
     assert!(poll_immediate(&mut polled).await.is_none());
     world.take_down(Kind::AccessToken);
     assert!(matches!(polled.await, Err(ApiError::NoLive { .. })));
@@ -619,4 +641,29 @@ async fn every_route_of_the_list_is_served() {
         let wrong = server.ask(&format!("DELETE {path}"), "", "").await;
         assert!(wrong.status == 405 || wrong.errcode() == 43001, "{route:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_waits_with_a_virtual_token_is_given_another_when_it_is_revoked() {
+    let mut kiosk = caller("kiosk", KEY, &[]);
+    kiosk.hands_out = HandsOut::Virtual;
+    let world = World::with_callers(&[kiosk]);
+    let services = &*world.services;
+    let caller = Arc::clone(services.callers.now().by_name("kiosk").unwrap());
+    let key = CredentialKey {
+        app: APP.parse().unwrap(),
+        kind: Kind::AccessToken,
+    };
+    let read = async |known: &[u8], wait| {
+        let reply = credential::read(services, &caller, &key, known, wait).await;
+        reply.unwrap()
+    };
+    let first = read(b"", Duration::ZERO).await;
+    let known = first.headers()["etag"].as_bytes();
+    let minute = Duration::from_secs(60);
+    let (second, _) = tokio::join!(read(known, minute), async {
+        caller.revoke(services.keeper.now())
+    });
+    assert_eq!(second.status(), 200);
+    assert_ne!(second.headers()["etag"], first.headers()["etag"]);
 }

@@ -120,7 +120,7 @@ fn requests() -> impl Strategy<Value = Vec<String>> {
 /// Sends everything, in pieces, and reads until the server has closed its side after ours.
 async fn conversation(server: &Running, requests: &[String], cut: usize) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let last = request("GET", "/last", &["Connection: close".to_owned()]);
+    let last = request("GET", "/v1/last", &["Connection: close".to_owned()]);
     let bytes = [requests.concat(), last].concat().into_bytes();
     let (before, after) = bytes.split_at(cut.min(bytes.len()));
     stream.write_all(before).await.unwrap();

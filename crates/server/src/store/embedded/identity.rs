@@ -61,8 +61,12 @@ pub(super) fn identify(
     }
 }
 
-/// The ledger; where it is damaged, a new one that believes the rows it finds.
-pub(super) fn read_ledger(connection: &Connection, sealer: &Sealer) -> Result<Ledger, Trouble> {
+/// The ledger; where it is damaged, a new one that believes the rows it finds, and no virtual token made before.
+pub(super) fn read_ledger(
+    connection: &Connection,
+    sealer: &Sealer,
+    now: Wall,
+) -> Result<Ledger, Trouble> {
     let sealed = table::meta(connection, LEDGER)?.unwrap_or_default();
     let known = sealer
         .open(LEDGER.as_bytes(), b"", &sealed)
@@ -72,10 +76,11 @@ pub(super) fn read_ledger(connection: &Connection, sealer: &Sealer) -> Result<Le
         return Ok(ledger);
     }
     tracing::warn!(
-        "the store's ledger is damaged and is made anew: exchanged records could not be noticed this time"
+        "the store's ledger is damaged and is made anew: exchanged records could not be noticed this time, and virtual tokens made until now are over"
     );
     let mut ledger = Ledger::new()?;
     ledger.doubt();
+    ledger.revoked.raise_all(now.0);
     ledger.fence = table::newest_fence(connection)?.cast_unsigned();
     Ok(ledger)
 }

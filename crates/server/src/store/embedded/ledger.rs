@@ -1,4 +1,5 @@
-//! The store's own account of what it holds: a sum over all rows, changed in the same transaction as they are.
+//! The store's own account of what it holds: a sum over all rows, changed in the same transaction as they are; and which
+//! virtual tokens were ended before their time.
 //!
 //! A row that was put back to an older version, exchanged or removed by anyone else no longer fits the sum. It cannot tell
 //! that the *whole* store was put back. Must not know: tables.
@@ -7,8 +8,10 @@ use aws_lc_rs::{hmac, rand};
 use wxtoken_core::app::AppId;
 use zeroize::Zeroizing;
 
+use super::super::revocations::Revocations;
 use super::super::sealed::SealError;
 
+/// Length without revocations: where there are none, nothing follows.
 const LENGTH: usize = 8 + 1 + 16 + 32;
 /// Length of the head and of the tag of sealed bytes: both are new with every write.
 const HEAD: usize = 33;
@@ -24,16 +27,25 @@ pub(super) struct Ledger {
     sum: u128,
     secret: Zeroizing<[u8; 32]>,
     key: hmac::Key,
+    /// Whose virtual tokens are over.
+    pub(super) revoked: Revocations,
 }
 
 impl Ledger {
     pub(super) fn new() -> Result<Self, SealError> {
         let mut secret = Zeroizing::new([0; 32]);
         rand::fill(secret.as_mut_slice()).map_err(|_| SealError::NoRandom)?;
-        Ok(Self::from_parts(0, false, 0, secret))
+        let revoked = Revocations::default();
+        Ok(Self::from_parts(0, false, 0, secret, revoked))
     }
 
-    fn from_parts(fence: u64, unsure: bool, sum: u128, secret: Zeroizing<[u8; 32]>) -> Self {
+    fn from_parts(
+        fence: u64,
+        unsure: bool,
+        sum: u128,
+        secret: Zeroizing<[u8; 32]>,
+        revoked: Revocations,
+    ) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice());
         Self {
             fence,
@@ -41,15 +53,18 @@ impl Ledger {
             sum,
             secret,
             key,
+            revoked,
         }
     }
 
-    pub(super) fn to_bytes(&self) -> Zeroizing<[u8; LENGTH]> {
-        let mut bytes = Zeroizing::new([0; LENGTH]);
-        bytes[..8].copy_from_slice(&self.fence.to_be_bytes());
-        bytes[8] = self.unsure.into();
-        bytes[9..25].copy_from_slice(&self.sum.to_be_bytes());
-        bytes[25..].copy_from_slice(self.secret.as_slice());
+    pub(super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let revoked = self.revoked.to_bytes();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH + revoked.len()));
+        bytes.extend(self.fence.to_be_bytes());
+        bytes.push(self.unsure.into());
+        bytes.extend(self.sum.to_be_bytes());
+        bytes.extend_from_slice(self.secret.as_slice());
+        bytes.extend(revoked);
         bytes
     }
 
@@ -57,12 +72,13 @@ impl Ledger {
         let (fence, rest) = bytes.split_first_chunk()?;
         let (unsure, rest) = rest.split_first()?;
         let (sum, rest) = rest.split_first_chunk()?;
-        let secret: [u8; 32] = rest.try_into().ok()?;
+        let (secret, revoked) = rest.split_first_chunk::<32>()?;
         Some(Self::from_parts(
             u64::from_be_bytes(*fence),
             *unsure != 0,
             u128::from_be_bytes(*sum),
-            Zeroizing::new(secret),
+            Zeroizing::new(*secret),
+            Revocations::from_bytes(revoked)?,
         ))
     }
 
@@ -108,6 +124,21 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ledger_from_before_revocations_is_one_without_any() {
+        let mut ledger = Ledger::new().unwrap();
+        let before = ledger.to_bytes();
+        assert_eq!(before.len(), 57, "as it was written before");
+        let mut read = Ledger::from_bytes(&before).unwrap();
+        assert_eq!(read.revoked, Revocations::default());
+        read.revoked.raise(7, 1000);
+        let again = Ledger::from_bytes(&read.to_bytes()).unwrap();
+        assert_eq!(again.revoked.epoch_of(7), 1000);
+        ledger.revoked.raise(7, 1000);
+        assert_eq!(*again.to_bytes(), *ledger.to_bytes());
+        assert!(Ledger::from_bytes(&read.to_bytes()[..60]).is_none());
+    }
 
     #[test]
     fn a_ledger_comes_back_as_it_was_and_torn_ones_not_at_all() {

@@ -28,6 +28,7 @@ use wxtoken_core::clock::{Clock, Wall};
 use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError};
 
 use super::keys::{MasterKeys, ValueHasher};
+use super::revocations::Revocations;
 use thread::Thread;
 use writer::Change;
 
@@ -38,6 +39,7 @@ pub struct EmbeddedStore {
     thread: Thread,
     fence: Fence,
     keys: MasterKeys,
+    revoked: Revocations,
 }
 
 impl EmbeddedStore {
@@ -50,6 +52,7 @@ impl EmbeddedStore {
         let opened = writer::open_store(folder, keys, clock.now().wall)?;
         let writer = writer::Writer::new(opened, clock);
         let (fence, keys) = (writer.fence, writer.keys().clone());
+        let revoked = writer.ledger.revoked.clone();
         let thread = Thread::start(writer).map_err(|error| OpenError::Unavailable {
             path: folder.into(),
             reason: error.to_string(),
@@ -58,6 +61,7 @@ impl EmbeddedStore {
             thread,
             fence,
             keys,
+            revoked,
         })
     }
 
@@ -80,6 +84,20 @@ impl EmbeddedStore {
     /// The store cannot be written.
     pub async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
         self.thread.change(Change::Forget(*app)).await
+    }
+
+    /// Whose virtual tokens were over when the store was opened.
+    #[must_use]
+    pub const fn revoked(&self) -> &Revocations {
+        &self.revoked
+    }
+
+    /// A caller's virtual tokens of earlier epochs are over, after a restart too. It never goes back.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn revoke(&self, caller: u64, epoch: u64) -> Result<(), StoreError> {
+        self.thread.change(Change::Revoke(caller, epoch)).await
     }
 }
 

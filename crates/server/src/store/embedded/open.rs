@@ -50,7 +50,7 @@ pub(super) fn open(folder: &Path, keys: MasterKeys, now: Wall) -> Result<Opened,
         found_store(&connection, &keys, now).map_err(trouble)?;
     }
     let (sealer, epoch) = identify(&connection, keys, folder, &path)?;
-    let ledger = read_ledger(&connection, &sealer).map_err(trouble)?;
+    let ledger = read_ledger(&connection, &sealer, now).map_err(trouble)?;
     let mut opened = Opened {
         fence: Fence {
             epoch,

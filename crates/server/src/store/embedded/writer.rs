@@ -26,6 +26,8 @@ pub(super) enum Change {
     Write(AppId, Box<Record>, Fence),
     NoteLateMint(AppId, Wall),
     Forget(AppId),
+    /// A caller's virtual tokens of earlier epochs are over.
+    Revoke(u64, u64),
 }
 
 /// What became of it, once it is durable.
@@ -125,6 +127,10 @@ impl Writer {
             Change::Write(app, record, fence) => self.write(app, record, *fence),
             Change::NoteLateMint(app, sent) => self.note(app, *sent).map(Ok),
             Change::Forget(app) => self.forget(app).map(Ok),
+            Change::Revoke(caller, epoch) => {
+                self.ledger.revoked.raise(*caller, *epoch);
+                Ok(Ok(()))
+            }
         }
     }
 

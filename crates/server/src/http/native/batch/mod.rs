@@ -17,7 +17,7 @@ use super::super::callers::Caller;
 use super::super::door::{self, Admitted};
 use super::super::error::{ApiError, Problem};
 use super::super::services::Services;
-use super::super::{Reply, input, render};
+use super::super::{Reply, handout, input, render};
 use super::credential::CredentialReply;
 use super::fresh_json;
 use crate::keeper::Absent;
@@ -115,7 +115,10 @@ pub(crate) fn at_hand(
     let mut keys = Vec::with_capacity(USUAL);
     let take = |keys: &mut Vec<CredentialKey>, app: &str, kind: &str| {
         let key = door::may_read(caller, app, kind);
-        key.map(|key| keys.push(key)).is_ok()
+        let key = key
+            .ok()
+            .filter(|key| !handout::is_virtual(caller, key.kind));
+        key.map(|key| keys.push(key)).is_some()
     };
     let plain = plain::each(body, MOST, |app, kind| take(&mut keys, app, kind));
     let readable = plain.unwrap_or_else(|| {
@@ -187,7 +190,12 @@ async fn answers(
         let value = value.map_err(|absent| ApiError::absent(absent, keeper.now().wall));
         answers[at] = value.map(|value| (key, value));
     }
+    let now = keeper.now();
+    let hand = |(key, value)| Ok((key, handout::handed(services, caller, &key, value, now)?));
     answers
+        .into_iter()
+        .map(|answer| answer.and_then(hand))
+        .collect()
 }
 
 fn rendered(

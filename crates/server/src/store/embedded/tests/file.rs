@@ -243,3 +243,53 @@ async fn a_lost_identity_is_never_replaced_over_records() {
     let error = try_open(folder.path(), 1).unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn what_was_revoked_is_known_after_a_restart_a_change_of_keys_and_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path(), 2).await;
+    let store = open_in(folder.path());
+    assert_eq!(store.revoked().epoch_of(7), 0);
+    store.revoke(7, NOW).await.unwrap();
+    store.revoke(7, NOW - 1).await.unwrap();
+    drop(store);
+    let both = MasterKeys {
+        current: key(2),
+        previous: Some(key(1)),
+    };
+    let store = EmbeddedStore::open(folder.path(), both, Arc::new(Still(NOW))).unwrap();
+    assert_eq!(store.revoked().epoch_of(7), NOW);
+    assert_eq!(store.revoked().epoch_of(8), 0);
+    let (records, damaged) = load(&store).await;
+    assert_eq!((records.len(), damaged), (2, vec![]), "the sum still fits");
+    drop(store);
+    let mut writer = writer::Writer::new(
+        writer::open_store(folder.path(), key(2).into(), Wall(NOW)).unwrap(),
+        Arc::new(Still(NOW)),
+    );
+    writer.rebuild().unwrap();
+    drop(writer);
+    let store = try_open(folder.path(), 2).unwrap();
+    assert_eq!(store.revoked().epoch_of(7), NOW);
+}
+
+#[tokio::test]
+async fn a_store_that_forgot_who_was_revoked_believes_no_virtual_token_made_before() {
+    for sql in [
+        "DELETE FROM meta WHERE name = 'ledger'",
+        "UPDATE meta SET value = CAST(value || x'00' AS BLOB) WHERE name = 'ledger'",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        filled(folder.path(), 1).await;
+        open_in(folder.path()).revoke(7, NOW - 5).await.unwrap();
+        tamper(folder.path(), sql);
+        let store = open_in(folder.path());
+        assert_eq!(store.revoked().epoch_of(7), NOW, "{sql}");
+        assert_eq!(store.revoked().epoch_of(8), NOW, "{sql}");
+        let (fence, record) = won(&store, &app(0)).await;
+        let written = store.write(&app(0), &record.unwrap(), fence).await;
+        written.unwrap();
+        drop(store);
+        assert_eq!(open_in(folder.path()).revoked().epoch_of(8), NOW);
+    }
+}

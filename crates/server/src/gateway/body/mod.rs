@@ -1,0 +1,11 @@
+//! The bodies of calls: streamed upstream as they come, and kept while they pass, so that the same request can be sent once
+//! more.
+//!
+//! Must not know: when a request is sent again, what a body says.
+
+mod buffers;
+mod spill;
+mod tape;
+
+pub(crate) use buffers::{Buffers, Share};
+pub(crate) use tape::{Playing, Tape, TapeLimits};

@@ -1,0 +1,531 @@
+//! One request's body: played to upstream as it comes in, kept as far as the limits allow, and played again from its
+//! beginning if need be. What has not come in yet is then read on from the caller.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderMap;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use super::buffers::Share;
+use super::spill::{self, Failed, Spill};
+use crate::gateway::headers::trailers_upwards;
+
+/// A file is read again in pieces of this size.
+const PIECE: usize = 256 * 1024;
+
+/// How much of a body is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TapeLimits {
+    /// In memory.
+    pub(crate) memory: u64,
+    /// In memory and file together.
+    pub(crate) total: u64,
+}
+
+/// A body and what is kept of it. Clones are the same tape.
+#[derive(Clone)]
+pub(crate) struct Tape(Arc<Mutex<State>>);
+
+struct State {
+    source: Body,
+    ended: bool,
+    /// The caller's body broke off: what came of it is no body.
+    broken: bool,
+    limits: TapeLimits,
+    share: Share,
+    kept: Kept,
+    trailers: Option<HeaderMap>,
+    /// Which playing may go on; an older one is over.
+    playing: u32,
+    /// Of whoever reads the playing that may go on.
+    reader: Option<Waker>,
+    /// Pieces that went up, again or for the first time: grows while anything moves.
+    moved: u64,
+    size: SizeHint,
+}
+
+/// What is kept of a body so far.
+enum Kept {
+    Memory(VecDeque<Bytes>, u64),
+    File {
+        start: VecDeque<Bytes>,
+        spill: Spill,
+        bytes: u64,
+    },
+    /// It grew beyond the limits, or the disk failed: it cannot be played again.
+    Nothing,
+}
+
+impl Tape {
+    /// A body that nobody has read from. `share` is what is set aside for it.
+    pub(crate) fn new(source: Body, limits: TapeLimits, share: Share) -> Self {
+        let size = source.size_hint();
+        Self(Arc::new(Mutex::new(State {
+            ended: source.is_end_stream(),
+            broken: false,
+            source,
+            limits,
+            share,
+            kept: Kept::Memory(VecDeque::new(), 0),
+            trailers: None,
+            playing: 0,
+            reader: None,
+            moved: 0,
+            size,
+        })))
+    }
+
+    /// The body for the first time.
+    pub(crate) fn play(&self) -> Playing {
+        let mut state = self.state();
+        state.next_playing();
+        Playing {
+            tape: self.clone(),
+            number: state.playing,
+            size: state.size,
+            replay: None,
+        }
+    }
+
+    /// Whether the body could be played from its beginning now.
+    pub(crate) fn is_kept(&self) -> bool {
+        !matches!(self.state().kept, Kept::Nothing)
+    }
+
+    /// Grows while the body moves.
+    pub(crate) fn moved(&self) -> u64 {
+        self.state().moved
+    }
+
+    /// The body from its beginning; the playing before it is over. None if it is not kept.
+    pub(crate) async fn replay(&self) -> Option<Playing> {
+        let (mut playing, kept) = {
+            let playing = self.play();
+            let mut state = self.state();
+            (playing, std::mem::replace(&mut state.kept, Kept::Nothing))
+        };
+        let (start, file) = match kept {
+            Kept::Nothing => return None,
+            Kept::Memory(start, _) => (start, None),
+            Kept::File {
+                start,
+                spill,
+                bytes,
+            } => {
+                let file = spill.finish().await.ok()?;
+                let in_memory: u64 = start.iter().map(|piece| piece.len() as u64).sum();
+                (start, Some(Reading::At(file, 0, bytes - in_memory)))
+            }
+        };
+        playing.replay = Some(Replay { start, file });
+        Some(playing)
+    }
+
+    /// The call is answered: nothing more of its body is wanted, by whomever.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state();
+        state.next_playing();
+        state.kept = Kept::Nothing;
+        state.share.clear();
+        if !state.ended {
+            state.ended = true;
+            state.source = Body::empty();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Ends the playing under way, and wakes its reader to see that.
+    fn next_playing(&mut self) {
+        self.playing += 1;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Keeps a piece that has just come in, or gives up keeping.
+    fn keep(&mut self, piece: &Bytes) {
+        let grown = self.share.grow(piece.len());
+        let length = piece.len() as u64;
+        let kept = std::mem::replace(&mut self.kept, Kept::Nothing);
+        self.kept = match kept {
+            _ if grown.is_err() => Kept::Nothing,
+            Kept::Memory(mut pieces, bytes) if bytes + length <= self.limits.memory => {
+                pieces.push_back(piece.clone());
+                Kept::Memory(pieces, bytes + length)
+            }
+            Kept::Memory(start, bytes) if bytes + length <= self.limits.total => {
+                match Spill::start(self.share.folder().to_owned(), piece.clone()) {
+                    Ok(spill) => Kept::File {
+                        start,
+                        spill,
+                        bytes: bytes + length,
+                    },
+                    Err(Failed) => Kept::Nothing,
+                }
+            }
+            Kept::File {
+                start,
+                mut spill,
+                bytes,
+            } if bytes + length <= self.limits.total => match spill.take(piece.clone()) {
+                Ok(()) => Kept::File {
+                    start,
+                    spill,
+                    bytes: bytes + length,
+                },
+                Err(Failed) => Kept::Nothing,
+            },
+            Kept::Memory(..) | Kept::File { .. } | Kept::Nothing => Kept::Nothing,
+        };
+        if matches!(self.kept, Kept::Nothing) {
+            self.share.clear();
+        }
+    }
+
+    /// The caller will send no more: half a body must never look like a whole one.
+    fn break_off(&mut self) {
+        self.broken = true;
+        self.kept = Kept::Nothing;
+        self.share.clear();
+    }
+
+    /// Waits until the disk can take another piece.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Kept::File { spill, .. } = &mut self.kept
+            && ready!(spill.poll_ready(cx)).is_err()
+        {
+            self.kept = Kept::Nothing;
+            self.share.clear();
+        }
+        Poll::Ready(())
+    }
+
+    /// Trailers end the body.
+    fn note_trailers(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let Some(trailers) = frame.trailers_ref().map(trailers_upwards) else {
+            return frame;
+        };
+        self.ended = true;
+        self.trailers = Some(trailers.clone());
+        Frame::trailers(trailers)
+    }
+
+    fn poll_live(
+        &mut self,
+        cx: &mut Context<'_>,
+        keep: bool,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.broken {
+            let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+            return Poll::Ready(Some(Err(axum::Error::new(error))));
+        }
+        if self.ended {
+            // Only a replay comes here with trailers left: they are the last thing it plays.
+            let trailers = if keep { None } else { self.trailers.take() };
+            return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+        }
+        ready!(self.poll_room(cx));
+        let frame = ready!(Pin::new(&mut self.source).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                self.moved += 1;
+                if let (Some(piece), true) = (frame.data_ref(), keep) {
+                    self.keep(piece);
+                }
+            }
+            None => self.ended = true,
+            Some(Err(_)) => self.break_off(),
+        }
+        Poll::Ready(frame.map(|frame| frame.map(|frame| self.note_trailers(frame))))
+    }
+}
+
+/// A body on its way upstream.
+pub(crate) struct Playing {
+    tape: Tape,
+    number: u32,
+    size: SizeHint,
+    replay: Option<Replay>,
+}
+
+/// What is played again before the rest comes from the caller.
+struct Replay {
+    start: VecDeque<Bytes>,
+    file: Option<Reading>,
+}
+
+type Read = Pin<Box<dyn Future<Output = io::Result<(File, Bytes)>> + Send>>;
+
+enum Reading {
+    At(File, u64, u64),
+    Under(Read, u64, u64),
+}
+
+/// A playing that another one has taken the place of, or a file that cannot be read again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlayError {
+    /// The request is being sent again: this sending of it is over.
+    #[error("the request is being sent anew")]
+    Superseded,
+    /// The caller's body broke off.
+    #[error("the caller's body broke off")]
+    Source(#[source] axum::Error),
+    /// What was kept cannot be read.
+    #[error("the kept body cannot be read back")]
+    Kept(#[source] io::Error),
+}
+
+impl Replay {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(piece) = self.start.pop_front() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        loop {
+            match self.file.take() {
+                None => return Poll::Ready(None),
+                Some(Reading::At(_, at, end)) if at == end => {}
+                Some(Reading::At(file, at, end)) => {
+                    let length = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+                    let reading = Box::pin(spill::read(file, at, length));
+                    self.file = Some(Reading::Under(reading, at, end));
+                }
+                Some(Reading::Under(mut reading, at, end)) => match reading.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        self.file = Some(Reading::Under(reading, at, end));
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Ok((file, piece))) => {
+                        self.file = Some(Reading::At(file, at + piece.len() as u64, end));
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                },
+            }
+        }
+    }
+}
+
+impl HttpBody for Playing {
+    type Data = Bytes;
+    type Error = PlayError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, PlayError>>> {
+        let this = &mut *self;
+        if let Some(replay) = &mut this.replay {
+            match ready!(replay.poll_next(cx)) {
+                Some(Ok(piece)) => {
+                    this.tape.state().moved += 1;
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(PlayError::Kept(error)))),
+                None => {}
+            }
+        }
+        let mut state = this.tape.state();
+        if state.playing != this.number {
+            return Poll::Ready(Some(Err(PlayError::Superseded)));
+        }
+        match &mut state.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            reader @ None => *reader = Some(cx.waker().clone()),
+        }
+        let frame = ready!(state.poll_live(cx, this.replay.is_none()));
+        Poll::Ready(frame.map(|frame| frame.map_err(PlayError::Source)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let state = self.tape.state();
+        self.replay.is_none() && state.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::BodyExt;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::gateway::body::Buffers;
+
+    const SMALL: TapeLimits = TapeLimits {
+        memory: 8,
+        total: 32,
+    };
+
+    fn source(pieces: &[&[u8]]) -> Body {
+        let pieces: Vec<_> = pieces
+            .iter()
+            .map(|p| Ok::<_, io::Error>(Bytes::copy_from_slice(p)))
+            .collect();
+        Body::from_stream(stream::iter(pieces))
+    }
+
+    fn buffers(limit: u64) -> Arc<Buffers> {
+        Buffers::new(limit, std::env::temp_dir())
+    }
+
+    async fn all(playing: Playing) -> Vec<u8> {
+        playing.collect().await.unwrap().to_bytes().to_vec()
+    }
+
+    #[tokio::test]
+    async fn a_body_is_played_again_from_memory_and_file() {
+        let room = buffers(100);
+        for pieces in [
+            &[&b"abc"[..], b"de"][..],
+            &[b"abcdef", b"ghijkl", b"m"],
+            &[b"0123456789", b"abc"],
+            &[],
+        ] {
+            let tape = Tape::new(source(pieces), SMALL, room.share());
+            let whole = pieces.concat();
+            assert_eq!(all(tape.play()).await, whole);
+            assert_eq!(room.taken(), whole.len() as u64);
+            assert_eq!(all(tape.replay().await.unwrap()).await, whole);
+        }
+        assert_eq!(room.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_has_not_come_in_yet_follows_what_is_kept() {
+        let tape = Tape::new(
+            source(&[b"abcdef", b"ghijkl", b"mno"]),
+            SMALL,
+            buffers(100).share(),
+        );
+        let mut first = tape.play();
+        for _ in 0..2 {
+            first.frame().await.unwrap().unwrap();
+        }
+        let again = tape.replay().await.unwrap();
+        assert!(matches!(
+            first.frame().await,
+            Some(Err(PlayError::Superseded))
+        ));
+        assert_eq!(all(again).await, b"abcdefghijklmno");
+    }
+
+    #[tokio::test]
+    async fn beyond_the_limits_a_body_passes_and_is_not_kept() {
+        let room = buffers(100);
+        let tape = Tape::new(source(&[&[7; 30], &[8; 3]]), SMALL, room.share());
+        assert_eq!(all(tape.play()).await.len(), 33);
+        assert!(!tape.is_kept() && tape.replay().await.is_none());
+        assert_eq!(room.taken(), 0);
+        let tape = Tape::new(source(&[&[7; 30]]), SMALL, buffers(20).share());
+        assert_eq!(all(tape.play()).await.len(), 30);
+        assert!(!tape.is_kept());
+    }
+
+    #[tokio::test]
+    async fn half_a_body_is_never_played_as_a_whole_one() {
+        let broken = || {
+            let pieces = [Ok("abc"), Ok("def"), Err(io::Error::other("gone"))];
+            Tape::new(
+                Body::from_stream(stream::iter(pieces)),
+                SMALL,
+                buffers(100).share(),
+            )
+        };
+        let tape = broken();
+        assert!(tape.play().collect().await.is_err());
+        assert!(tape.replay().await.is_none());
+        let tape = broken();
+        tape.play().frame().await.unwrap().unwrap();
+        let mut again = tape.replay().await.unwrap();
+        for _ in 0..2 {
+            again.frame().await.unwrap().unwrap();
+        }
+        for _ in 0..2 {
+            assert!(matches!(
+                again.frame().await,
+                Some(Err(PlayError::Source(_)))
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_playing_that_waits_is_told_when_its_time_is_over() {
+        let never = Body::from_stream(stream::pending::<io::Result<Bytes>>());
+        let tape = Tape::new(never, SMALL, buffers(100).share());
+        let mut first = tape.play();
+        let waiting = tokio::spawn(async move { first.frame().await });
+        tokio::task::yield_now().await;
+        let mut second = tape.replay().await.unwrap();
+        assert!(matches!(
+            waiting.await.unwrap(),
+            Some(Err(PlayError::Superseded))
+        ));
+        let waiting = tokio::spawn(async move { second.frame().await });
+        tokio::task::yield_now().await;
+        tape.stop();
+        assert!(matches!(
+            waiting.await.unwrap(),
+            Some(Err(PlayError::Superseded))
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fails_costs_the_replay_alone() {
+        let room = Buffers::new(100, "/nowhere/at/all".into());
+        let tape = Tape::new(source(&[&[7; 9], &[8; 3]]), SMALL, room.share());
+        assert_eq!(all(tape.play()).await.len(), 12);
+        assert!(tape.replay().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn trailers_are_played_again_too() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", "1".parse().unwrap());
+        let body = http_body_util::Full::new(Bytes::from("abc"))
+            .with_trailers(std::future::ready(Some(Ok(trailers.clone()))));
+        let tape = Tape::new(Body::new(body), SMALL, buffers(100).share());
+        let first = tape.play().collect().await.unwrap();
+        assert_eq!(first.trailers(), Some(&trailers));
+        let again = tape.replay().await.unwrap().collect().await.unwrap();
+        assert_eq!(again.trailers(), Some(&trailers));
+        assert_eq!(again.to_bytes(), "abc");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn whatever_the_pieces_the_replay_is_the_same(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..9), 0..6),
+            seen in 0_usize..7,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let parts: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+                let tape = Tape::new(source(&parts), TapeLimits { memory: 8, total: 64 }, buffers(100).share());
+                let mut first = tape.play();
+                for _ in 0..seen {
+                    let _ = first.frame().await;
+                }
+                let again = all(tape.replay().await.unwrap()).await;
+                assert_eq!(again, pieces.concat());
+            });
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A call that is let in: out with a live token, looked at, and once more if the token was bad.
+//!
+//! Must not know: how a caller is known, what its answer is made into.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use tokio::time::{Instant, sleep};
+use wxtoken_core::app::AppId;
+use wxtoken_core::credential::{Credential, CredentialKey, Kind};
+use wxtoken_core::refresh::verdict::{Evidence, Verdict as Known};
+
+use super::Gateway;
+use super::body::{Playing, Tape};
+use super::family::Family;
+use super::line::Line;
+use super::look::{BrokeOff, Looked, look};
+use super::presented::Presented;
+use super::refusal::Refusal;
+use super::upstream::{Failure, Outgoing};
+use super::verdict::Verdict;
+use crate::http::error::ApiError;
+use crate::http::services::Services;
+
+/// How long a call waits for its dead token to be replaced.
+const REPLACED_WITHIN: Duration = Duration::from_secs(12);
+/// A value younger than this may not be known to all of WeChat yet, in milliseconds: a call that it failed for is made once
+/// more, a little later (design rule 8).
+const YOUNG: u64 = 10_000;
+const A_LITTLE: Duration = Duration::from_secs(1);
+
+/// A call that is let in.
+pub(super) struct Call<'c> {
+    pub(super) gateway: &'c Gateway,
+    pub(super) services: &'c Services,
+    pub(super) app: Option<AppId>,
+    pub(super) family: Family,
+    pub(super) own: Option<&'c crate::wechat::Base>,
+    pub(super) method: Method,
+    pub(super) path: &'c str,
+    pub(super) query: Option<&'c str>,
+    pub(super) presented: &'c Presented,
+    pub(super) headers: HeaderMap,
+    pub(super) tape: Tape,
+}
+
+/// A call that was answered.
+pub(super) struct Done {
+    pub(super) looked: Looked,
+    pub(super) used: Option<Arc<Credential>>,
+    pub(super) replayed: bool,
+}
+
+/// Why there is nothing to pass on.
+enum NoAnswer {
+    Failed(Failure),
+    BrokeOff(BrokeOff),
+}
+
+impl From<NoAnswer> for Refusal {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Failed(failure) => Self::Failed(failure),
+            NoAnswer::BrokeOff(BrokeOff) => Self::Failed(Failure::Broken),
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Sends it, and once more if need be.
+    pub(super) async fn run(&self, line: &mut Line) -> Result<Done, Refusal> {
+        let used = self.credential().await?;
+        let first = self.attempt(used.as_deref(), self.tape.play(), line).await;
+        let again = match &first {
+            Ok(looked) => match looked.verdict {
+                Verdict::BadToken(_) => self.replacement(used.as_ref()).await.map(Some),
+                Verdict::Busy => self.patience().await.then(|| used.clone()),
+                Verdict::Fine | Verdict::Errcode(_) => None,
+            },
+            Err(NoAnswer::Failed(Failure::Broken) | NoAnswer::BrokeOff(_)) => {
+                self.patience().await.then(|| used.clone())
+            }
+            Err(NoAnswer::Failed(_)) => None,
+        };
+        if let Some(next) = again
+            && let Some(playing) = self.tape.replay().await
+        {
+            line.replayed = true;
+            let looked = self.attempt(next.as_deref(), playing, line).await?;
+            self.note_stubborn(used.as_deref(), next.as_deref(), looked.verdict);
+            return Ok(Done {
+                looked,
+                used: next,
+                replayed: true,
+            });
+        }
+        Ok(Done {
+            looked: first?,
+            used,
+            replayed: false,
+        })
+    }
+
+    /// The app's token, for calls that take it.
+    async fn credential(&self) -> Result<Option<Arc<Credential>>, Refusal> {
+        let Some(app) = self.app.filter(|_| self.family.takes_app_token()) else {
+            return Ok(None);
+        };
+        let keeper = &self.services.keeper;
+        let wait = self.services.limits.first_token_wait;
+        let found = keeper.get(&key(app), wait).await;
+        let found = found.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?;
+        Ok(Some(found))
+    }
+
+    async fn attempt(
+        &self,
+        credential: Option<&Credential>,
+        playing: Playing,
+        line: &mut Line,
+    ) -> Result<Looked, NoAnswer> {
+        let query = match credential {
+            Some(credential) => self
+                .presented
+                .with_token(self.query, credential.token.expose()),
+            None => self.query.map(str::to_owned),
+        };
+        let outgoing = Outgoing {
+            method: self.method.clone(),
+            target: query.map_or_else(
+                || self.path.to_owned(),
+                |query| format!("{}?{query}", self.path),
+            ),
+            headers: self.headers.clone(),
+        };
+        let sent = Instant::now();
+        let answer = self
+            .gateway
+            .upstream
+            .send(self.own, &outgoing, &self.tape, Some(playing))
+            .await;
+        line.upstream += sent.elapsed();
+        let share = self.gateway.buffers.share();
+        let looked = look(answer.map_err(NoAnswer::Failed)?, share)
+            .await
+            .map_err(NoAnswer::BrokeOff)?;
+        line.errcode = looked.verdict.errcode();
+        line.rid = looked.rid.as_ref().map(ToString::to_string);
+        Ok(looked)
+    }
+
+    /// A token that differs from the one that failed; or the same, if it was so young that it may work a moment later.
+    async fn replacement(&self, failed: Option<&Arc<Credential>>) -> Option<Arc<Credential>> {
+        let (Some(failed), Some(app)) = (failed, self.app) else {
+            return None;
+        };
+        let keeper = &self.services.keeper;
+        let differs = |other: &Arc<Credential>| other.id != failed.id;
+        if let Some(newer) = keeper.peek(&key(app)).ok().filter(differs) {
+            return Some(newer);
+        }
+        if self
+            .gateway
+            .quiet
+            .is_silenced(&app, self.path, keeper.now().boot)
+        {
+            return None;
+        }
+        let evidence = Evidence::FirstHand;
+        let report = keeper.report_dead(key(app), failed.token.expose(), evidence, REPLACED_WITHIN);
+        let report = report.await.ok()?.ok()?;
+        if report.verdict != Known::Alive {
+            return report.current.filter(differs);
+        }
+        if keeper.now().boot.since(failed.sent) < YOUNG {
+            sleep(A_LITTLE).await;
+            return Some(Arc::clone(failed));
+        }
+        self.gateway
+            .quiet
+            .silence(&app, self.path, keeper.now().boot);
+        None
+    }
+
+    /// A living token that failed twice on a path: the path wants another kind.
+    fn note_stubborn(
+        &self,
+        used: Option<&Credential>,
+        next: Option<&Credential>,
+        verdict: Verdict,
+    ) {
+        let same = used.map(|used| used.id) == next.map(|next| next.id);
+        if let (true, Verdict::BadToken(_), Some(app)) = (same, verdict, self.app) {
+            let now = self.services.keeper.now().boot;
+            self.gateway.quiet.silence(&app, self.path, now);
+        }
+    }
+
+    /// Whether the same request may be sent again after trouble that says nothing of its token; waits a little if so.
+    async fn patience(&self) -> bool {
+        let harmless =
+            matches!(self.method, Method::GET | Method::HEAD) && self.family.may_repeat();
+        if harmless {
+            sleep(Duration::from_millis(50 + fastrand::u64(0..250))).await;
+        }
+        harmless
+    }
+}
+
+const fn key(app: AppId) -> CredentialKey {
+    CredentialKey {
+        app,
+        kind: Kind::AccessToken,
+    }
+}

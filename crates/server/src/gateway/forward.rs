@@ -1,0 +1,206 @@
+//! A call's arrival: where it wants to go, who it is from, what it carries; and its line in the log when it is answered.
+//!
+//! Must not know: what becomes of a call once it is let in.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{Method, Request, Response, Version};
+use hyper::body::Body as _;
+
+use super::Gateway;
+use super::body::Tape;
+use super::call::Call;
+use super::family::{self, Family};
+use super::headers;
+use super::identify::{Asking, Identity, identify, prefixed};
+use super::line::Line;
+use super::look::HELD;
+use super::presented::{Held, Presented};
+use super::refusal::{MixUp, Refusal};
+use super::secrets::Given;
+use super::target::{BadTarget, Target};
+use crate::http::error::ApiError;
+use crate::http::input;
+use crate::http::peer::Peer;
+use crate::http::request_id::RequestId;
+use crate::http::services::Services;
+use crate::wechat::AppUpstream;
+
+/// No caller key is shorter; no segment of WeChat's paths is so long.
+const SHORTEST_KEY: usize = 20;
+
+/// Answers a call.
+pub(crate) async fn answer(
+    services: &Services,
+    peer: Peer,
+    id: &RequestId,
+    request: Request<Body>,
+) -> Response<Body> {
+    let gateway = &*services.gateway;
+    let (head, body) = request.into_parts();
+    let mut line = Line::of(&head.method);
+    let answered = forward(gateway, services, peer, head, body, &mut line).await;
+    let response = answered.unwrap_or_else(|refusal| {
+        line.refused(&refusal);
+        refusal.reply(id.as_str()).map(Body::from)
+    });
+    let now = services.keeper.now().boot;
+    line.write(id, response.status(), &gateway.tell, &gateway.mix_ups, now);
+    response
+}
+
+async fn forward(
+    gateway: &Gateway,
+    services: &Services,
+    peer: Peer,
+    head: http::request::Parts,
+    body: Body,
+    line: &mut Line,
+) -> Result<Response<Body>, Refusal> {
+    let keeper = &services.keeper;
+    let target = target(&head)?;
+    if headers::is_coded(&head.headers) {
+        return Err(Refusal::CODED);
+    }
+    let prefix = prefixed(&target.path, |app| keeper.shelf().knows(app));
+    line.path = family::shown(prefix.path);
+    if holds_a_key(services, prefix.path) {
+        return Err(Refusal::KEY_IN_PATH);
+    }
+    let sort = Family::of(prefix.path);
+    if sort == Family::Minting {
+        return Err(Refusal::MINTING);
+    }
+    let (body, given) = if sort.takes_secret() {
+        let whole = input::body(body, &services.limits).await?;
+        let given = Given::read(sort, target.query, &whole);
+        (Sent::Whole(whole), given)
+    } else {
+        (Sent::Streamed(body), Given::default())
+    };
+    let presented = Presented::in_query(gateway, keeper, target.query);
+    let asking = Asking {
+        path: prefix.path,
+        headers: &head.headers,
+        presented: &presented,
+        given: &given,
+        peer,
+    };
+    let Identity { open, app, family } = identify(services, &asking, &prefix)?;
+    line.app = app;
+    open.caller().name().clone_into(&mut line.caller);
+    mixed_up(family, &presented)?;
+    let upstream = app.and_then(|app| gateway.directory.upstream(&app));
+    let query = query_with_secret(family, &given, target.query, upstream.as_ref())?;
+    let tape = gateway.tape(body, &given, upstream.as_ref())?;
+    let mut headers = headers::upwards(&head.headers, true);
+    if family.takes_secret() {
+        // The AppSecret need not be as long as the key in whose place it stands.
+        headers.remove(CONTENT_LENGTH);
+    }
+    let call = Call {
+        gateway,
+        services,
+        app,
+        family,
+        own: upstream
+            .as_ref()
+            .and_then(|upstream| upstream.base_url.as_ref()),
+        method: head.method.clone(),
+        path: prefix.path,
+        query: query.as_deref().or(target.query),
+        presented: &presented,
+        headers,
+        tape,
+    };
+    let done = call.run(line).await?;
+    let secret = upstream.as_ref().map(|upstream| upstream.secret.expose());
+    Ok(call.finish(done, open, secret))
+}
+
+/// The target of a request; HTTP/2 always names a scheme and a host, HTTP/1 only to a proxy for others.
+fn target(head: &http::request::Parts) -> Result<Target<'_>, BadTarget> {
+    let absolute = head.uri.scheme().is_some() && head.version < Version::HTTP_2;
+    if absolute || head.method == Method::CONNECT {
+        return Err(BadTarget::NotAPath);
+    }
+    Target::read(
+        head.uri
+            .path_and_query()
+            .map_or("", |target| target.as_str()),
+    )
+}
+
+/// Whether a caller key stands in a path where none belongs: it would go to WeChat, and into the log.
+fn holds_a_key(services: &Services, path: &str) -> bool {
+    let looks_like_one = |segment: &&str| segment.len() >= SHORTEST_KEY;
+    let book = services.callers.now();
+    let mut segments = path.split('/').filter(looks_like_one);
+    segments.any(|segment| book.by_key(segment.as_bytes()).is_some())
+}
+
+/// The two kinds of access_token, taken for each other.
+fn mixed_up(family: Family, presented: &Presented) -> Result<(), Refusal> {
+    for held in presented.each() {
+        match (family, held) {
+            (Family::User, Held::Virtual(_) | Held::Ours(_)) => {
+                return Err(Refusal::MixUp(MixUp::AppTokenAtSns));
+            }
+            (Family::App, Held::Web(_)) => {
+                return Err(Refusal::MixUp(MixUp::WebTokenAtApi));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn query_with_secret(
+    family: Family,
+    given: &Given,
+    query: Option<&str>,
+    upstream: Option<&AppUpstream>,
+) -> Result<Option<String>, Refusal> {
+    if !family.takes_secret() {
+        return Ok(None);
+    }
+    let upstream = upstream.ok_or(ApiError::UnknownApp)?;
+    Ok(given.query_with(query, upstream.secret.expose()))
+}
+
+/// A body as it is sent.
+enum Sent {
+    Streamed(Body),
+    Whole(Bytes),
+}
+
+impl Gateway {
+    /// A tape of the body, with room set aside for its beginning.
+    fn tape(
+        &self,
+        body: Sent,
+        given: &Given,
+        upstream: Option<&AppUpstream>,
+    ) -> Result<Tape, Refusal> {
+        let body = match (body, upstream) {
+            (Sent::Streamed(body), _) => body,
+            (Sent::Whole(body), Some(upstream)) => {
+                given.body_with(&body, upstream.secret.expose()).into()
+            }
+            (Sent::Whole(body), None) => body.into(),
+        };
+        let limits = self.tape_limits();
+        let mut probe = self.buffers.share();
+        let expected = body
+            .size_hint()
+            .upper()
+            .unwrap_or(HELD as u64)
+            .min(limits.memory);
+        probe
+            .grow(usize::try_from(expected).unwrap_or(HELD))
+            .map_err(|_| Refusal::FULL)?;
+        drop(probe);
+        Ok(Tape::new(body, limits, self.buffers.share()))
+    }
+}

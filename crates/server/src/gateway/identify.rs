@@ -1,0 +1,262 @@
+//! Who is calling, and for which app. What names a caller and what names an app are two things: a real token names an app
+//! and never a caller (design section 6).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName};
+use wxtoken_core::app::AppId;
+
+use super::family::{self, Family};
+use super::presented::{Held, Presented};
+use super::refusal::{MixUp, Refusal};
+use super::secrets::Given;
+use crate::config::{AppScope, Permission};
+use crate::http::callers::{Caller, OpenRequest};
+use crate::http::door;
+use crate::http::error::ApiError;
+use crate::http::peer::Peer;
+use crate::http::services::Services;
+
+const APP: HeaderName = HeaderName::from_static("wxtoken-app");
+
+/// A request as far as it says who sends it.
+pub(crate) struct Asking<'r> {
+    pub(crate) path: &'r str,
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) presented: &'r Presented,
+    /// What stands in the `secret` of a call that takes one.
+    pub(crate) given: &'r Given,
+    pub(crate) peer: Peer,
+}
+
+/// Who is calling, for which app, and where to.
+pub(crate) struct Identity {
+    pub(crate) open: OpenRequest,
+    /// None only where no app's token is needed.
+    pub(crate) app: Option<AppId>,
+    pub(crate) family: Family,
+}
+
+/// A path, and what the `/k/…` in front of it says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Prefixed<'p> {
+    pub(crate) key: Option<&'p str>,
+    pub(crate) app: Option<AppId>,
+    pub(crate) path: &'p str,
+}
+
+/// Takes `/k/{key}/` or `/k/{key}/{appid}/` off a path. A segment is an AppID only if such an app is here.
+pub(crate) fn prefixed<'p>(path: &'p str, knows: impl Fn(&AppId) -> bool) -> Prefixed<'p> {
+    let plain = Prefixed {
+        key: None,
+        app: None,
+        path,
+    };
+    let Some(behind) = path.strip_prefix("/k/") else {
+        return plain;
+    };
+    let (key, rest) = behind.split_at(behind.find('/').unwrap_or(behind.len()));
+    let named = rest.get(1..).and_then(|rest| {
+        let (segment, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let app: AppId = segment.parse().ok()?;
+        knows(&app).then_some((app, path))
+    });
+    let (app, rest) = named.map_or((None, rest), |(app, path)| (Some(app), path));
+    Prefixed {
+        key: Some(key),
+        app,
+        path: if rest.is_empty() { "/" } else { rest },
+    }
+}
+
+/// Finds out who is calling and for which app, and lets the call in or not.
+pub(crate) fn identify(
+    services: &Services,
+    asking: &Asking<'_>,
+    prefix: &Prefixed<'_>,
+) -> Result<Identity, Refusal> {
+    let may_call = |caller: &Caller| caller.may(Permission::Call);
+    let (caller, app) = who(services, asking, prefix, may_call)?;
+    let open = door::open(&caller, asking.peer, services.keeper.now())?;
+    if !may_call(&caller) {
+        return Err(ApiError::NotAllowed(Permission::Call).into());
+    }
+    if !family::allowed(&caller.config().call_paths, asking.path) {
+        return Err(Refusal::PATH);
+    }
+    if app.is_some_and(|app| !caller.sees(&app)) {
+        return Err(ApiError::ForeignApp.into());
+    }
+    let family = Family::of(asking.path);
+    match (app, family) {
+        (None, Family::App) => Err(no_app(asking.presented)),
+        (None, Family::Exchange | Family::ClearQuotaBySecret) => Err(Refusal::NO_APPID),
+        _ => Ok(Identity { open, app, family }),
+    }
+}
+
+/// Who is calling, and for which app, if anything says so. `may` tells the callers that an address alone may name.
+pub(crate) fn who(
+    services: &Services,
+    asking: &Asking<'_>,
+    prefix: &Prefixed<'_>,
+    may: impl Fn(&Caller) -> bool,
+) -> Result<(Arc<Caller>, Option<AppId>), Refusal> {
+    let app = app_named(asking, prefix)?;
+    let caller = match caller_named(services, asking, prefix)? {
+        Some(caller) => caller,
+        None => by_address(services, asking.peer, app, may)?,
+    };
+    let app = app.or_else(|| only_app(&caller));
+    Ok((caller, app))
+}
+
+/// What to say when nothing names an app.
+pub(crate) fn no_app(presented: &Presented) -> Refusal {
+    let is_web = |held| matches!(held, Held::Web(_));
+    if presented.each().any(is_web) {
+        Refusal::MixUp(MixUp::WebTokenAtApi)
+    } else if presented.held.is_empty() {
+        Refusal::NO_TOKEN
+    } else {
+        Refusal::UNKNOWN_TOKEN
+    }
+}
+
+/// The one app that a request names, in whichever ways it does.
+fn app_named(asking: &Asking<'_>, prefix: &Prefixed<'_>) -> Result<Option<AppId>, Refusal> {
+    let header = match asking.headers.get(APP) {
+        None => None,
+        Some(value) => Some(
+            value
+                .to_str()
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .ok_or(ApiError::UnknownApp)?,
+        ),
+    };
+    let tokens = asking.presented.each().filter_map(|held| match held {
+        Held::Virtual(claims) => Some(claims.app),
+        Held::Ours(app) => Some(app),
+        Held::Web(_) | Held::NotVirtual(_) | Held::Other => None,
+    });
+    let named: Vec<AppId> = tokens
+        .chain(header)
+        .chain(prefix.app)
+        .chain(asking.given.app)
+        .collect();
+    match named.split_first() {
+        None => Ok(None),
+        Some((app, others)) if others.iter().all(|other| other == app) => Ok(Some(*app)),
+        Some(_) => Err(Refusal::TWO_APPS),
+    }
+}
+
+/// The one caller that a request names by something only that caller has.
+fn caller_named(
+    services: &Services,
+    asking: &Asking<'_>,
+    prefix: &Prefixed<'_>,
+) -> Result<Option<Arc<Caller>>, Refusal> {
+    let book = services.callers.now();
+    let mut named: Vec<Arc<Caller>> = Vec::new();
+    for held in asking.presented.each() {
+        match held {
+            Held::Virtual(claims) => {
+                let caller = services
+                    .gateway
+                    .caller_of(&book, &claims)
+                    .ok_or(Refusal::REVOKED)?;
+                named.push(Arc::clone(caller));
+            }
+            Held::NotVirtual(why) => return Err(Refusal::not_virtual(why)),
+            Held::Ours(_) | Held::Web(_) | Held::Other => {}
+        }
+    }
+    let bearer = match door::bearer(asking.headers) {
+        Ok(key) => Some(Cow::Borrowed(key)),
+        Err(_) if asking.headers.contains_key(http::header::AUTHORIZATION) => {
+            return Err(ApiError::NoKey.into());
+        }
+        Err(_) => None,
+    };
+    if let Some(key) = bearer {
+        named.push(Arc::clone(book.by_key(&key).ok_or(ApiError::BadKey)?));
+    }
+    if let Some(key) = prefix.key {
+        let caller = book
+            .by_key(key.as_bytes())
+            .filter(|caller| caller.config().path_key);
+        named.push(Arc::clone(caller.ok_or(ApiError::BadKey)?));
+    }
+    if let Some(caller) = asking
+        .given
+        .secret
+        .as_deref()
+        .and_then(|secret| book.by_key(secret.as_bytes()))
+    {
+        named.push(Arc::clone(caller));
+    }
+    match named.split_first() {
+        None => Ok(None),
+        Some((caller, others)) if others.iter().all(|other| other.name() == caller.name()) => {
+            Ok(Some(Arc::clone(caller)))
+        }
+        Some(_) => Err(Refusal::TWO_CALLERS),
+    }
+}
+
+/// The caller whose `from` lists this address, where nothing else names one.
+fn by_address(
+    services: &Services,
+    peer: Peer,
+    app: Option<AppId>,
+    may: impl Fn(&Caller) -> bool,
+) -> Result<Arc<Caller>, Refusal> {
+    let book = services.callers.now();
+    let mut listed = book.all().iter().filter(|caller| {
+        !caller.config().from.is_empty()
+            && caller.may_come_from(peer)
+            && may(caller)
+            && app.is_none_or(|app| caller.sees(&app))
+    });
+    listed.next().cloned().ok_or(Refusal::NO_CALLER)
+}
+
+fn only_app(caller: &Caller) -> Option<AppId> {
+    match &caller.config().apps {
+        AppScope::Some(apps) if apps.len() == 1 => apps.first().copied(),
+        AppScope::Some(_) | AppScope::All => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_an_appid_only_if_such_an_app_is_here() {
+        let wx1: AppId = "wx1".parse().unwrap();
+        let read = |path| prefixed(path, |app| *app == wx1);
+        let of = |key, app, path| Prefixed { key, app, path };
+        assert_eq!(read("/cgi-bin/menu"), of(None, None, "/cgi-bin/menu"));
+        assert_eq!(
+            read("/k/KEY/cgi-bin/menu"),
+            of(Some("KEY"), None, "/cgi-bin/menu")
+        );
+        assert_eq!(
+            read("/k/KEY/wx1/cgi-bin/menu"),
+            of(Some("KEY"), Some(wx1), "/cgi-bin/menu")
+        );
+        assert_eq!(
+            read("/k/KEY/wx2/cgi-bin"),
+            of(Some("KEY"), None, "/wx2/cgi-bin")
+        );
+        assert_eq!(read("/k/KEY/wxa/x"), of(Some("KEY"), None, "/wxa/x"));
+        assert_eq!(read("/k/KEY"), of(Some("KEY"), None, "/"));
+        assert_eq!(read("/k/KEY/wx1"), of(Some("KEY"), Some(wx1), "/"));
+        assert_eq!(read("/k/"), of(Some(""), None, "/"));
+        assert_eq!(read("/kx/y"), of(None, None, "/kx/y"));
+    }
+}

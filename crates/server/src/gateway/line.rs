@@ -1,0 +1,179 @@
+//! What is told of a call when it is answered: one line in the log, and the numbers. No query, header or body is in it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tokio::time::Instant;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Boot;
+
+use super::family;
+use super::refusal::{MixUp, Refusal};
+use crate::http::request_id::RequestId;
+
+/// What the numbers are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'t> {
+    /// For which app; none where that was not known.
+    pub app: Option<AppId>,
+    /// Whose call; empty where that was not known.
+    pub caller: &'t str,
+    /// The first segment of the path, one of a few.
+    pub family: &'static str,
+    /// How it ended, one of a few: `ok`, `bad_token`, `busy`, `quota`, `errcode`, `refused`, `failed`.
+    pub outcome: &'static str,
+    /// Whether it was made again.
+    pub replayed: bool,
+    /// What we added to the time WeChat took.
+    pub added: Duration,
+    /// Whether the two kinds of token were taken for each other.
+    pub mix_up: Option<MixUp>,
+}
+
+/// Where the numbers go.
+pub type Tell = Arc<dyn Fn(&Told<'_>) + Send + Sync>;
+
+/// One call's line, filled in as more is known.
+pub(super) struct Line {
+    method: Method,
+    began: Instant,
+    pub(super) path: String,
+    pub(super) caller: String,
+    pub(super) app: Option<AppId>,
+    pub(super) errcode: Option<i64>,
+    pub(super) rid: Option<String>,
+    pub(super) replayed: bool,
+    pub(super) upstream: Duration,
+    outcome: Option<&'static str>,
+    mix_up: Option<MixUp>,
+}
+
+impl Line {
+    pub(super) fn of(method: &Method) -> Self {
+        Self {
+            method: method.clone(),
+            began: Instant::now(),
+            path: String::new(),
+            caller: String::new(),
+            app: None,
+            errcode: None,
+            rid: None,
+            replayed: false,
+            upstream: Duration::ZERO,
+            outcome: None,
+            mix_up: None,
+        }
+    }
+
+    /// It did not go out, or no answer came.
+    pub(super) fn refused(&mut self, why: &Refusal) {
+        self.errcode = Some(why.errcode());
+        self.outcome = Some(if matches!(why, Refusal::Failed(_)) {
+            "failed"
+        } else {
+            "refused"
+        });
+        if let Refusal::MixUp(mix_up) = why {
+            self.mix_up = Some(*mix_up);
+        }
+    }
+
+    pub(super) fn write(
+        &self,
+        id: &RequestId,
+        status: StatusCode,
+        tell: &Tell,
+        seen: &MixUps,
+        now: Boot,
+    ) {
+        let took = self.began.elapsed();
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            request.id = id.as_str(),
+            caller = self.caller,
+            app.id = self.app.map(tracing::field::display),
+            method = %self.method,
+            path = self.path,
+            status = status.as_u16(),
+            errcode = self.errcode,
+            rid = self.rid,
+            replayed = self.replayed,
+            upstream_ms = millis(self.upstream),
+            took_ms = millis(took),
+            "{} {} of {}",
+            self.method,
+            self.path,
+            if self.caller.is_empty() { "nobody known" } else { &self.caller },
+        );
+        if let Some(mix_up) = self.mix_up
+            && seen.is_news(&self.caller, mix_up, now)
+        {
+            tracing::warn!(
+                caller = self.caller,
+                path = self.path,
+                "{}",
+                mix_up.lesson()
+            );
+        }
+        tell(&Told {
+            app: self.app,
+            caller: &self.caller,
+            family: family::label(&self.path),
+            outcome: self.outcome.unwrap_or_else(|| outcome(self.errcode)),
+            replayed: self.replayed,
+            added: took.saturating_sub(self.upstream),
+            mix_up: self.mix_up,
+        });
+    }
+}
+
+const fn outcome(errcode: Option<i64>) -> &'static str {
+    match errcode {
+        None => "ok",
+        Some(-1) => "busy",
+        Some(40001 | 40014 | 42001) => "bad_token",
+        Some(45009 | 45011) => "quota",
+        Some(_) => "errcode",
+    }
+}
+
+/// Mix-ups already told of: once per caller and hour is enough.
+#[derive(Debug, Default)]
+pub(super) struct MixUps(Mutex<HashMap<(String, MixUp), Boot>>);
+
+impl MixUps {
+    const HOUR: u64 = 3_600_000;
+    /// Callers remembered; they come from the configuration, so this is never reached in earnest.
+    const MOST: usize = 4096;
+
+    fn is_news(&self, caller: &str, mix_up: MixUp, now: Boot) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= Self::MOST {
+            told.clear();
+        }
+        let last = told.entry((caller.to_owned(), mix_up)).or_insert(Boot(0));
+        let news = *last == Boot(0) || now.since(*last) >= Self::HOUR;
+        if news {
+            *last = now;
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mix_up_is_told_once_per_caller_and_hour() {
+        let told = MixUps::default();
+        let at = |minute: u64| Boot(1 + minute * 60_000);
+        assert!(told.is_news("shop", MixUp::AppTokenAtSns, at(0)));
+        assert!(!told.is_news("shop", MixUp::AppTokenAtSns, at(59)));
+        assert!(told.is_news("shop", MixUp::WebTokenAtApi, at(59)));
+        assert!(told.is_news("kiosk", MixUp::AppTokenAtSns, at(59)));
+        assert!(told.is_news("shop", MixUp::AppTokenAtSns, at(60)));
+    }
+}

@@ -1,0 +1,132 @@
+//! The gateway: a call to WeChat is sent here instead, goes out with a live token, and is made again if WeChat calls that
+//! token bad.
+//!
+//! Owns: who may call what, what passes and what does not, when a call is made again.
+//! Must not know: how tokens are fetched and kept (the keeper does), listeners, routes of ours.
+
+mod answered;
+mod body;
+mod call;
+mod family;
+mod forward;
+mod headers;
+mod hide;
+pub(crate) mod identify;
+mod inflate;
+mod line;
+mod look;
+pub(crate) mod presented;
+mod query;
+mod quiet;
+pub(crate) mod refusal;
+pub(crate) mod secrets;
+mod target;
+mod upstream;
+mod verdict;
+pub(crate) mod virtual_token;
+mod web_tokens;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wxtoken_core::app::AppId;
+
+use crate::config;
+use crate::http::callers::{Book, Caller};
+use crate::store::MasterKeys;
+use crate::wechat::{BuildError, Dialer, Directory, Options};
+use body::{Buffers, TapeLimits};
+use line::MixUps;
+use quiet::QuietPaths;
+use upstream::Upstream;
+use virtual_token::{Claims, VirtualTokens};
+use web_tokens::WebTokens;
+
+pub(crate) use forward::answer;
+pub use line::{Tell, Told};
+pub use refusal::MixUp;
+
+/// What every forwarded call works with.
+pub struct Gateway {
+    upstream: Upstream,
+    directory: Arc<dyn Directory>,
+    buffers: Arc<Buffers>,
+    replay_memory: AtomicU64,
+    replay_limit: AtomicU64,
+    quiet: QuietPaths,
+    web_tokens: WebTokens,
+    mix_ups: MixUps,
+    tell: Tell,
+    pub(crate) virtual_tokens: VirtualTokens,
+}
+
+/// Why the gateway cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The way to WeChat cannot be set up.
+    #[error(transparent)]
+    Upstream(#[from] BuildError),
+    /// The library refuses a key.
+    #[error("the key of virtual tokens is refused by the cryptographic library")]
+    Key,
+}
+
+impl Gateway {
+    /// A gateway that has forwarded nothing yet. Bodies too large for memory go to files in `folder`.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub fn new(
+        options: &Options,
+        directory: Arc<dyn Directory>,
+        limits: &config::Gateway,
+        folder: PathBuf,
+        keys: &MasterKeys,
+        tell: Tell,
+    ) -> Result<Self, GatewayError> {
+        let dialer = Dialer::for_calls(&options.roots, options.proxy.as_ref())?;
+        let gateway = Self {
+            upstream: Upstream::new(options, dialer),
+            directory,
+            buffers: Buffers::new(0, folder),
+            replay_memory: AtomicU64::new(0),
+            replay_limit: AtomicU64::new(0),
+            quiet: QuietPaths::default(),
+            web_tokens: WebTokens::default(),
+            mix_ups: MixUps::default(),
+            tell,
+            virtual_tokens: VirtualTokens::new(keys).ok_or(GatewayError::Key)?,
+        };
+        gateway.limit(limits);
+        Ok(gateway)
+    }
+
+    /// Other limits from now on.
+    pub fn limit(&self, limits: &config::Gateway) {
+        self.buffers.set_limit(limits.buffers_total.0);
+        self.replay_memory
+            .store(limits.replay_memory.0, Ordering::Relaxed);
+        self.replay_limit
+            .store(limits.replay_limit.0, Ordering::Relaxed);
+    }
+
+    /// Bytes of bodies kept now.
+    pub fn buffered(&self) -> u64 {
+        self.buffers.taken()
+    }
+
+    fn tape_limits(&self) -> TapeLimits {
+        TapeLimits {
+            memory: self.replay_memory.load(Ordering::Relaxed),
+            total: self.replay_limit.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The caller a virtual token names, if it is still there, may still see the app, and was not revoked since.
+    fn caller_of<'b>(&self, book: &'b Book, claims: &Claims) -> Option<&'b Arc<Caller>> {
+        let caller = book.by_mark(claims.caller)?;
+        let sees = |app: &AppId| caller.sees(app);
+        (claims.epoch >= caller.epoch() && sees(&claims.app)).then_some(caller)
+    }
+}

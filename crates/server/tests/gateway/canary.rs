@@ -1,0 +1,120 @@
+//! No secret that takes part in a call is ever in the log, at whatever level, or in what a refusal says.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use http::Method;
+use wxtoken_server::config::{Log, LogFormat, LogLevel};
+use wxtoken_simulator::UserCode;
+
+use crate::harness::{APP, KEY, SECRET, Told, VIRTUAL_KEY, World};
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_secret_of_a_call_is_in_the_log_or_in_a_refusal() {
+    let paper = Paper::default();
+    let writer = paper.clone();
+    let log = Log {
+        format: LogFormat::Json,
+        level: LogLevel::Trace,
+    };
+    let log = wxtoken_server::telemetry::subscriber(&log, false, move || writer.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (secrets, refusals) = tracing::subscriber::with_default(log, || runtime.block_on(calls()));
+    let written = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        written.contains("/cgi-bin/menu/get") && written.contains("/sns/userinfo"),
+        "{written}"
+    );
+    for secret in secrets {
+        assert!(secret.len() > 5);
+        for line in written.lines() {
+            assert!(!line.contains(&secret), "{secret} in {line}");
+        }
+        for refusal in &refusals {
+            assert!(!refusal.contains(&secret), "{secret} in {refusal}");
+        }
+    }
+}
+
+/// Calls of every kind, good and bad; the secrets in them, and what was answered to the bad ones.
+async fn calls() -> (Vec<String>, Vec<String>) {
+    let world = World::new().await;
+    let dead = world.token().await;
+    let web_code = world.wechat.world().user_code(APP, "alice", UserCode::Web);
+    let (web_code, wrong_code) = (web_code.unwrap(), "021canarycode0canary0canary");
+    let plain = |target: String| world.send(world.request(Method::GET, &target), "");
+    let exchange = |key: &str, code: &str| {
+        let given = format!("appid={APP}&secret={key}&code={code}");
+        format!("/sns/oauth2/access_token?{given}&grant_type=authorization_code")
+    };
+    let exchanged = plain(exchange(KEY, &web_code)).await.json();
+    let text = |name: &str| exchanged[name].as_str().unwrap().to_owned();
+    let (web, renewal, openid) = (text("access_token"), text("refresh_token"), text("openid"));
+    world
+        .get(&format!("/sns/userinfo?access_token={web}&openid={openid}"))
+        .await;
+    let mut refusals = Vec::new();
+    for bad in [
+        exchange(KEY, wrong_code),
+        exchange(SECRET, &web_code),
+        format!("/sns/jscode2session?appid={APP}&secret={KEY}&js_code={wrong_code}"),
+        format!("/k/{KEY}/sns/userinfo?access_token={dead}&openid={openid}"),
+        format!("/k/{KEY}/cgi-bin/user/info?access_token={web}&openid={openid}"),
+        format!("/cgi-bin/menu/get?access_token={dead}"),
+        format!("/k/{VIRTUAL_KEY}/cgi-bin/menu/get"),
+        format!("/k/{KEY}/../{dead}"),
+        format!("/k/{KEY}/cgi-bin/clear_quota?access_token={dead}"),
+        format!("/cgi-bin/clear_quota/v2?appid={APP}&appsecret={SECRET}"),
+    ] {
+        refusals.push(shown(&plain(bad).await));
+    }
+    world.kill().await;
+    plain(format!(
+        "/k/{KEY}/{APP}/cgi-bin/menu/get?access_token={dead}"
+    ))
+    .await;
+    let live = world.token().await;
+    world.wechat.world().go_down().await.unwrap();
+    let gone = world
+        .get(&format!("/cgi-bin/menu/get?access_token={live}"))
+        .await;
+    refusals.push(shown(&gone));
+    let secrets = [
+        SECRET,
+        KEY,
+        VIRTUAL_KEY,
+        &dead,
+        &live,
+        &web,
+        &renewal,
+        &web_code,
+        wrong_code,
+    ];
+    (secrets.map(str::to_owned).to_vec(), refusals)
+}
+
+fn shown(told: &Told) -> String {
+    format!(
+        "{} {:?} {}",
+        told.status,
+        told.headers,
+        String::from_utf8_lossy(&told.body)
+    )
+}

@@ -1,0 +1,25 @@
+//! The gateway in front of a simulated WeChat.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod alone;
+mod calls;
+mod canary;
+mod crowds;
+mod early;
+mod faults;
+mod harness;
+mod large;
+mod repeats;
+mod revoking;
+mod same_calls;
+mod scripted;
+mod secrets;
+mod secure;
+mod smuggling;
+mod standby;
+mod tickets;
+mod virtual_tokens;
+mod who;
+mod wire;
+mod wire_forms;

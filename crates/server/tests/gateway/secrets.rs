@@ -1,0 +1,133 @@
+//! Calls that carry the AppSecret: the caller's key goes out, the AppSecret in; a code is never sent twice.
+
+use http::Method;
+
+use crate::harness::{APP, KEY, SECRET, Told, World};
+
+const LOGIN: &str = "/sns/jscode2session";
+const CLEAR: &str = "/cgi-bin/clear_quota/v2";
+const MINI: &str = "wxfedcba9876543210";
+const MINI_SECRET: &str = "5ec0e7a1b2c3d4e5f60718293a4b5c6e";
+
+/// A world with a mini program as well, and a caller that may clear quotas.
+async fn world() -> World {
+    let mini =
+        format!("[[app]]\nappid = \"{MINI}\"\nsecret = \"{MINI_SECRET}\"\ntype = \"mini\"\n");
+    let callers = format!(
+        "[[caller]]\nname = \"shop\"\nkey = \"{KEY}\"\napps = [\"*\"]\nallow = [\"read\", \"call\"]\n\
+         call_paths = [\"/\", \"/cgi-bin/clear_quota/v2\"]\n"
+    );
+    let world = World::with(&mini, &callers).await;
+    let spec = wxtoken_simulator::AppSpec::new(MINI, MINI_SECRET, wxtoken_simulator::AppKind::Mini);
+    world.wechat.world().add_app(spec).unwrap();
+    world
+}
+
+async fn code(world: &World, app: &str, purpose: &str) -> String {
+    let wish = format!("{{\"user\":\"alice\",\"for\":\"{purpose}\"}}");
+    let told = world.control(&format!("apps/{app}/code"), &wish).await;
+    told.json()["code"].as_str().unwrap().to_owned()
+}
+
+/// WeChat saw the AppSecret, and nobody else's key.
+async fn went_out_with(world: &World, path: &str, secret: &str) {
+    let seen = world.seen(path).await;
+    assert!(seen.contains(secret), "{seen}");
+    assert!(!seen.contains(KEY), "{seen}");
+}
+
+async fn log_in(world: &World) -> Told {
+    let code = code(world, MINI, "login").await;
+    let grant = "grant_type=authorization_code";
+    world
+        .plain(&format!(
+            "{LOGIN}?appid={MINI}&secret={KEY}&js_code={code}&{grant}"
+        ))
+        .await
+}
+
+#[tokio::test]
+async fn a_mini_programs_login_goes_out_with_the_appsecret() {
+    let world = world().await;
+    let told = log_in(&world).await;
+    assert!(told.json()["session_key"].is_string(), "{}", told.errmsg());
+    assert!(told.json()["openid"].is_string());
+    went_out_with(&world, LOGIN, MINI_SECRET).await;
+}
+
+#[tokio::test]
+async fn a_code_is_never_sent_twice() {
+    let world = world().await;
+    let busy = format!("{{\"name\":\"busy\",\"path\":\"{LOGIN}\"}}");
+    world.control("faults", &busy).await;
+    assert_eq!(log_in(&world).await.errcode(), -1);
+    assert_eq!(world.wechat.world().calls_total(LOGIN), 1);
+    let lost = format!("{{\"name\":\"lost-answer\",\"path\":\"{LOGIN}\"}}");
+    world.control("faults", &lost).await;
+    assert_eq!(log_in(&world).await.errcode(), -1);
+    assert_eq!(world.wechat.world().calls_total(LOGIN), 2);
+}
+
+#[tokio::test]
+async fn a_wrong_key_in_the_place_of_the_secret_goes_nowhere() {
+    let world = world().await;
+    let told = world
+        .plain(&format!("{LOGIN}?appid={MINI}&secret={SECRET}&js_code=c"))
+        .await;
+    assert_eq!(told.errcode(), 40001, "{}", told.errmsg());
+    let told = world
+        .plain(&format!("{LOGIN}?appid=wxnobody&secret={KEY}&js_code=c"))
+        .await;
+    assert_eq!(told.errcode(), 40013, "{}", told.errmsg());
+    assert_eq!(world.wechat.world().calls_total(LOGIN), 0);
+}
+
+#[tokio::test]
+async fn a_web_token_is_renewed_with_the_users_refresh_token_alone() {
+    let world = world().await;
+    let code = code(&world, APP, "web").await;
+    let exchange = "/sns/oauth2/access_token";
+    let told = world
+        .plain(&format!(
+            "{exchange}?appid={APP}&secret={KEY}&code={code}&grant_type=authorization_code"
+        ))
+        .await;
+    let first = told.json();
+    went_out_with(&world, exchange, SECRET).await;
+    let refresh = first["refresh_token"].as_str().unwrap();
+    let renew = "/sns/oauth2/refresh_token";
+    let target = format!("{renew}?appid={APP}&grant_type=refresh_token&refresh_token={refresh}");
+    assert_eq!(world.plain(&target).await.errcode(), 40001, "nobody asks");
+    let renewed = world.get(&target).await.json();
+    let web = renewed["access_token"].as_str().expect("a web token");
+    let openid = renewed["openid"].as_str().unwrap();
+    assert!(!world.seen(renew).await.contains(SECRET));
+    let profile = world
+        .get(&format!("/sns/userinfo?access_token={web}&openid={openid}"))
+        .await;
+    assert_eq!(profile.errcode(), 0, "{}", profile.errmsg());
+    let told = world
+        .get(&format!("/cgi-bin/user/info?access_token={web}&openid=o"))
+        .await;
+    assert!(told.errmsg().contains("web OAuth"), "{}", told.errmsg());
+}
+
+#[tokio::test]
+async fn quotas_are_cleared_with_the_appsecret_wherever_the_key_stood() {
+    let world = world().await;
+    let query = format!("{CLEAR}?appid={APP}&appsecret={KEY}");
+    let told = world.send(world.request(Method::POST, &query), "").await;
+    assert_eq!(told.errcode(), 0, "{}", told.errmsg());
+    let json = format!("{{\"appid\":\"{APP}\",\"appsecret\":\"{KEY}\"}}");
+    let request = world.request(Method::POST, CLEAR);
+    let told = world.send(request, json).await;
+    assert_eq!(told.errcode(), 0, "{}", told.errmsg());
+    assert_eq!(world.calls(CLEAR), 2);
+    let form = format!("appid={APP}&appsecret={KEY}");
+    let request = world
+        .request(Method::POST, CLEAR)
+        .header("content-type", "application/x-www-form-urlencoded");
+    // The simulator, unlike the gateway, takes no forms: what arrived is what counts.
+    world.send(request, form).await;
+    went_out_with(&world, CLEAR, &format!("appsecret={SECRET}")).await;
+}
