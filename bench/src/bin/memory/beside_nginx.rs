@@ -9,7 +9,7 @@ use wxtoken_bench::process::Server;
 use wxtoken_bench::report::{Finding, Spread};
 use wxtoken_bench::rivals::nginx::{self, Constant};
 
-use crate::{Arguments, first_answer, mib, settled};
+use crate::{Arguments, mib, settled, until_answered};
 
 /// Cold starts with 10 apps, and memory at rest with 1,000, each next to nginx.
 pub(crate) fn compare(
@@ -80,7 +80,7 @@ pub(crate) fn compare(
 fn cold_hub(world: &World, settings: &Settings, cores: Cores) -> anyhow::Result<f64> {
     let (command, api, _) = Hub::prepare(world, settings)?;
     let server = Server::start_bare(settings.name, command, cores.server, &world.folder)?;
-    first_answer(
+    until_answered(
         &server,
         &api,
         &format!("/v1/apps/{}/access_token", world.apps[0].0),
@@ -91,7 +91,7 @@ fn cold_hub(world: &World, settings: &Settings, cores: Cores) -> anyhow::Result<
 fn cold_nginx(world: &World, cores: Cores, body: &str) -> anyhow::Result<f64> {
     let (command, address) = nginx::prepare(&world.folder, &Constant::of(body), None)?;
     let server = Server::start_bare("nginx-cold", command, cores.server, &world.folder)?;
-    first_answer(
+    until_answered(
         &server,
         &Peer::plain(address, None),
         "/",

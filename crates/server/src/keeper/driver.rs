@@ -70,6 +70,7 @@ impl Driver {
     /// Makes room for this many apps, and no more: doubling would waste what a hundred thousand of them cost.
     pub fn reserve_for(&mut self, apps: usize) {
         self.apps.reserve_exact(apps);
+        self.parts.shelf.reserve(apps);
     }
 
     /// Becomes true once every app that started with nothing has been tried.

@@ -94,6 +94,12 @@ impl Owners {
         *names.get(usize::try_from(index).ok()?)?
     }
 
+    /// Makes room for the names of this many apps more, and no more.
+    pub(super) fn reserve(&self, apps: usize) {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        names.reserve_exact(apps);
+    }
+
     /// An app has this number.
     pub(super) fn name(&self, index: u32, app: AppId) {
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);

@@ -15,9 +15,15 @@ use super::driver::Driver;
 use super::parts::{Input, Kept, Spec, State};
 
 impl Driver {
+    /// Gives an app its place on the shelf while its record is still to be read: who asks for it waits.
+    pub fn announce(&mut self, spec: &Spec) {
+        self.reserve(spec);
+    }
+
     /// Takes an app over, with its record if it had one. Call before [`Self::run`] for all that are known at start.
     pub fn add(&mut self, spec: Spec, record: Option<&Record>) {
-        if let Some(index) = self.reserve(&spec) {
+        let known = self.parts.shelf.index_of(&spec.app);
+        if let Some(index) = known.or_else(|| self.reserve(&spec)) {
             self.settle_in(index, spec, record);
         }
     }
@@ -25,7 +31,8 @@ impl Driver {
     /// Whether an app has been taken over.
     #[must_use]
     pub fn has(&self, app: &AppId) -> bool {
-        self.parts.shelf.knows(app)
+        let index = self.parts.shelf.index_of(app);
+        index.is_some_and(|index| self.kept(index).is_some())
     }
 
     /// A number and a place on the shelf for an app.

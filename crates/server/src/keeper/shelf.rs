@@ -152,6 +152,12 @@ impl Shelf {
         Look(self.places.pin())
     }
 
+    /// Makes room for this many apps more at once.
+    pub(super) fn reserve(&self, apps: usize) {
+        self.places.pin().reserve(apps);
+        self.owners.reserve(apps);
+    }
+
     /// A bell that rings whenever something of this app's group changed.
     #[must_use]
     pub fn bell(&self, app: &AppId) -> watch::Receiver<u64> {

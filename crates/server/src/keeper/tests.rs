@@ -9,15 +9,16 @@ use tokio::sync::{broadcast, mpsc};
 use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::{Boot, Clock, Now, Wall};
-use wxtoken_core::credential::{CredentialKey, Kind, Lane, Token, ValueId};
+use wxtoken_core::credential::{CredentialKey, Generation, Kind, Lane, Token, ValueId};
 use wxtoken_core::refresh::HeldBack;
 use wxtoken_core::refresh::rules::{Lanes, Rules};
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 use wxtoken_core::source::{
     Answer, Ask, CredentialSource, Failure, Minted, Passing, Reply, Trouble,
 };
+use wxtoken_core::store::{HandedOut, Record, StoredToken};
 
-use super::{Absent, Control, Copies, Driver, Keeper, Parts, RefreshOutcome, Shelf, Spec};
+use super::{Absent, Command, Control, Copies, Driver, Keeper, Parts, RefreshOutcome, Shelf, Spec};
 use crate::clock::ManualClock;
 use crate::store::MemoryStore;
 
@@ -134,6 +135,14 @@ fn spec() -> Spec {
 
 impl World {
     fn start() -> Self {
+        let (world, mut driver, asked) = Self::laid();
+        driver.add(spec(), None);
+        tokio::spawn(driver.run(asked));
+        world
+    }
+
+    /// Before any app was added and the loop begins.
+    fn laid() -> (Self, Driver, mpsc::Receiver<Command>) {
         let clock = Arc::new(ManualClock::new(Now {
             wall: Wall(1_795_000_000_000),
             boot: Boot(1_000_000),
@@ -141,7 +150,7 @@ impl World {
         let script = Arc::new(Script::default());
         let shelf = Arc::new(Shelf::new(clock.now()));
         let (notices, _) = broadcast::channel(64);
-        let (mut driver, control) = Driver::new(Parts {
+        let (driver, control) = Driver::new(Parts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             source: Arc::clone(&script) as Arc<dyn CredentialSource>,
             store: Arc::new(MemoryStore::new()),
@@ -156,9 +165,7 @@ impl World {
             max_in_flight: 4,
             seed: 1,
         });
-        driver.add(spec(), None);
         let (commands, asked) = mpsc::channel(64);
-        tokio::spawn(driver.run(asked));
         let keeper = Keeper::new(
             shelf,
             Arc::clone(&clock) as Arc<dyn Clock>,
@@ -166,12 +173,13 @@ impl World {
             commands,
             notices,
         );
-        Self {
+        let world = Self {
             keeper,
             control,
             script,
             clock,
-        }
+        };
+        (world, driver, asked)
     }
 
     async fn started() -> (Self, String) {
@@ -211,6 +219,47 @@ async fn a_reader_waits_for_the_first_token() {
     let token = world.keeper.get(&key(), WAIT).await.unwrap();
     assert_eq!(token.token.expose(), "token-0");
     assert_eq!(world.calls(), (0, 1));
+}
+
+/// A record of one live stable token.
+fn stored(token: &str, now: Now) -> Record {
+    let token = StoredToken {
+        token: Token::new(token).unwrap(),
+        id: hash(token),
+        sent: now.wall,
+        expires: Wall(now.wall.0 + 7_200_000),
+        lifetime: 7_200_000,
+        dead: false,
+    };
+    let mut record = Record {
+        saved_at: now.wall,
+        ..Record::default()
+    };
+    record.handed_out[0] = HandedOut {
+        generation: Generation(1),
+        id: Some(token.id),
+        lane: Some(Lane::Stable),
+    };
+    record.lanes[Lane::Stable.index()] = Some(token);
+    record
+}
+
+#[tokio::test]
+async fn a_reader_who_comes_before_the_record_was_read_waits_for_it_and_nothing_is_fetched() {
+    let (world, mut driver, asked) = World::laid();
+    let unknown = world.keeper.peek(&key());
+    assert!(matches!(unknown, Err(Absent::UnknownApp)));
+    driver.announce(&spec());
+    assert!(!driver.has(&key().app));
+    let wanted = key();
+    let mut early = Box::pin(world.keeper.get(&wanted, WAIT));
+    assert!(futures_util::poll!(&mut early).is_pending());
+    driver.add(spec(), Some(&stored("from-the-store", world.clock.now())));
+    assert!(driver.has(&key().app));
+    assert_eq!(early.await.unwrap().token.expose(), "from-the-store");
+    tokio::spawn(driver.run(asked));
+    world.keeper.status(vec![key().app]).await.unwrap();
+    assert_eq!(world.calls(), (0, 0));
 }
 
 #[tokio::test]

@@ -19,7 +19,9 @@ use wxtoken_core::store::{Fence, Lease, Loaded, RecordStore};
 use super::StartError;
 use crate::config::{self, App, Config};
 use crate::gateway::{Gateway, Tell};
-use crate::keeper::{Control, Copies, CountAlarm, Driver, HashValue, Keeper, Parts, Shelf, Spec};
+use crate::keeper::{
+    Command, Control, Copies, CountAlarm, Driver, HashValue, Keeper, Parts, Shelf, Spec,
+};
 use crate::store::configured::Stored;
 use crate::store::{EmbeddedStore, configured};
 use crate::wechat::{AppUpstream, Base, Directory, Options, WeChat};
@@ -31,13 +33,53 @@ const NOTICES: usize = 4096;
 
 /// Store, client and keeper at work.
 pub struct Backbone {
-    pub(super) keeper: Keeper,
-    pub(super) control: Control,
-    pub(super) store: Arc<EmbeddedStore>,
+    keeper: Keeper,
+    control: Control,
+    store: Arc<EmbeddedStore>,
     hash: HashValue,
     driver: JoinHandle<()>,
     first_round: watch::Receiver<bool>,
+    gateway: Arc<Gateway>,
+}
+
+/// A backbone whose store is open but not read: nothing is fetched yet, and every app has its place. What the doors need is
+/// there: keys and revocations come with the open store.
+pub struct Groundwork {
+    pub(super) keeper: Keeper,
+    control: Control,
+    pub(super) store: Arc<EmbeddedStore>,
+    hash: HashValue,
+    driver: Driver,
+    asked: mpsc::Receiver<Command>,
     pub(super) gateway: Arc<Gateway>,
+    config: Arc<Config>,
+}
+
+impl Groundwork {
+    /// Answers for every credential, at once for those that have been read.
+    #[must_use]
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Takes over what the store holds, and starts the loop.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn take_over(mut self) -> Result<Backbone, StartError> {
+        let store = Arc::clone(&self.store);
+        take_over(&mut self.driver, store.as_ref(), &self.config, &self.hash).await?;
+        let first_round = self.driver.first_round();
+        Ok(Backbone {
+            keeper: self.keeper,
+            control: self.control,
+            store,
+            hash: self.hash,
+            driver: tokio::spawn(self.driver.run(self.asked)),
+            first_round,
+            gateway: self.gateway,
+        })
+    }
 }
 
 /// What the backbone is given besides the configuration.
@@ -68,15 +110,16 @@ impl Backbone {
         self.first_round.clone()
     }
 
-    /// Opens the store, takes over what it holds, and starts the loop.
+    /// Opens the store and gives every app its place. The server may be asked from here on: who asks for an app whose record
+    /// is not read yet waits for it.
     ///
     /// # Errors
     /// The store, its key or the client's settings are unusable; [`StartError`] says which, and the cure.
-    pub async fn start(
+    pub async fn lay(
         config: &Arc<ArcSwap<Config>>,
         footing: Footing,
         tell: Tell,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Groundwork, StartError> {
         let now = config.load_full();
         let (place, clock) = (now.store.clone(), Arc::clone(&footing.clock));
         let opened = tokio::task::spawn_blocking(move || configured::open_or_make(&place, clock));
@@ -114,18 +157,18 @@ impl Backbone {
             seed: footing.seed,
         };
         let (mut driver, control) = Driver::new(parts);
-        take_over(&mut driver, store.as_ref(), &now, &hash).await?;
-        let first_round = driver.first_round();
+        announce(&mut driver, &now, &hash);
         let (commands, asked) = mpsc::channel(COMMANDS);
         let keeper = Keeper::new(shelf, footing.clock, Arc::clone(&hash), commands, notices);
-        Ok(Self {
+        Ok(Groundwork {
             keeper,
             control,
             store,
             hash,
-            driver: tokio::spawn(driver.run(asked)),
-            first_round,
+            driver,
+            asked,
             gateway: Arc::new(gateway),
+            config: now,
         })
     }
 
@@ -184,6 +227,15 @@ async fn own_fence(store: &EmbeddedStore, config: &Config) -> Result<Fence, Star
     }
 }
 
+/// Gives every configured app its place.
+fn announce(driver: &mut Driver, config: &Config, hash: &HashValue) {
+    driver.reserve_for(config.apps.len());
+    let mut specs = Specs::new(config, hash);
+    for app in &config.apps {
+        driver.announce(&specs.of(app));
+    }
+}
+
 /// Gives every configured app its record, if it has one. Apps without one start empty; records without an app stay.
 async fn take_over(
     driver: &mut Driver,
@@ -191,7 +243,6 @@ async fn take_over(
     config: &Config,
     hash: &HashValue,
 ) -> Result<(), StartError> {
-    driver.reserve_for(config.apps.len());
     let mut specs = Specs::new(config, hash);
     let mut each = |loaded: Loaded| match loaded {
         Loaded::Record(app, record) => {

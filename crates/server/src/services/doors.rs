@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use wxtoken_core::app::AppId;
 
 use super::StartError;
-use super::backbone::Backbone;
+use super::backbone::Groundwork;
 use crate::config::{App, Config, Listen, Tls};
 use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::callers::Callers;
@@ -109,7 +109,7 @@ impl Bound {
     pub(super) fn open(
         self,
         config: &Arc<ArcSwap<Config>>,
-        backbone: &Backbone,
+        laid: &Groundwork,
         metrics: &Arc<Metrics>,
         ready: Arc<AtomicBool>,
         stop: &Stop,
@@ -122,18 +122,18 @@ impl Bound {
                 .ok_or("the first round of fetches is under way")
         });
         let services = Services::new(
-            backbone.keeper().clone(),
-            Callers::revoked(&now.callers, backbone.store.revoked().clone()),
+            laid.keeper.clone(),
+            Callers::revoked(&now.callers, laid.store.revoked().clone()),
             RequestLimits::from(&now.server),
             is_app_secret(config),
             readiness,
             stop.clone(),
-            Arc::clone(&backbone.gateway),
+            Arc::clone(&laid.gateway),
         );
         count_reads(metrics, &services);
         let limits = Limits::from(&now.server);
         let mut open = JoinSet::new();
-        let admin_services = admin_services(config, metrics, &services, &backbone.store);
+        let admin_services = admin_services(config, metrics, &services, &laid.store);
         let (api, admin) = (self.api.places.clone(), self.admin.places.clone());
         let api_tls = self
             .api

@@ -79,14 +79,17 @@ impl Running {
         };
         let counted = Arc::clone(&metrics);
         let tell: Tell = Arc::new(move |told| count_call(&counted, told));
-        let backbone = Backbone::start(&config, footing, tell).await?;
-        let keeper = backbone.keeper().clone();
+        let groundwork = Backbone::lay(&config, footing, tell).await?;
+        let keeper = groundwork.keeper().clone();
         let ready = Arc::new(AtomicBool::new(false));
+        census::take(&metrics, &keeper);
+        // Opened before the records are read: what has been read is handed out while the rest follows.
+        let doors = bound.open(&config, &groundwork, &metrics, Arc::clone(&ready), &stop);
+        let taken = groundwork.take_over().await;
+        let backbone = taken.inspect_err(|_| stop.tell())?;
         let mut tasks = JoinSet::new();
         tasks.spawn(worker.run(keeper.clone(), Arc::clone(&clock)));
-        tasks.spawn(become_ready(backbone.first_round(), Arc::clone(&ready)));
-        census::take(&metrics, &keeper);
-        let doors = bound.open(&config, &backbone, &metrics, ready, &stop);
+        tasks.spawn(become_ready(backbone.first_round(), ready));
         Ok(Self {
             config,
             backbone,

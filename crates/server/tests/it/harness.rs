@@ -94,9 +94,10 @@ impl World {
             wrap_store: Box::new(|store| store),
             wrap: Box::new(|client| Arc::new(client)),
         };
-        let server = Backbone::start(&self.config, footing, Arc::new(|_| {}))
+        let server = Backbone::lay(&self.config, footing, Arc::new(|_| {}))
             .await
             .unwrap();
+        let server = server.take_over().await.unwrap();
         tokio::spawn(worker.run(server.keeper().clone(), clock));
         self.sinks = sinks;
         self.server = Some(server);
