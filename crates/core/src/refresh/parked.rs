@@ -15,11 +15,11 @@ use crate::credential::{Credential, Kind, Lane};
 use crate::retry::Jitter;
 use crate::store::Fence;
 
-/// Calls counted; nearly always of one kind only.
+/// What few resting machines have: calls of more than one kind counted, values no longer handed out.
 #[derive(Debug, Clone)]
-enum Counts {
-    Only(BudgetKind, Count),
-    All(Box<Budgets>),
+struct Rare {
+    budgets: Budgets,
+    known: Vec<Known>,
 }
 
 /// A time within seven weeks after the request that brought the value, in milliseconds.
@@ -58,8 +58,9 @@ pub struct Parked {
     jitter: Jitter,
     order: Wall,
     steady: i64,
-    counts: Counts,
-    known: Box<[Known]>,
+    rare: Option<Box<Rare>>,
+    /// Calls counted, of the first kind there are any of.
+    counted: (BudgetKind, Count),
     due: Later,
     last_alive: Later,
     probe_due: Later,
@@ -129,11 +130,13 @@ impl Parked {
         let held = state.held.as_ref()?;
         let used = |kind: &BudgetKind| machine.budgets.counts[*kind as usize] != Count::default();
         let mut kinds = BudgetKind::ALL.into_iter().filter(used);
-        let only = kinds.next().unwrap_or(BudgetKind::Stable);
-        let counts = match kinds.next() {
-            None => Counts::Only(only, machine.budgets.counts[only as usize]),
-            Some(_) => Counts::All(Box::new(machine.budgets)),
-        };
+        let first = kinds.next().unwrap_or(BudgetKind::Stable);
+        let rare = (kinds.next().is_some() || !machine.known.is_empty()).then(|| {
+            Box::new(Rare {
+                budgets: machine.budgets,
+                known: machine.known.clone(),
+            })
+        });
         Some(Self {
             rules: Arc::clone(&machine.rules),
             handed: Arc::clone(handed),
@@ -143,8 +146,8 @@ impl Parked {
             last_alive: Later::than(held.sent, state.health.last_alive)?,
             probe_due: Later::than(held.sent, state.health.probe_due)?,
             steady: machine.steady,
-            counts,
-            known: machine.known.clone().into(),
+            rare,
+            counted: (first, machine.budgets.counts[first as usize]),
             lifetime: u32::try_from(held.lifetime).ok()?,
             calls: machine.calls.0,
             saves: machine.saving.last.0,
@@ -158,11 +161,11 @@ impl Parked {
         let lane = self.handed.lane.unwrap_or(Lane::Stable);
         let mut machine = Machine::empty(self.rules, own, self.jitter.0, now);
         machine.steady = self.steady;
-        match self.counts {
-            Counts::Only(kind, count) => machine.budgets.counts[kind as usize] = count,
-            Counts::All(budgets) => machine.budgets = *budgets,
+        let (kind, count) = self.counted;
+        machine.budgets.counts[kind as usize] = count;
+        if let Some(rare) = self.rare {
+            (machine.budgets, machine.known) = (rare.budgets, rare.known);
         }
-        machine.known = self.known.into_vec();
         machine.calls = CallId(self.calls);
         machine.saving = Saving {
             last: SaveId(self.saves),
@@ -299,6 +302,6 @@ mod tests {
 
     #[test]
     fn a_parked_machine_is_small() {
-        assert!(size_of::<Parked>() <= 112, "{}", size_of::<Parked>());
+        assert!(size_of::<Parked>() <= 96, "{}", size_of::<Parked>());
     }
 }

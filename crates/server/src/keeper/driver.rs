@@ -202,6 +202,7 @@ impl Driver {
 
     pub(super) fn tried(&mut self, index: u32) {
         if self.untried.remove(&index) && self.untried.is_empty() {
+            self.untried = HashSet::new(); // its room would stay
             self.first_round.send_replace(true);
         }
     }
