@@ -63,6 +63,7 @@ fn main() -> ExitCode {
 
 /// The runtime of subcommands that serve: a thread per processor.
 fn threads() -> Result<tokio::runtime::Runtime, Failure> {
+    wxtoken_server::keeper::Shelf::before_threads();
     Ok(tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?)
