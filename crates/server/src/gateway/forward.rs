@@ -79,7 +79,7 @@ async fn forward(
     } else {
         (Sent::Streamed(body), Given::default())
     };
-    let presented = Presented::in_query(gateway, keeper, target.query);
+    let presented = Presented::in_query(services, target.query).await;
     let asking = Asking {
         path: prefix.path,
         headers: &head.headers,

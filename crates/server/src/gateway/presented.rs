@@ -10,6 +10,7 @@ use wxtoken_core::credential::Kind;
 use super::Gateway;
 use super::query;
 use super::virtual_token::{Claims, NotVirtual};
+use crate::http::services::Services;
 use crate::keeper::Keeper;
 
 /// Where an app's token stands. An authorizer's is that of an app as well.
@@ -42,7 +43,18 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    pub(crate) fn in_query(gateway: &Gateway, keeper: &Keeper, query: Option<&str>) -> Self {
+    /// What a query holds. While stored records are read, a value that nobody knows may be one of ours: that is waited for.
+    pub(crate) async fn in_query(services: &Services, query: Option<&str>) -> Self {
+        let (gateway, keeper) = (&services.gateway, &services.keeper);
+        let presented = Self::look(gateway, keeper, query);
+        let is_unknown = presented.each().any(|held| held == Held::Other);
+        if is_unknown && keeper.until_read(services.limits.first_token_wait).await {
+            return Self::look(gateway, keeper, query);
+        }
+        presented
+    }
+
+    fn look(gateway: &Gateway, keeper: &Keeper, query: Option<&str>) -> Self {
         let query = query.unwrap_or_default();
         let known = |value: Option<&str>| known(gateway, keeper, value.unwrap_or_default());
         Self {

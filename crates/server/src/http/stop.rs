@@ -47,6 +47,31 @@ impl Stop {
             parent_told: Arc::clone(&self.told),
         }
     }
+
+    /// Tells everyone to finish when what this gives is dropped, unless it was said to be done before.
+    #[must_use]
+    pub fn unless_done(&self) -> Undone {
+        Undone(Some(self.clone()))
+    }
+}
+
+/// Something begun: given up half-way, it takes with it whatever listens to its signal.
+#[derive(Debug)]
+pub struct Undone(Option<Stop>);
+
+impl Undone {
+    /// It came to its end; nobody is told.
+    pub fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Undone {
+    fn drop(&mut self) {
+        if let Some(stop) = &self.0 {
+            stop.tell();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -61,5 +86,14 @@ mod tests {
         assert!(first.is_told() && !second.is_told() && !parent.is_told());
         parent.tell();
         assert!(second.is_told());
+    }
+
+    #[test]
+    fn what_is_given_up_tells_everyone_and_what_is_done_nobody() {
+        let stop = Stop::new();
+        stop.unless_done().done();
+        assert!(!stop.is_told());
+        drop(stop.unless_done());
+        assert!(stop.is_told());
     }
 }

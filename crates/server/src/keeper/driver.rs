@@ -42,11 +42,12 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Makes the loop and the handle that steers it.
+    /// Makes the loop and the handle that steers it. Until it runs, records are being read.
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Control) {
         let (inbox, heard) = mpsc::unbounded_channel();
         let control = Control(inbox.clone());
+        parts.shelf.reading(true);
         let driver = Self {
             slots: Arc::new(Semaphore::new(parts.max_in_flight.max(1))),
             tell: Tell::new(parts.notices.clone(), Arc::clone(&parts.count_alarm)),
@@ -81,6 +82,7 @@ impl Driver {
 
     /// Runs until stopped.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.parts.shelf.reading(false);
         if self.untried.is_empty() {
             self.first_round.send_replace(true);
         }

@@ -103,6 +103,12 @@ impl Keeper {
         (self.hash)(value)
     }
 
+    /// Waits until every stored record is read, at most this long; false if they were. Before that a value of ours may be
+    /// nobody's yet.
+    pub async fn until_read(&self, wait: Duration) -> bool {
+        self.shelf.until_read(wait).await
+    }
+
     /// Whose value this is, by its keyed hash: of every one of ours, live or handing over.
     #[must_use]
     pub fn owner_of(&self, id: ValueId) -> Option<CredentialKey> {

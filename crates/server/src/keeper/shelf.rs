@@ -103,6 +103,8 @@ pub struct Shelf {
     places: Places,
     bells: Vec<watch::Sender<u64>>,
     owners: Owners,
+    /// Whether stored records are still being read.
+    reading: watch::Sender<bool>,
     starting: Arc<NoLive>,
 }
 
@@ -126,6 +128,7 @@ impl Shelf {
         Self {
             places: papaya::HashMap::default(),
             owners: Owners::new(),
+            reading: watch::Sender::new(false),
             bells: (0..BELLS).map(|_| watch::Sender::new(0)).collect(),
             starting: Arc::new(starting),
         }
@@ -162,6 +165,22 @@ impl Shelf {
     pub(super) fn reserve(&self, apps: usize) {
         self.places.pin().reserve(apps);
         self.owners.reserve(apps);
+    }
+
+    /// Stored records are being read from now on, or no more.
+    pub(super) fn reading(&self, reading: bool) {
+        self.reading.send_replace(reading);
+    }
+
+    /// Waits until no record is being read, at most `wait`; false if none was.
+    pub(super) async fn until_read(&self, wait: Duration) -> bool {
+        if !*self.reading.borrow() {
+            return false;
+        }
+        let mut reading = self.reading.subscribe();
+        let read = reading.wait_for(|reading| !reading);
+        let _ = tokio::time::timeout(wait, read).await;
+        true
     }
 
     /// A bell that rings whenever something of this app's group changed.

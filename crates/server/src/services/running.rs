@@ -60,6 +60,8 @@ impl Running {
     /// As [`Self::start`].
     pub async fn start_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let stop = Stop::new();
+        // A start that fails or is given up closes what it has opened.
+        let begun = stop.unless_done();
         // Sockets first: a port that is taken should not cost a start of everything else.
         let bound = Bound::bind(&config, &stop).await?;
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
@@ -85,11 +87,11 @@ impl Running {
         census::take(&metrics, &keeper);
         // Opened before the records are read: what has been read is handed out while the rest follows.
         let doors = bound.open(&config, &groundwork, &metrics, Arc::clone(&ready), &stop);
-        let taken = groundwork.take_over().await;
-        let backbone = taken.inspect_err(|_| stop.tell())?;
+        let backbone = groundwork.take_over().await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(worker.run(keeper.clone(), Arc::clone(&clock)));
         tasks.spawn(become_ready(backbone.first_round(), ready));
+        begun.done();
         Ok(Self {
             config,
             backbone,

@@ -240,6 +240,13 @@ impl World {
         }
     }
 
+    /// The server stops; what it was started with, and what another needs of this world.
+    pub(crate) async fn stopped(self) -> (Config, Upstream, TempDir) {
+        let config = (*self.server.config()).clone();
+        self.server.stop().await;
+        (config, self.wechat, self._folder)
+    }
+
     /// A POST to the admin listener, with its key.
     pub(crate) async fn admin(&self, path: &str) -> Told {
         let request = Request::builder()

@@ -10,6 +10,7 @@ mod early;
 mod faults;
 mod harness;
 mod large;
+mod loading;
 mod repeats;
 mod revoking;
 mod same_calls;

@@ -222,7 +222,9 @@ impl Wire {
     pub(crate) fn reset(self) {
         self.io.set_zero_linger().unwrap();
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Sends a request and reads its answer.
     pub(crate) async fn ask(&mut self, request: impl AsRef<[u8]>) -> (Head, Body) {
         let request = request.as_ref();
