@@ -46,10 +46,13 @@ impl Call<'_> {
                 .web_tokens
                 .learn(&app, &whole, |token| keeper.id_of(token));
         }
-        if open.caller().config().hands_out == HandsOut::Virtual {
-            let hidden = [used.as_ref().map(|used| used.token.expose()), secret];
-            hide(hidden.into_iter().flatten(), &mut headers, &mut body);
-        }
+        let token = used
+            .as_ref()
+            .filter(|_| open.caller().config().hands_out == HandsOut::Virtual)
+            .map(|used| used.token.expose());
+        // An AppSecret is nobody's to see, wherever it was put in.
+        let secret = secret.filter(|_| token.is_some() || self.family.takes_secret());
+        hide(token.into_iter().chain(secret), &mut headers, &mut body);
         if let Some(used) = used {
             headers.insert(GENERATION, used.generation.0.into());
         }

@@ -102,9 +102,15 @@ impl Call<'_> {
         })
     }
 
+    /// Whether the app's token is put in: not beside a platform's own, whose death says nothing of ours.
+    fn takes_app_token(&self) -> bool {
+        let platforms = self.presented.component && self.presented.held.is_empty();
+        self.family.takes_app_token() && !platforms
+    }
+
     /// The app's token, for calls that take it.
     async fn credential(&self) -> Result<Option<Arc<Credential>>, Refusal> {
-        let Some(app) = self.app.filter(|_| self.family.takes_app_token()) else {
+        let Some(app) = self.app.filter(|_| self.takes_app_token()) else {
             return Ok(None);
         };
         let keeper = &self.services.keeper;
@@ -200,7 +206,7 @@ impl Call<'_> {
     /// Whether the same request may be sent again after trouble that says nothing of its token; waits a little if so.
     async fn patience(&self) -> bool {
         let harmless =
-            matches!(self.method, Method::GET | Method::HEAD) && self.family.may_repeat();
+            matches!(self.method, Method::GET | Method::HEAD) && self.family.may_repeat(self.path);
         if harmless {
             sleep(Duration::from_millis(50 + fastrand::u64(0..250))).await;
         }

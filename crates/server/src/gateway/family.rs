@@ -69,9 +69,13 @@ impl Family {
         matches!(self, Self::Exchange | Self::ClearQuotaBySecret)
     }
 
-    /// Whether the same request may be sent again.
-    pub(crate) const fn may_repeat(self) -> bool {
-        matches!(self, Self::App | Self::User)
+    /// Whether the same request may be sent again after trouble. Of `/sns` only what is sure to spend no code.
+    pub(crate) fn may_repeat(self, path: &str) -> bool {
+        match self {
+            Self::App => true,
+            Self::User => ["/sns/userinfo", "/sns/auth"].contains(&path),
+            Self::Exchange | Self::Renewal | Self::ClearQuotaBySecret | Self::Minting => false,
+        }
     }
 }
 
@@ -238,6 +242,22 @@ mod tests {
         assert_eq!(shown("/K/0b5e55ed00112233445566778899aabb/x"), "/K/***/x");
         assert_eq!(shown("/a\nforged/微信"), "/***/***");
         assert!(shown(&"/x".repeat(1000)).len() < 20);
+    }
+
+    #[test]
+    fn what_may_spend_a_code_is_never_repeated() {
+        let repeated = |path| Family::of(path).may_repeat(path);
+        assert!(
+            repeated("/sns/userinfo") && repeated("/sns/auth") && repeated("/cgi-bin/user/info")
+        );
+        for path in [
+            "/sns/oauth2/access_token",
+            "/sns/oauth2/refresh_token",
+            "/sns/oauth2/component/access_token",
+            "/sns/component/jscode2session",
+        ] {
+            assert!(!repeated(path), "{path}");
+        }
     }
 
     #[test]

@@ -144,7 +144,10 @@ fn holds_a_key(services: &Services, path: &str) -> bool {
 fn mixed_up(family: Family, presented: &Presented) -> Result<(), Refusal> {
     for held in presented.each() {
         match (family, held) {
-            (Family::User, Held::Virtual(_) | Held::Ours(_)) => {
+            (
+                Family::User | Family::Exchange | Family::Renewal | Family::ClearQuotaBySecret,
+                Held::Virtual(_) | Held::Ours(_),
+            ) => {
                 return Err(Refusal::MixUp(MixUp::AppTokenAtSns));
             }
             (Family::App, Held::Web(_)) => {

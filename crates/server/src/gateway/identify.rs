@@ -216,7 +216,10 @@ fn by_address(
 ) -> Result<Arc<Caller>, Refusal> {
     let book = services.callers.now();
     let mut listed = book.all().iter().filter(|caller| {
-        !caller.config().from.is_empty()
+        // Where there is a key, `from` only says where that may come from.
+        caller.config().key.is_none()
+            && !caller.config().accept_app_secret
+            && !caller.config().from.is_empty()
             && caller.may_come_from(peer)
             && may(caller)
             && app.is_none_or(|app| caller.sees(&app))

@@ -95,7 +95,12 @@ impl Upstream {
     ) -> Result<Response<Incoming>, Failure> {
         let hosts = own.map_or_else(|| self.hosts.in_order(Instant::now()), |own| vec![own]);
         for base in hosts {
-            let body = first.take().unwrap_or_else(|| tape.play());
+            let body = match first.take() {
+                Some(body) => body,
+                // Another host may be tried only while nothing of the body has been taken: what was played is gone.
+                None if tape.moved() == 0 => tape.play(),
+                None => return Err(Failure::Unreachable),
+            };
             let request = request(base, outgoing, body).ok_or(Failure::Unreachable)?;
             match while_it_moves(self.client.request(request), tape).await? {
                 // Nobody asked for another protocol, so there is no telling what it would mean.

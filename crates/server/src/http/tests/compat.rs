@@ -376,6 +376,10 @@ async fn a_token_names_an_app_but_nobody_unless_the_address_does() {
     local.from = Box::new(["127.0.0.0/8".parse().unwrap()]);
     callers.push(local);
     world.services.callers.replace(&callers);
+    // Where there is a key, `from` only says where that may come from.
+    assert_eq!(ask("TOKEN-1").await.errcode(), 40001);
+    callers[2].key = None;
+    world.services.callers.replace(&callers);
     assert_eq!(ask("TOKEN-1").await.json()["ticket"], "TICKET-1");
     assert_eq!(ask("TICKET-1").await.errcode(), 40001);
     assert_ne!(id_of("TICKET-1"), id_of("TOKEN-1"));
