@@ -62,6 +62,8 @@ impl Call<'_> {
         if !self.tape.is_kept() && !replayed {
             headers.insert(REPLAY, HeaderValue::from_static("off"));
         }
+        // The call has its answer: no replay can follow, and others need the room.
+        self.tape.forget();
         let mut response = Response::new(Body::new(Answered {
             body,
             to_head: self.method == Method::HEAD,

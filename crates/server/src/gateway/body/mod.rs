@@ -4,8 +4,11 @@
 //! Must not know: when a request is sent again, what a body says.
 
 mod buffers;
+mod pieces;
+mod playing;
 mod spill;
 mod tape;
 
 pub(crate) use buffers::{Buffers, Share};
-pub(crate) use tape::{Playing, Tape, TapeLimits};
+pub(crate) use playing::Playing;
+pub(crate) use tape::{Tape, TapeLimits};

@@ -1,71 +1,115 @@
 //! What does not fit into memory: a file without a name, 0600, gone with the process whatever happens.
+//!
+//! A thread that may block is held only while something is written, however slowly a body comes in.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_util::sync::PollSender;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Pieces on their way to the disk; behind that the body waits.
-const WAITING: usize = 8;
+use super::pieces::Pieces;
 
-/// A file being written, on a thread that may block.
+/// Bytes that may wait for the disk; behind that the body waits.
+const WAITING: u64 = 1 << 20;
+
+/// A file that grows.
 pub(super) struct Spill {
-    pieces: PollSender<Bytes>,
-    writer: JoinHandle<io::Result<File>>,
+    folder: PathBuf,
+    file: Disk,
+    waiting: Pieces,
 }
 
-impl Spill {
-    /// Opens a file without a name in a folder and begins to write what it is given.
-    pub(super) fn start(folder: PathBuf, first: Bytes) -> Result<Self, Failed> {
-        let (pieces, taken) = mpsc::channel(WAITING);
-        pieces.try_send(first).map_err(|_| Failed)?;
-        Ok(Self {
-            pieces: PollSender::new(pieces),
-            writer: tokio::task::spawn_blocking(move || write(&folder, taken)),
-        })
-    }
-
-    /// Whether a piece can be taken now. An error says that the disk failed: nothing more is kept.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
-        self.pieces.poll_reserve(cx).map_err(|_| Failed)
-    }
-
-    /// Takes a piece; only after `poll_ready`.
-    pub(super) fn take(&mut self, piece: Bytes) -> Result<(), Failed> {
-        self.pieces.send_item(piece).map_err(|_| Failed)
-    }
-
-    /// The file, once everything is in it.
-    pub(super) async fn finish(self) -> io::Result<File> {
-        let Self { mut pieces, writer } = self;
-        pieces.close();
-        drop(pieces);
-        writer.await.map_err(io::Error::other)?
-    }
+/// The file, wherever it is.
+enum Disk {
+    /// Here; none before the first bytes are written.
+    Idle(Option<File>),
+    /// With the thread that writes to it.
+    Writing(JoinHandle<io::Result<File>>),
+    /// Nowhere: the disk failed.
+    Lost,
 }
 
 /// The file could not be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failed;
 
-fn write(folder: &Path, mut pieces: mpsc::Receiver<Bytes>) -> io::Result<File> {
-    let mut file = tempfile::tempfile_in(folder)?;
-    while let Some(piece) = pieces.blocking_recv() {
+impl Spill {
+    /// Opens a file in a folder and begins to write.
+    pub(super) fn start(folder: PathBuf, first: &Bytes) -> Self {
+        let mut spill = Self {
+            folder,
+            file: Disk::Idle(None),
+            waiting: Pieces::default(),
+        };
+        spill.take(first);
+        spill
+    }
+
+    /// Whether a piece can be taken now. An error says that the disk failed: nothing more is kept.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        if let Disk::Writing(writing) = &mut self.file {
+            match Pin::new(writing).poll(cx) {
+                Poll::Ready(Ok(Ok(file))) => self.file = Disk::Idle(Some(file)),
+                Poll::Ready(Ok(Err(_)) | Err(_)) => self.file = Disk::Lost,
+                Poll::Pending if self.waiting.bytes() < WAITING => return Poll::Ready(Ok(())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        self.write_on();
+        match self.file {
+            Disk::Lost => Poll::Ready(Err(Failed)),
+            Disk::Idle(_) | Disk::Writing(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Takes a piece.
+    pub(super) fn take(&mut self, piece: &Bytes) {
+        self.waiting.push(piece);
+        self.write_on();
+    }
+
+    /// The file, once everything is in it.
+    pub(super) async fn finish(mut self) -> io::Result<File> {
+        loop {
+            self.write_on();
+            self.file = match self.file {
+                Disk::Writing(writing) => {
+                    Disk::Idle(Some(writing.await.map_err(io::Error::other)??))
+                }
+                Disk::Idle(Some(file)) => return Ok(file),
+                Disk::Idle(None) | Disk::Lost => return Err(io::ErrorKind::BrokenPipe.into()),
+            };
+        }
+    }
+
+    /// Begins to write what waits, if nothing is being written.
+    fn write_on(&mut self) {
+        if let Disk::Idle(file) = &mut self.file
+            && self.waiting.bytes() > 0
+        {
+            let (file, folder) = (file.take(), self.folder.clone());
+            let pieces = std::mem::take(&mut self.waiting);
+            self.file = Disk::Writing(spawn_blocking(move || write(file, &folder, pieces)));
+        }
+    }
+}
+
+fn write(file: Option<File>, folder: &Path, pieces: Pieces) -> io::Result<File> {
+    let mut file = file.map_or_else(|| tempfile::tempfile_in(folder), Ok)?;
+    for piece in pieces.into_queue() {
         file.write_all(&piece)?;
     }
-    file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }
 
 /// Reads a piece at a place, on a thread that may block.
 pub(super) async fn read(file: File, at: u64, length: usize) -> io::Result<(File, Bytes)> {
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = spawn_blocking(move || {
         let mut piece = vec![0; length];
         file.read_exact_at(&mut piece, at)?;
         Ok((file, Bytes::from(piece)))

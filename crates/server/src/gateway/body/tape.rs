@@ -1,9 +1,6 @@
 //! One request's body: played to upstream as it comes in, kept as far as the limits allow, and played again from its
 //! beginning if need be. What has not come in yet is then read on from the caller.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,14 +9,13 @@ use std::task::{Context, Poll, Waker, ready};
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderMap;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::buffers::Share;
-use super::spill::{self, Failed, Spill};
+use super::pieces::Pieces;
+use super::playing::{Playing, Reading, Replay};
+use super::spill::Spill;
 use crate::gateway::headers::trailers_upwards;
-
-/// A file is read again in pieces of this size.
-const PIECE: usize = 256 * 1024;
 
 /// How much of a body is kept.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +30,9 @@ pub(crate) struct TapeLimits {
 #[derive(Clone)]
 pub(crate) struct Tape(Arc<Mutex<State>>);
 
-struct State {
+pub(super) struct State {
     source: Body,
-    ended: bool,
+    pub(super) ended: bool,
     /// The caller's body broke off: what came of it is no body.
     broken: bool,
     limits: TapeLimits,
@@ -44,23 +40,23 @@ struct State {
     kept: Kept,
     trailers: Option<HeaderMap>,
     /// Which playing may go on; an older one is over.
-    playing: u32,
+    pub(super) playing: u32,
     /// Of whoever reads the playing that may go on.
-    reader: Option<Waker>,
+    pub(super) reader: Option<Waker>,
     /// Pieces that went up, again or for the first time: grows while anything moves.
-    moved: u64,
+    pub(super) moved: u64,
     size: SizeHint,
 }
 
 /// What is kept of a body so far.
 enum Kept {
-    Memory(VecDeque<Bytes>, u64),
+    Memory(Pieces),
     File {
-        start: VecDeque<Bytes>,
+        start: Pieces,
         spill: Spill,
         bytes: u64,
     },
-    /// It grew beyond the limits, or the disk failed: it cannot be played again.
+    /// It grew beyond the limits, the disk failed, or it is not needed any more: it cannot be played again.
     Nothing,
 }
 
@@ -74,7 +70,7 @@ impl Tape {
             source,
             limits,
             share,
-            kept: Kept::Memory(VecDeque::new(), 0),
+            kept: Kept::Memory(Pieces::default()),
             trailers: None,
             playing: 0,
             reader: None,
@@ -114,34 +110,39 @@ impl Tape {
         };
         let (start, file) = match kept {
             Kept::Nothing => return None,
-            Kept::Memory(start, _) => (start, None),
+            Kept::Memory(start) => (start, None),
             Kept::File {
                 start,
                 spill,
                 bytes,
             } => {
                 let file = spill.finish().await.ok()?;
-                let in_memory: u64 = start.iter().map(|piece| piece.len() as u64).sum();
-                (start, Some(Reading::At(file, 0, bytes - in_memory)))
+                let in_file = bytes - start.bytes();
+                (start, Some(Reading::At(file, 0, in_file)))
             }
         };
+        let start = start.into_queue();
         playing.replay = Some(Replay { start, file });
         Some(playing)
+    }
+
+    /// It will not be played again: what is kept is given back, and what is under way goes on.
+    pub(crate) fn forget(&self) {
+        self.state().give_up();
     }
 
     /// The call is answered: nothing more of its body is wanted, by whomever.
     pub(crate) fn stop(&self) {
         let mut state = self.state();
         state.next_playing();
-        state.kept = Kept::Nothing;
-        state.share.clear();
+        state.give_up();
         if !state.ended {
             state.ended = true;
             state.source = Body::empty();
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -157,49 +158,48 @@ impl State {
 
     /// Keeps a piece that has just come in, or gives up keeping.
     fn keep(&mut self, piece: &Bytes) {
-        let grown = self.share.grow(piece.len());
         let length = piece.len() as u64;
-        let kept = std::mem::replace(&mut self.kept, Kept::Nothing);
+        let (memory, total) = (self.limits.memory, self.limits.total);
+        let kept = match std::mem::replace(&mut self.kept, Kept::Nothing) {
+            Kept::Nothing => return,
+            kept if self.share.grow(piece.len()).is_ok() => kept,
+            Kept::Memory(_) | Kept::File { .. } => return self.give_up(),
+        };
         self.kept = match kept {
-            _ if grown.is_err() => Kept::Nothing,
-            Kept::Memory(mut pieces, bytes) if bytes + length <= self.limits.memory => {
-                pieces.push_back(piece.clone());
-                Kept::Memory(pieces, bytes + length)
+            Kept::Memory(mut pieces) if pieces.bytes() + length <= memory => {
+                pieces.push(piece);
+                Kept::Memory(pieces)
             }
-            Kept::Memory(start, bytes) if bytes + length <= self.limits.total => {
-                match Spill::start(self.share.folder().to_owned(), piece.clone()) {
-                    Ok(spill) => Kept::File {
-                        start,
-                        spill,
-                        bytes: bytes + length,
-                    },
-                    Err(Failed) => Kept::Nothing,
-                }
-            }
+            Kept::Memory(start) if start.bytes() + length <= total => Kept::File {
+                bytes: start.bytes() + length,
+                spill: Spill::start(self.share.folder().to_owned(), piece),
+                start,
+            },
             Kept::File {
                 start,
                 mut spill,
                 bytes,
-            } if bytes + length <= self.limits.total => match spill.take(piece.clone()) {
-                Ok(()) => Kept::File {
+            } if bytes + length <= total => {
+                spill.take(piece);
+                Kept::File {
                     start,
                     spill,
                     bytes: bytes + length,
-                },
-                Err(Failed) => Kept::Nothing,
-            },
-            Kept::Memory(..) | Kept::File { .. } | Kept::Nothing => Kept::Nothing,
+                }
+            }
+            Kept::Memory(_) | Kept::File { .. } | Kept::Nothing => return self.give_up(),
         };
-        if matches!(self.kept, Kept::Nothing) {
-            self.share.clear();
-        }
+    }
+
+    fn give_up(&mut self) {
+        self.kept = Kept::Nothing;
+        self.share.clear();
     }
 
     /// The caller will send no more: half a body must never look like a whole one.
     fn break_off(&mut self) {
         self.broken = true;
-        self.kept = Kept::Nothing;
-        self.share.clear();
+        self.give_up();
     }
 
     /// Waits until the disk can take another piece.
@@ -207,8 +207,7 @@ impl State {
         if let Kept::File { spill, .. } = &mut self.kept
             && ready!(spill.poll_ready(cx)).is_err()
         {
-            self.kept = Kept::Nothing;
-            self.share.clear();
+            self.give_up();
         }
         Poll::Ready(())
     }
@@ -223,7 +222,7 @@ impl State {
         Frame::trailers(trailers)
     }
 
-    fn poll_live(
+    pub(super) fn poll_live(
         &mut self,
         cx: &mut Context<'_>,
         keep: bool,
@@ -253,120 +252,17 @@ impl State {
     }
 }
 
-/// A body on its way upstream.
-pub(crate) struct Playing {
-    tape: Tape,
-    number: u32,
-    size: SizeHint,
-    replay: Option<Replay>,
-}
-
-/// What is played again before the rest comes from the caller.
-struct Replay {
-    start: VecDeque<Bytes>,
-    file: Option<Reading>,
-}
-
-type Read = Pin<Box<dyn Future<Output = io::Result<(File, Bytes)>> + Send>>;
-
-enum Reading {
-    At(File, u64, u64),
-    Under(Read, u64, u64),
-}
-
-/// A playing that another one has taken the place of, or a file that cannot be read again.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PlayError {
-    /// The request is being sent again: this sending of it is over.
-    #[error("the request is being sent anew")]
-    Superseded,
-    /// The caller's body broke off.
-    #[error("the caller's body broke off")]
-    Source(#[source] axum::Error),
-    /// What was kept cannot be read.
-    #[error("the kept body cannot be read back")]
-    Kept(#[source] io::Error),
-}
-
-impl Replay {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if let Some(piece) = self.start.pop_front() {
-            return Poll::Ready(Some(Ok(piece)));
-        }
-        loop {
-            match self.file.take() {
-                None => return Poll::Ready(None),
-                Some(Reading::At(_, at, end)) if at == end => {}
-                Some(Reading::At(file, at, end)) => {
-                    let length = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-                    let reading = Box::pin(spill::read(file, at, length));
-                    self.file = Some(Reading::Under(reading, at, end));
-                }
-                Some(Reading::Under(mut reading, at, end)) => match reading.as_mut().poll(cx) {
-                    Poll::Pending => {
-                        self.file = Some(Reading::Under(reading, at, end));
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Ok((file, piece))) => {
-                        self.file = Some(Reading::At(file, at + piece.len() as u64, end));
-                        return Poll::Ready(Some(Ok(piece)));
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                },
-            }
-        }
-    }
-}
-
-impl HttpBody for Playing {
-    type Data = Bytes;
-    type Error = PlayError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, PlayError>>> {
-        let this = &mut *self;
-        if let Some(replay) = &mut this.replay {
-            match ready!(replay.poll_next(cx)) {
-                Some(Ok(piece)) => {
-                    this.tape.state().moved += 1;
-                    return Poll::Ready(Some(Ok(Frame::data(piece))));
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(PlayError::Kept(error)))),
-                None => {}
-            }
-        }
-        let mut state = this.tape.state();
-        if state.playing != this.number {
-            return Poll::Ready(Some(Err(PlayError::Superseded)));
-        }
-        match &mut state.reader {
-            Some(reader) => reader.clone_from(cx.waker()),
-            reader @ None => *reader = Some(cx.waker().clone()),
-        }
-        let frame = ready!(state.poll_live(cx, this.replay.is_none()));
-        Poll::Ready(frame.map(|frame| frame.map_err(PlayError::Source)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let state = self.tape.state();
-        self.replay.is_none() && state.ended
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.size
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use std::time::Duration;
+
+    use futures_util::{StreamExt as _, stream};
     use http_body_util::BodyExt;
     use proptest::prelude::*;
 
     use super::*;
     use crate::gateway::body::Buffers;
+    use crate::gateway::body::playing::PlayError;
 
     const SMALL: TapeLimits = TapeLimits {
         memory: 8,
@@ -484,6 +380,51 @@ mod tests {
             waiting.await.unwrap(),
             Some(Err(PlayError::Superseded))
         ));
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_gives_its_room_back_and_the_rest_still_goes_up() {
+        let room = buffers(100);
+        let tape = Tape::new(source(&[b"abc", b"def"]), SMALL, room.share());
+        let mut playing = tape.play();
+        playing.frame().await.unwrap().unwrap();
+        assert_eq!(room.taken(), 3);
+        tape.forget();
+        assert_eq!(room.taken(), 0);
+        assert_eq!(all(playing).await, b"def");
+        assert_eq!(room.taken(), 0);
+        assert!(!tape.is_kept() && tape.replay().await.is_none());
+    }
+
+    /// Tokio has 512 threads that may block: bodies that dawdle must not hold one each.
+    #[test]
+    fn a_body_that_dawdles_holds_no_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .enable_time()
+            .build();
+        runtime.unwrap().block_on(async {
+            let room = buffers(1000);
+            let dawdling = |_| {
+                let pieces: [io::Result<&[u8]>; 2] = [Ok(&[7; 9]), Ok(&[8; 3])];
+                let source = stream::iter(pieces).chain(stream::pending());
+                Tape::new(Body::from_stream(source), SMALL, room.share())
+            };
+            let tapes: Vec<Tape> = (0..8).map(dawdling).collect();
+            let mut playings: Vec<Playing> = tapes.iter().map(Tape::play).collect();
+            for playing in &mut playings {
+                for _ in 0..2 {
+                    playing.frame().await.unwrap().unwrap();
+                }
+            }
+            // The last first: none of them waits for one that came before.
+            for tape in tapes.iter().rev() {
+                let again = tokio::time::timeout(Duration::from_secs(20), tape.replay());
+                let mut again = again.await.expect("a free thread").unwrap();
+                let piece = again.frame().await.unwrap().unwrap().into_data().unwrap();
+                assert_eq!(piece, [&[7; 9][..], &[8; 3]].concat());
+            }
+        });
     }
 
     #[tokio::test]
