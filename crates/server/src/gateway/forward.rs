@@ -5,7 +5,8 @@
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Method, Request, Response, Version};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper::body::Body as _;
 
 use super::Gateway;
@@ -13,7 +14,7 @@ use super::body::Tape;
 use super::call::Call;
 use super::family::{self, Family};
 use super::headers;
-use super::identify::{Asking, Identity, identify, prefixed};
+use super::identify::{Asking, Identity, Prefixed, identify, prefixed};
 use super::line::Line;
 use super::look::HELD;
 use super::presented::{Held, Presented};
@@ -37,41 +38,49 @@ pub(crate) async fn answer(
     id: &RequestId,
     request: Request<Body>,
 ) -> Response<Body> {
-    let gateway = &*services.gateway;
     let (head, body) = request.into_parts();
-    let mut line = Line::of(&head.method);
-    let answered = forward(gateway, services, peer, head, body, &mut line).await;
+    let mut telling = Telling {
+        line: Line::of(&head.method),
+        services,
+        id,
+        status: None,
+    };
+    let answered = forward(services, peer, head, body, &mut telling.line).await;
     let response = answered.unwrap_or_else(|refusal| {
-        line.refused(&refusal);
+        telling.line.refused(&refusal);
         refusal.reply(id.as_str()).map(Body::from)
     });
-    let now = services.keeper.now().boot;
-    line.write(id, response.status(), &gateway.tell, &gateway.mix_ups, now);
+    telling.status = Some(response.status());
     response
 }
 
+/// Tells of a call however it ends: also when its caller goes away before there is an answer.
+struct Telling<'c> {
+    line: Line,
+    services: &'c Services,
+    id: &'c RequestId,
+    status: Option<StatusCode>,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        let gateway = &self.services.gateway;
+        let now = self.services.keeper.now().boot;
+        self.line
+            .write(self.id, self.status, &gateway.tell, &gateway.mix_ups, now);
+    }
+}
+
 async fn forward(
-    gateway: &Gateway,
     services: &Services,
     peer: Peer,
-    head: http::request::Parts,
+    head: Parts,
     body: Body,
     line: &mut Line,
 ) -> Result<Response<Body>, Refusal> {
-    let keeper = &services.keeper;
+    let gateway = &*services.gateway;
     let target = target(&head)?;
-    if headers::is_coded(&head.headers) {
-        return Err(Refusal::CODED);
-    }
-    let prefix = prefixed(&target.path, |app| keeper.shelf().knows(app));
-    line.path = family::shown(prefix.path);
-    if holds_a_key(services, prefix.path) {
-        return Err(Refusal::KEY_IN_PATH);
-    }
-    let sort = Family::of(prefix.path);
-    if sort == Family::Minting {
-        return Err(Refusal::MINTING);
-    }
+    let (prefix, sort) = destination(services, &head, &target, line)?;
     let (body, given) = if sort.takes_secret() {
         let whole = input::body(body, &services.limits).await?;
         let given = Given::read(sort, target.query, &whole);
@@ -79,7 +88,7 @@ async fn forward(
     } else {
         (Sent::Streamed(body), Given::default())
     };
-    let presented = Presented::in_query(services, target.query).await;
+    let presented = Presented::in_query(services, target.query).await?;
     let asking = Asking {
         path: prefix.path,
         headers: &head.headers,
@@ -92,35 +101,61 @@ async fn forward(
     open.caller().name().clone_into(&mut line.caller);
     mixed_up(family, &presented)?;
     let upstream = app.and_then(|app| gateway.directory.upstream(&app));
-    let query = query_with_secret(family, &given, target.query, upstream.as_ref())?;
-    let tape = gateway.tape(body, &given, upstream.as_ref())?;
-    let mut headers = headers::upwards(&head.headers, true);
-    if family.takes_secret() {
-        // The AppSecret need not be as long as the key in whose place it stands.
-        headers.remove(CONTENT_LENGTH);
-    }
+    let upstream = upstream.as_ref();
+    let query = query_with_secret(family, &given, target.query, upstream)?;
     let call = Call {
         gateway,
         services,
         app,
         family,
-        own: upstream
-            .as_ref()
-            .and_then(|upstream| upstream.base_url.as_ref()),
+        own: upstream.and_then(|upstream| upstream.base_url.as_ref()),
         method: head.method.clone(),
         path: prefix.path,
         query: query.as_deref().or(target.query),
         presented: &presented,
-        headers,
-        tape,
+        headers: headers_up(&head, family),
+        tape: gateway.tape(body, &given, upstream)?,
     };
     let done = call.run(line).await?;
-    let secret = upstream.as_ref().map(|upstream| upstream.secret.expose());
-    Ok(call.finish(done, open, secret))
+    Ok(call.finish(
+        done,
+        open,
+        upstream.map(|upstream| upstream.secret.expose()),
+    ))
+}
+
+/// Where a call goes, if anything goes there.
+fn destination<'t>(
+    services: &Services,
+    head: &Parts,
+    target: &'t Target<'_>,
+    line: &mut Line,
+) -> Result<(Prefixed<'t>, Family), Refusal> {
+    if headers::is_coded(&head.headers) {
+        return Err(Refusal::CODED);
+    }
+    let prefix = prefixed(&target.path, |app| services.keeper.shelf().knows(app));
+    line.path = family::shown(prefix.path);
+    if holds_a_key(services, prefix.path) {
+        return Err(Refusal::KEY_IN_PATH);
+    }
+    match Family::of(prefix.path) {
+        Family::Minting => Err(Refusal::MINTING),
+        family => Ok((prefix, family)),
+    }
+}
+
+fn headers_up(head: &Parts, family: Family) -> HeaderMap {
+    let mut headers = headers::upwards(&head.headers, true);
+    if family.takes_secret() {
+        // The AppSecret need not be as long as the key in whose place it stands.
+        headers.remove(CONTENT_LENGTH);
+    }
+    headers
 }
 
 /// The target of a request; HTTP/2 always names a scheme and a host, HTTP/1 only to a proxy for others.
-fn target(head: &http::request::Parts) -> Result<Target<'_>, BadTarget> {
+fn target(head: &Parts) -> Result<Target<'_>, BadTarget> {
     let absolute = head.uri.scheme().is_some() && head.version < Version::HTTP_2;
     if absolute || head.method == Method::CONNECT {
         return Err(BadTarget::NotAPath);

@@ -126,15 +126,14 @@ pub(crate) fn no_app(presented: &Presented) -> Refusal {
 
 /// The one app that a request names, in whichever ways it does.
 fn app_named(asking: &Asking<'_>, prefix: &Prefixed<'_>) -> Result<Option<AppId>, Refusal> {
-    let header = match asking.headers.get(APP) {
-        None => None,
-        Some(value) => Some(
-            value
-                .to_str()
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .ok_or(ApiError::UnknownApp)?,
-        ),
+    let mut sent = asking.headers.get_all(APP).iter();
+    let header = match (sent.next(), sent.next()) {
+        (None, _) => None,
+        (Some(value), None) => {
+            let named = value.to_str().ok().and_then(|text| text.parse().ok());
+            Some(named.ok_or(ApiError::UnknownApp)?)
+        }
+        (Some(_), Some(_)) => return Err(Refusal::TWO_APP_HEADERS),
     };
     let tokens = asking.presented.each().filter_map(|held| match held {
         Held::Virtual(claims) => Some(claims.app),

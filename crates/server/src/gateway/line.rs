@@ -22,7 +22,8 @@ pub struct Told<'t> {
     pub caller: &'t str,
     /// The first segment of the path, one of a few.
     pub family: &'static str,
-    /// How it ended, one of a few: `ok`, `bad_token`, `busy`, `quota`, `errcode`, `refused`, `failed`.
+    /// How it ended, one of a few: `ok`, `bad_token`, `busy`, `quota`, `errcode`, `refused`, `failed`, `gone`
+    /// (its caller did not wait for the answer).
     pub outcome: &'static str,
     /// Whether it was made again.
     pub replayed: bool,
@@ -83,7 +84,7 @@ impl Line {
     pub(super) fn write(
         &self,
         id: &RequestId,
-        status: StatusCode,
+        status: Option<StatusCode>,
         tell: &Tell,
         seen: &MixUps,
         now: Boot,
@@ -96,7 +97,7 @@ impl Line {
             app.id = self.app.map(tracing::field::display),
             method = %self.method,
             path = self.path,
-            status = status.as_u16(),
+            status = status.map(|status| status.as_u16()),
             errcode = self.errcode,
             rid = self.rid,
             replayed = self.replayed,
@@ -121,7 +122,11 @@ impl Line {
             app: self.app,
             caller: &self.caller,
             family: family::label(&self.path),
-            outcome: self.outcome.unwrap_or_else(|| outcome(self.errcode)),
+            outcome: match (status, self.outcome) {
+                (None, _) => "gone",
+                (Some(_), Some(outcome)) => outcome,
+                (Some(_), None) => outcome(self.errcode),
+            },
             replayed: self.replayed,
             added: took.saturating_sub(self.upstream),
             mix_up: self.mix_up,

@@ -47,14 +47,15 @@ pub(crate) async fn look(answer: Response<Incoming>, share: Share) -> Result<Loo
         .get(CONTENT_TYPE)
         .map(http::HeaderValue::as_bytes);
     let long = length(&parts.headers).is_some_and(|length| length > HELD as u64);
-    let readable = parts.status == StatusCode::OK && !long;
-    if readable && !body.is_over() {
+    if !long && !body.is_over() {
         let read_all = is_worth_a_look(kind);
         timeout(STALLED, body.hold(read_all))
             .await
             .map_err(|_| BrokeOff)??;
     }
     let verdict = match parts.headers.get(CONTENT_ENCODING) {
+        // Another status is no word of WeChat's API.
+        _ if parts.status != StatusCode::OK => Verdict::Fine,
         None => judge(&body.held_bytes()),
         Some(coding) => super::inflate::inflated(coding.as_bytes(), &body.held_bytes(), HELD)
             .map_or(Verdict::Fine, |plain| judge(&plain)),

@@ -9,6 +9,7 @@ use wxtoken_core::credential::Kind;
 
 use super::Gateway;
 use super::query;
+use super::refusal::Refusal;
 use super::virtual_token::{Claims, NotVirtual};
 use crate::http::services::Services;
 use crate::keeper::Keeper;
@@ -17,6 +18,9 @@ use crate::keeper::Keeper;
 const APP_TOKEN: &[&str] = &["access_token", "authorizer_access_token"];
 /// A third-party platform's own token: no app's, so nothing is put in beside it.
 const COMPONENT: &[&str] = &["component_access_token"];
+
+/// So many token parameters may one query have.
+const MOST: usize = 4;
 
 /// What a token parameter holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +48,22 @@ pub(crate) struct Presented {
 
 impl Presented {
     /// What a query holds. While stored records are read, a value that nobody knows may be one of ours: that is waited for.
-    pub(crate) async fn in_query(services: &Services, query: Option<&str>) -> Self {
+    /// More token parameters than any call has are refused before any of them is looked at.
+    pub(crate) async fn in_query(
+        services: &Services,
+        query: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let names = query::find(query.unwrap_or_default(), APP_TOKEN);
+        if names.take(MOST + 1).count() > MOST {
+            return Err(Refusal::TOO_MANY_TOKENS);
+        }
         let (gateway, keeper) = (&services.gateway, &services.keeper);
         let presented = Self::look(gateway, keeper, query);
         let is_unknown = presented.each().any(|held| held == Held::Other);
         if is_unknown && keeper.until_read(services.limits.first_token_wait).await {
-            return Self::look(gateway, keeper, query);
+            return Ok(Self::look(gateway, keeper, query));
         }
-        presented
+        Ok(presented)
     }
 
     fn look(gateway: &Gateway, keeper: &Keeper, query: Option<&str>) -> Self {

@@ -70,7 +70,7 @@ impl From<BadTarget> for Refusal {
 impl Refusal {
     pub(crate) const NO_CALLER: Self = Self::Said(
         40001,
-        "invalid credential: a token alone does not say who asks; send a caller key as Bearer, use /k/{key}/ as base URL (path_key = true), take hands_out = \"virtual\", or list this address in `from` of a [[caller]]",
+        "invalid credential: a token alone does not say who asks; send a caller key as Bearer, use /k/{key}/ as base URL (path_key = true), take hands_out = \"virtual\", or list this address in `from` of a [[caller]] without a key",
     );
     pub(crate) const TWO_CALLERS: Self = Self::Said(
         40001,
@@ -99,6 +99,14 @@ impl Refusal {
     pub(crate) const UNKNOWN_TOKEN: Self = Self::Said(
         40001,
         "invalid credential, access_token is invalid or not latest: it is no token that this server handed out, and nothing else says for which app this call is; get one from /cgi-bin/token here, or send Wxtoken-App",
+    );
+    pub(crate) const TOO_MANY_TOKENS: Self = Self::Said(
+        40035,
+        "invalid parameter: the query has more than four access tokens; send one",
+    );
+    pub(crate) const TWO_APP_HEADERS: Self = Self::Said(
+        40013,
+        "invalid appid: Wxtoken-App was sent twice; send it once",
     );
     pub(crate) const NO_APPID: Self = Self::Said(41002, "appid missing");
     pub(crate) const PATH: Self = Self::Said(

@@ -47,20 +47,31 @@ impl Given {
         ))
     }
 
-    /// The body with the AppSecret where the caller's own secret stood.
+    /// The body with the AppSecret in every field that is for one, however what stood there was written.
     pub(crate) fn body_with(&self, body: &Bytes, secret: &str) -> Bytes {
-        let Some(given) = self.secret.as_deref().filter(|given| !given.is_empty()) else {
+        if let Ok(serde_json::Value::Object(mut object)) = serde_json::from_slice(body) {
+            let mut found = false;
+            for name in SECRET {
+                if let Some(value) = object.get_mut(*name) {
+                    *value = secret.into();
+                    found = true;
+                }
+            }
+            return match serde_json::to_vec(&object) {
+                Ok(written) if found => written.into(),
+                Ok(_) | Err(_) => body.clone(),
+            };
+        }
+        let Ok(form) = std::str::from_utf8(body) else {
             return body.clone();
         };
-        let mut written = Vec::with_capacity(body.len() + secret.len());
-        let mut from = 0;
-        for at in memchr::memmem::find_iter(body, given) {
-            written.extend_from_slice(&body[from..at]);
-            written.extend_from_slice(secret.as_bytes());
-            from = at + given.len();
+        let places: Vec<_> = query::find(form, SECRET)
+            .map(|p| (p.place, secret))
+            .collect();
+        if places.is_empty() {
+            return body.clone();
         }
-        written.extend_from_slice(&body[from..]);
-        written.into()
+        query::replace(form, places).into()
     }
 }
 
@@ -117,6 +128,26 @@ mod tests {
                 String::from_utf8_lossy(&sent),
                 String::from_utf8_lossy(body).replace("KEY", "REAL")
             );
+        }
+    }
+
+    #[test]
+    fn a_key_goes_out_however_it_is_written_and_nothing_else_does() {
+        let given = Given::read(Family::ClearQuotaBySecret, Some("appid=x"), b"");
+        let sent = |body: &str| {
+            let sent = given.body_with(&Bytes::copy_from_slice(body.as_bytes()), "REAL");
+            String::from_utf8(sent.to_vec()).unwrap()
+        };
+        assert_eq!(
+            sent(r#"{"appsecret":"K\u0045Y","appid":"KEY"}"#),
+            r#"{"appid":"KEY","appsecret":"REAL"}"#
+        );
+        assert_eq!(
+            sent("appsecret=K%45Y&appid=KEY&secret=other"),
+            "appsecret=REAL&appid=KEY&secret=REAL"
+        );
+        for untouched in [r#"{"appid":"x"}"#, "appid=x", "", "\u{1}"] {
+            assert_eq!(sent(untouched), untouched);
         }
     }
 

@@ -268,6 +268,15 @@ impl World {
         String::from_utf8(told.body.to_vec()).unwrap()
     }
 
+    /// The metrics page.
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("{}/metrics", self.server.doors().admin[0]);
+        let request = Request::builder()
+            .uri(url)
+            .header("authorization", format!("Bearer {ADMIN_KEY}"));
+        String::from_utf8(self.send(request, "").await.body.to_vec()).unwrap()
+    }
+
     /// Calls of a path that WeChat saw for the app.
     pub(crate) fn calls(&self, path: &str) -> u64 {
         self.wechat.world().calls(APP, path)

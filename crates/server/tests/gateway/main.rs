@@ -19,6 +19,7 @@ mod secrets;
 mod secure;
 mod smuggling;
 mod standby;
+mod strangers;
 mod tickets;
 mod virtual_tokens;
 mod who;

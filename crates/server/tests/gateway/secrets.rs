@@ -3,6 +3,7 @@
 use http::Method;
 
 use crate::harness::{APP, KEY, SECRET, Told, World};
+use crate::scripted::json;
 
 const LOGIN: &str = "/sns/jscode2session";
 const CLEAR: &str = "/cgi-bin/clear_quota/v2";
@@ -130,4 +131,24 @@ async fn quotas_are_cleared_with_the_appsecret_wherever_the_key_stood() {
     // The simulator, unlike the gateway, takes no forms: what arrived is what counts.
     world.send(request, form).await;
     went_out_with(&world, CLEAR, &format!("appsecret={SECRET}")).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_appsecret_shows_it_to_nobody() {
+    let callers = format!(
+        "[[caller]]\nname = \"shop\"\nkey = \"{KEY}\"\napps = [\"{APP}\"]\nallow = [\"call\"]\ncall_paths = [\"{CLEAR}\"]\n"
+    );
+    let (world, upstream) = World::scripted(&callers, async |mut wire, head| {
+        wire.body(&head).await.ok()?;
+        let text = format!("{{\"errcode\":40125,\"errmsg\":\"{}\"}}", head.target());
+        wire.send(json(&text)).await.ok()?;
+        Some(wire)
+    })
+    .await;
+    let told = world
+        .post(&format!("{CLEAR}?appid={APP}&appsecret={KEY}"), "")
+        .await;
+    assert!(upstream.seen()[0].target().contains(SECRET));
+    assert!(told.errmsg().contains("appsecret=***"), "{}", told.errmsg());
+    assert!(!told.errmsg().contains(SECRET));
 }

@@ -83,7 +83,7 @@ async fn found(
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Vec<u8>, Refusal> {
-    let presented = Presented::in_query(services, query).await;
+    let presented = Presented::in_query(services, query).await?;
     let asking = Asking {
         path: PATH,
         headers,
