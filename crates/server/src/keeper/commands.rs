@@ -12,13 +12,12 @@ use wxtoken_core::credential::{CredentialKey, Kind, Lane, Ticket, ValueId};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 use wxtoken_core::refresh::{HeldBack, Machine, Standing, step};
-use wxtoken_core::store::Fence;
 
+use super::absent::Absent;
 use super::driver::Driver;
 use super::handle::Command;
 use super::parts::{Kept, State};
 use super::reasons::no_live;
-use super::shelf::Absent;
 use super::tell::describe_trouble;
 use super::views::{AppStatus, KindStatus, LaneStatus, RefreshOutcome, Report};
 
@@ -147,7 +146,6 @@ impl Driver {
         };
         let Kept {
             state: State::Awake(machine),
-            absent_since,
             ..
         } = kept
         else {
@@ -158,14 +156,11 @@ impl Driver {
             .into_iter()
             .any(|kind| machine.rules().keeps(kind) && machine.current(kind, now).is_none());
         if missing {
-            if *absent_since == Wall::default() {
-                *absent_since = now.wall;
-            }
-            let since = *absent_since;
+            let since = *self.absent.entry(index).or_insert(now.wall);
             self.parts
                 .shelf
                 .explain(&app, Some(Arc::new(no_live(machine, now, since))));
-        } else if std::mem::take(absent_since) != Wall::default() {
+        } else if self.absent.remove(&index).is_some() {
             self.parts.shelf.explain(&app, None);
         }
     }
@@ -174,8 +169,10 @@ impl Driver {
         let now = self.parts.clock.now();
         apps.iter()
             .filter_map(|app| {
-                let kept = self.kept(self.parts.shelf.index_of(app)?)?;
-                state_of(*app, kept, self.parts.own, now)
+                let index = self.parts.shelf.index_of(app)?;
+                let since = self.absent.get(&index).copied().unwrap_or(now.wall);
+                let machine = self.kept(index)?.machine(self.parts.own, now)?;
+                Some(state_of(*app, machine.as_ref(), since, now))
             })
             .collect()
     }
@@ -197,16 +194,15 @@ fn not_begun(
     })
 }
 
-fn state_of(app: AppId, kept: &Kept, own: Option<Fence>, now: Now) -> Option<AppStatus> {
-    let machine = kept.machine(own, now)?;
-    let machine = machine.as_ref();
+/// An app's state; it has lacked a live value since then, if it lacks one.
+fn state_of(app: AppId, machine: &Machine, since: Wall, now: Now) -> AppStatus {
     let kinds = Kind::ALL
         .into_iter()
         .filter(|kind| machine.rules().keeps(*kind));
-    Some(AppStatus {
+    AppStatus {
         app,
         kinds: kinds
-            .map(|kind| kind_status(kept, machine, kind, now))
+            .map(|kind| kind_status(machine, kind, since, now))
             .collect(),
         lanes: Lane::ALL
             .into_iter()
@@ -219,22 +215,12 @@ fn state_of(app: AppId, kept: &Kept, own: Option<Fence>, now: Now) -> Option<App
                 (kind, used, limit)
             })
             .collect(),
-    })
-}
-
-fn absent_since(kept: &Kept, now: Now) -> Wall {
-    if kept.absent_since == Wall::default() {
-        now.wall
-    } else {
-        kept.absent_since
     }
 }
 
-fn kind_status(kept: &Kept, machine: &Machine, kind: Kind, now: Now) -> KindStatus {
+fn kind_status(machine: &Machine, kind: Kind, since: Wall, now: Now) -> KindStatus {
     let current = machine.current(kind, now);
-    let absent = current
-        .is_none()
-        .then(|| no_live(machine, now, absent_since(kept, now)));
+    let absent = current.is_none().then(|| no_live(machine, now, since));
     let (own_trouble, next) = match Ticket::of(kind) {
         Some(ticket) => machine
             .ticket_view(ticket)

@@ -2,14 +2,14 @@
 //!
 //! One loop drives every app, for a task per app would cost more memory than its machine does.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::Boot;
+use wxtoken_core::clock::{Boot, Wall};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::step;
 
@@ -34,6 +34,8 @@ pub struct Driver {
     /// Apps that are configured no more, while a call or a save of theirs is under way.
     pub(super) leaving: HashMap<AppId, u32>,
     pub(super) waiting: Waiting,
+    /// Since when an app lacks a live value of some kind; those that lack none are not in it.
+    pub(super) absent: BTreeMap<u32, Wall>,
     pub(super) tell: Tell,
     /// Apps that had nothing to hand out at the start and have not been tried yet.
     pub(super) untried: HashSet<u32>,
@@ -61,6 +63,7 @@ impl Driver {
             arriving: HashMap::new(),
             leaving: HashMap::new(),
             waiting: Waiting::default(),
+            absent: BTreeMap::new(),
             untried: HashSet::new(),
             first_round: watch::Sender::new(false),
             stopping: None,

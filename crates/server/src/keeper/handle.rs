@@ -9,7 +9,8 @@ use wxtoken_core::clock::{Clock, Now};
 use wxtoken_core::credential::{Credential, CredentialKey, ValueId};
 use wxtoken_core::refresh::verdict::Evidence;
 
-use super::shelf::{Absent, Shelf};
+use super::absent::Absent;
+use super::shelf::Shelf;
 use super::views::{AppStatus, Notice, RefreshOutcome, Report};
 
 /// Makes a value's keyed hash.

@@ -3,6 +3,7 @@
 //! Owns: the shelf readers look at, the questions they may ask, and the loop that drives one machine per app.
 //! Must not know: HTTP, WeChat's JSON, which store sits behind the trait.
 
+mod absent;
 mod commands;
 mod driver;
 mod effects;
@@ -18,9 +19,10 @@ mod tests;
 mod views;
 mod waiting;
 
+pub use absent::{Absent, NoLive};
 pub use driver::Driver;
 pub use handle::{Command, HashValue, Keeper, KeeperStopped};
 pub use parts::{Control, Copies, Parts, Spec};
-pub use shelf::{Absent, NoLive, Shelf};
+pub use shelf::Shelf;
 pub use tell::CountAlarm;
 pub use views::{AppStatus, KindStatus, LaneStatus, Notice, RefreshOutcome, Report};

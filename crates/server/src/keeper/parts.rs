@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Clock, Now, Wall};
+use wxtoken_core::clock::{Boot, Clock, Now};
 use wxtoken_core::credential::{Kind, Token, ValueId};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
@@ -81,8 +81,6 @@ pub(super) enum Input {
 pub(super) struct Kept {
     pub(super) state: State,
     pub(super) wake: Boot,
-    /// Since when some kind has no live value; zero while all have.
-    pub(super) absent_since: Wall,
 }
 
 /// Where an app's machine is.

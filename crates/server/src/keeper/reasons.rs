@@ -6,7 +6,7 @@ use wxtoken_core::refresh::alarm::AlarmName;
 use wxtoken_core::refresh::{LaneView, Machine, Outcome};
 use wxtoken_core::source::Trouble;
 
-use super::shelf::NoLive;
+use super::absent::NoLive;
 use super::tell::describe_trouble;
 
 /// Looks at a machine of which some kind has no live value.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Now, Wall};
+use wxtoken_core::clock::{Boot, Now};
 use wxtoken_core::credential::{Kind, Lane, Token, ValueId};
 use wxtoken_core::refresh::Machine;
 use wxtoken_core::refresh::event::Event;
@@ -59,7 +59,6 @@ impl Driver {
         let mut kept = Kept {
             state,
             wake: Boot::NEVER,
-            absent_since: Wall::default(),
         };
         kept.rest(self.parts.own, now);
         if !matches!(kept.state, State::Parked(_)) {
@@ -142,6 +141,7 @@ impl Driver {
         self.parts.shelf.remove(app);
         self.arriving.remove(&index);
         self.waiting.forget(index);
+        self.absent.remove(&index);
         self.tried(index);
         let now = self.parts.clock.now();
         let machine = self
@@ -167,6 +167,7 @@ impl Driver {
         let at = usize::try_from(index).ok();
         if let Some(place) = at.and_then(|at| self.apps.get_mut(at)) {
             *place = None;
+            self.absent.remove(&index);
         }
     }
 

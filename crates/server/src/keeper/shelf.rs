@@ -8,39 +8,14 @@ use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 use tokio::sync::watch;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Now, Wall};
+use wxtoken_core::clock::Now;
 use wxtoken_core::credential::{Credential, CredentialKey, Kind, ValueId};
 
+use super::absent::{Absent, NoLive};
 use super::owners::Owners;
 
 /// Waiters are woken by the bell of their app's group: a bell per app would cost more than it saves.
 const BELLS: usize = 256;
-
-/// Why there is nothing to hand out.
-#[derive(Debug, Clone)]
-pub enum Absent {
-    /// No such app is configured.
-    UnknownApp,
-    /// The app exists, but this kind is not configured for it.
-    UnknownKind,
-    /// There is no live value now.
-    NoLive(Arc<NoLive>),
-}
-
-/// Why there is no live value, in words for the one who asks.
-#[derive(Debug, Clone)]
-pub struct NoLive {
-    /// A stable name: `starting`, `ended`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `replacing` …
-    pub reason: &'static str,
-    /// In plain words, with the cure where there is one; no secret.
-    pub detail: String,
-    /// WeChat's own errcode, where it refused.
-    pub errcode: Option<i64>,
-    /// Since when.
-    pub since: Wall,
-    /// When something is next tried.
-    pub next_try: Option<Wall>,
-}
 
 /// One app's place on the shelf.
 #[derive(Debug)]
@@ -118,19 +93,12 @@ impl Shelf {
     /// An empty shelf.
     #[must_use]
     pub fn new(now: Now) -> Self {
-        let starting = NoLive {
-            reason: "starting",
-            detail: "the first token has not been fetched yet".to_owned(),
-            errcode: None,
-            since: now.wall,
-            next_try: Some(now.wall),
-        };
         Self {
             places: papaya::HashMap::default(),
             owners: Owners::new(),
             reading: watch::Sender::new(false),
             bells: (0..BELLS).map(|_| watch::Sender::new(0)).collect(),
-            starting: Arc::new(starting),
+            starting: Arc::new(NoLive::starting(now)),
         }
     }
 
@@ -148,7 +116,7 @@ impl Shelf {
             Some(value) if value.live_at(now) => Ok(value),
             lapsed => Err(Absent::NoLive(place.absent.load_full().unwrap_or_else(
                 || match lapsed {
-                    Some(_) => Arc::new(just_ended(now)),
+                    Some(_) => Arc::new(NoLive::just_ended(now)),
                     None => Arc::clone(&self.starting),
                 },
             ))),
@@ -297,17 +265,6 @@ impl Shelf {
                 () = &mut deadline => return wanted(),
             }
         }
-    }
-}
-
-/// The value ran out this very moment, and the loop has not said why yet.
-fn just_ended(now: Now) -> NoLive {
-    NoLive {
-        reason: "ended",
-        detail: "the value has just run out and could not be renewed in time".to_owned(),
-        errcode: None,
-        since: now.wall,
-        next_try: Some(now.wall),
     }
 }
 

@@ -10,7 +10,8 @@ use wxtoken_core::credential::{Credential, CredentialKey, Generation, Lane, Tick
 use wxtoken_core::refresh::verdict::Verdict;
 use wxtoken_core::refresh::{LaneView, Machine, Outcome, Standing};
 
-use super::shelf::{Absent, Shelf};
+use super::absent::Absent;
+use super::shelf::Shelf;
 use super::tell::describe_trouble;
 use super::views::{RefreshOutcome, Report};
 

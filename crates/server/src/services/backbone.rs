@@ -2,22 +2,19 @@
 //!
 //! No rule and no door in here.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Clock, millis};
-use wxtoken_core::credential::{Kind, Lane};
-use wxtoken_core::refresh::rules::{Lanes, Rules, Timing};
+use wxtoken_core::clock::Clock;
 use wxtoken_core::source::CredentialSource;
 use wxtoken_core::store::{Fence, Lease, Loaded, RecordStore};
 
 use super::StartError;
-use crate::config::{self, App, Config};
+use super::specs::Specs;
+use crate::config::Config;
 use crate::gateway::{Gateway, Tell};
 use crate::keeper::{
     Command, Control, Copies, CountAlarm, Driver, HashValue, Keeper, Parts, Shelf, Spec,
@@ -265,64 +262,4 @@ async fn take_over(
         }
     }
     Ok(())
-}
-
-/// Tells the keeper of apps; apps that are configured alike share their rules.
-struct Specs<'h> {
-    shared: HashMap<Rules, Arc<Rules>>,
-    timing: Timing,
-    hash: &'h HashValue,
-}
-
-impl<'h> Specs<'h> {
-    fn new(config: &Config, hash: &'h HashValue) -> Self {
-        let timing = Timing {
-            classic_before: millis(config.refresh.classic_before),
-            stable_before: millis(config.refresh.stable_before),
-            probe_every: millis(config.refresh.probe_every),
-            ..Timing::ORDINARY
-        };
-        Self {
-            shared: HashMap::new(),
-            timing,
-            hash,
-        }
-    }
-
-    fn of(&mut self, app: &App) -> Spec {
-        let rules = rules(app, self.timing);
-        let shared = self.shared.entry(rules);
-        let rules = match shared {
-            Entry::Occupied(shared) => Arc::clone(shared.get()),
-            Entry::Vacant(new) => {
-                let rules = Arc::new(new.key().clone());
-                Arc::clone(new.insert(rules))
-            }
-        };
-        let adopt = app.initial_token();
-        Spec {
-            app: app.appid,
-            rules,
-            kinds: app.kinds.iter().collect(),
-            adopt: adopt.map(|token| (token.clone(), (self.hash)(token.expose()))),
-            fresh_secret: false,
-        }
-    }
-}
-
-fn rules(app: &App, timing: Timing) -> Rules {
-    let lanes = match app.lanes {
-        config::Lanes::Stable => Lanes::Only(Lane::Stable),
-        config::Lanes::Classic => Lanes::Only(Lane::Classic),
-        config::Lanes::StableThenClassic => Lanes::First(Lane::Stable),
-        config::Lanes::ClassicThenStable => Lanes::First(Lane::Classic),
-    };
-    Rules {
-        kinds: Kind::ALL.map(|kind| app.kinds.contains(kind)),
-        limits: app.limits(),
-        take_over: app.take_over,
-        watched: !app.files().is_empty(),
-        timing,
-        ..Rules::new(lanes)
-    }
 }

@@ -4,6 +4,7 @@ mod backbone;
 mod census;
 mod doors;
 mod running;
+mod specs;
 
 pub use backbone::{Backbone, Footing};
 pub use doors::Doors;

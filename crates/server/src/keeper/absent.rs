@@ -1,0 +1,56 @@
+//! Why nothing is handed out, in words for the one who asks.
+//!
+//! Must not know: how those words are sent.
+
+use std::sync::Arc;
+
+use wxtoken_core::clock::{Now, Wall};
+
+/// Why there is nothing to hand out.
+#[derive(Debug, Clone)]
+pub enum Absent {
+    /// No such app is configured.
+    UnknownApp,
+    /// The app exists, but this kind is not configured for it.
+    UnknownKind,
+    /// There is no live value now.
+    NoLive(Arc<NoLive>),
+}
+
+/// Why there is no live value, in words for the one who asks.
+#[derive(Debug, Clone)]
+pub struct NoLive {
+    /// A stable name: `starting`, `ended`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `replacing` …
+    pub reason: &'static str,
+    /// In plain words, with the cure where there is one; no secret.
+    pub detail: String,
+    /// WeChat's own errcode, where it refused.
+    pub errcode: Option<i64>,
+    /// Since when.
+    pub since: Wall,
+    /// When something is next tried.
+    pub next_try: Option<Wall>,
+}
+
+impl NoLive {
+    /// Nothing has been tried yet.
+    pub(super) fn starting(now: Now) -> Self {
+        Self::since(now, "starting", "the first token has not been fetched yet")
+    }
+
+    /// The value ran out this very moment, and the loop has not said why yet.
+    pub(super) fn just_ended(now: Now) -> Self {
+        let detail = "the value has just run out and could not be renewed in time";
+        Self::since(now, "ended", detail)
+    }
+
+    fn since(now: Now, reason: &'static str, detail: &str) -> Self {
+        Self {
+            reason,
+            detail: detail.to_owned(),
+            errcode: None,
+            since: now.wall,
+            next_try: Some(now.wall),
+        }
+    }
+}
