@@ -90,7 +90,7 @@ pub struct Doors {
     pub api: Vec<String>,
     /// Where the admin's pages are reached.
     pub admin: Vec<String>,
-    services: Arc<Services>,
+    pub(super) services: Arc<Services>,
     admin_services: Arc<AdminServices>,
     api_tls: Option<Arc<TlsDoor>>,
     admin_tls: Option<Arc<TlsDoor>>,
@@ -180,10 +180,14 @@ fn admin_services(
     )
 }
 
-/// The counters of the read path are added up when the metrics page is asked for.
+/// The counters of the read path are added up when the metrics page is asked for. The metrics do not own them: by way of the
+/// gateway, which counts its calls, they are owned by the services themselves.
 fn count_reads(metrics: &Metrics, services: &Arc<Services>) {
-    let services = Arc::clone(services);
+    let services = Arc::downgrade(services);
     metrics.count_reads(move |tell| {
+        let Some(services) = services.upgrade() else {
+            return;
+        };
         for surface in Surface::ALL {
             for outcome in Outcome::ALL {
                 tell(

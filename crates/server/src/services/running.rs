@@ -176,3 +176,31 @@ fn count_call(metrics: &Metrics, told: &Told<'_>) {
         mix_up: told.mix_up.map(MixUp::name),
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_stopped_server_frees_everything_its_doors_worked_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = "0123456789abcdef0123456789abcdef";
+        let text = format!(
+            "server.listen = \"127.0.0.1:0\"\nadmin = {{ listen = \"127.0.0.1:0\", key = \"{key}\" }}"
+        );
+        let config = config::parse(&text, folder.path(), &|_| None).unwrap();
+        let running = Running::start(config).await.unwrap();
+        let services = Arc::downgrade(&running.doors.services);
+        assert!(services.upgrade().is_some());
+        running.stop().await;
+        // The threads that answer reads have been told, and nobody waits for their last breath.
+        let freed = async {
+            while services.upgrade().is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let freed = tokio::time::timeout(Duration::from_secs(20), freed).await;
+        freed.expect("nobody holds them any more");
+    }
+}
