@@ -98,8 +98,10 @@ impl Driver {
             let due = self.next_due();
             tokio::select! {
                 biased;
-                Some((index, event)) = self.writes.next(), if !self.writes.is_empty() => {
-                    self.feed(index, event);
+                Some(written) = self.writes.next(), if !self.writes.is_empty() => {
+                    if let Some((index, event)) = written {
+                        self.feed(index, event);
+                    }
                 }
                 Some(input) = self.heard.recv() => self.take(input),
                 Some(command) = commands.recv() => self.take(Input::Command(command)),

@@ -102,6 +102,7 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             source: Arc::clone(&gate) as Arc<dyn CredentialSource>,
             store: Arc::new(MemoryStore::new()),
+            forget: Arc::new(|_| Box::pin(async { Ok(()) })),
             own: Some(Fence {
                 epoch: 1,
                 number: 1,

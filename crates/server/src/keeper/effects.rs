@@ -65,7 +65,6 @@ impl Driver {
         }
     }
 
-    /// Writes of one app are handed to the store in the order given: each is polled once right here.
     fn write(
         &mut self,
         index: u32,
@@ -76,7 +75,7 @@ impl Driver {
         bad: Event,
     ) {
         let store = Arc::clone(&self.parts.store);
-        let mut write: Write = Box::pin(async move {
+        self.hand_to_store(Box::pin(async move {
             let event = match store.write(&app, &record, fence).await {
                 Ok(()) => good,
                 Err(StoreError::Stale(record)) => Event::Stale(record),
@@ -85,10 +84,26 @@ impl Driver {
                     bad
                 }
             };
-            (index, event)
-        });
+            Some((index, event))
+        }));
+    }
+
+    /// An app is configured no more, and nothing of its will be written until it is back.
+    pub(super) fn forget(&mut self, app: AppId) {
+        let forgotten = (self.parts.forget)(app);
+        self.hand_to_store(Box::pin(async move {
+            if let Err(error) = forgotten.await {
+                tracing::warn!(app.id = %app, error = %error, "the removed app's record stays");
+            }
+            None
+        }));
+    }
+
+    /// What concerns one app is handed to the store in the order given: each is polled once right here.
+    fn hand_to_store(&mut self, mut write: Write) {
         match (&mut write).now_or_never() {
-            Some((index, event)) => drop(self.inbox.send(Input::Event(index, event))),
+            Some(Some((index, event))) => drop(self.inbox.send(Input::Event(index, event))),
+            Some(None) => {}
             None => self.writes.push(write),
         }
     }

@@ -1,9 +1,9 @@
 //! What the loop stands on, what it is told, and the handle that steers it.
 
 use std::borrow::Cow;
-use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock, Now};
@@ -12,7 +12,7 @@ use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::Rules;
 use wxtoken_core::refresh::{Machine, Parked};
 use wxtoken_core::source::CredentialSource;
-use wxtoken_core::store::{Fence, Record, RecordStore};
+use wxtoken_core::store::{Fence, Record, RecordStore, StoreError};
 
 use super::handle::Command;
 use super::shelf::Shelf;
@@ -42,6 +42,10 @@ pub struct Spec {
     pub fresh_secret: bool,
 }
 
+/// Tells the store that an app is configured no more: its record is kept for a while and then purged, unless it is written
+/// again. What is told before a write counts before it.
+pub type Forget = Arc<dyn Fn(AppId) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
 /// What the loop stands on.
 #[derive(Clone)]
 pub struct Parts {
@@ -51,6 +55,8 @@ pub struct Parts {
     pub source: Arc<dyn CredentialSource>,
     /// What survives.
     pub store: Arc<dyn RecordStore>,
+    /// Hears of apps that have left.
+    pub forget: Forget,
     /// The fence of a store that is ours alone; none where leases are taken.
     pub own: Option<Fence>,
     /// What readers see.
@@ -131,7 +137,8 @@ fn born(rules: &Arc<Rules>, seed: u64, own: Option<Fence>, now: Now) -> Machine 
     Machine::restore(Arc::clone(rules), None, own, seed, now)
 }
 
-pub(super) type Write = Pin<Box<dyn Future<Output = (u32, Event)> + Send>>;
+/// Something the store was given to do, and the event that follows, if anyone waits for it.
+pub(super) type Write = BoxFuture<'static, Option<(u32, Event)>>;
 
 /// Starts the loop's other end; see [`super::Driver::run`].
 #[derive(Clone)]

@@ -152,10 +152,13 @@ impl Driver {
             self.parts.shelf.own(index, &values, &[]);
             self.leaving.insert(*app, index);
             self.feed(index, Event::Stopping);
+        } else {
+            self.forget(*app);
         }
     }
 
-    /// Forgets an app that has left, once nothing of its is under way.
+    /// Forgets an app that has left, once nothing of its is under way: a save that came later would have its record kept for
+    /// ever.
     pub(super) fn leave(&mut self, index: u32) {
         let mut leaving = self.leaving.iter();
         let Some((app, _)) = leaving.find(|(_, at)| **at == index) else {
@@ -169,6 +172,7 @@ impl Driver {
             *place = None;
             self.absent.remove(&index);
         }
+        self.forget(app);
     }
 
     /// Whether this machine is of an app that is configured no more.

@@ -154,6 +154,7 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             source: Arc::clone(&script) as Arc<dyn CredentialSource>,
             store: Arc::new(MemoryStore::new()),
+            forget: Arc::new(|_| Box::pin(async { Ok(()) })),
             own: Some(wxtoken_core::store::Fence {
                 epoch: 1,
                 number: 1,

@@ -17,7 +17,7 @@ use super::specs::Specs;
 use crate::config::Config;
 use crate::gateway::{Gateway, Tell};
 use crate::keeper::{
-    Command, Control, Copies, CountAlarm, Driver, HashValue, Keeper, Parts, Shelf, Spec,
+    Command, Control, Copies, CountAlarm, Driver, Forget, HashValue, Keeper, Parts, Shelf, Spec,
 };
 use crate::store::configured::Stored;
 use crate::store::{EmbeddedStore, configured};
@@ -32,7 +32,6 @@ const NOTICES: usize = 4096;
 pub struct Backbone {
     keeper: Keeper,
     control: Control,
-    store: Arc<EmbeddedStore>,
     hash: HashValue,
     driver: JoinHandle<()>,
     first_round: watch::Receiver<bool>,
@@ -64,13 +63,11 @@ impl Groundwork {
     /// # Errors
     /// The store cannot be read.
     pub async fn take_over(mut self) -> Result<Backbone, StartError> {
-        let store = Arc::clone(&self.store);
-        take_over(&mut self.driver, store.as_ref(), &self.config, &self.hash).await?;
+        take_over(&mut self.driver, &self.store, &self.config, &self.hash).await?;
         let first_round = self.driver.first_round();
         Ok(Backbone {
             keeper: self.keeper,
             control: self.control,
-            store,
             hash: self.hash,
             driver: tokio::spawn(self.driver.run(self.asked)),
             first_round,
@@ -145,6 +142,7 @@ impl Backbone {
             clock: Arc::clone(&footing.clock),
             source: (footing.wrap)(client),
             store: (footing.wrap_store)(Arc::clone(&store)),
+            forget: forgetting(&store),
             own: Some(own_fence(store.as_ref(), &now).await?),
             shelf: Arc::clone(&shelf),
             notices: notices.clone(),
@@ -181,11 +179,6 @@ impl Backbone {
             };
         }
         self.control.apps(specs).await;
-        for gone in old.apps.iter().filter(|app| new.app(&app.appid).is_none()) {
-            if let Err(error) = self.store.forget(&gone.appid).await {
-                tracing::warn!(app.id = %gone.appid, error = %error, "the removed app's record stays");
-            }
-        }
     }
 
     /// Lets what is under way end and be saved.
@@ -208,6 +201,15 @@ fn directory(config: &Arc<ArcSwap<Config>>) -> Arc<dyn Directory> {
             secret: app.secret.clone(),
             previous_secret: app.previous_secret().cloned(),
         })
+    })
+}
+
+/// Has the store keep a removed app's record for a day, and no longer.
+fn forgetting(store: &Arc<EmbeddedStore>) -> Forget {
+    let store = Arc::clone(store);
+    Arc::new(move |app| {
+        let store = Arc::clone(&store);
+        Box::pin(async move { store.forget(&app).await })
     })
 }
 

@@ -9,11 +9,13 @@ use tokio::sync::broadcast;
 use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
 use wxtoken_core::refresh::verdict::Evidence;
+use wxtoken_core::store::{Loaded, RecordStore};
 use wxtoken_server::clock::{ManualClock, SystemClock};
 use wxtoken_server::config::{self, Config};
 use wxtoken_server::keeper::{Absent, Keeper, Notice, Report};
 use wxtoken_server::services::{Backbone, Footing};
 use wxtoken_server::sink::Upkeep;
+use wxtoken_server::store::configured;
 use wxtoken_server::telemetry::Metrics;
 use wxtoken_simulator::{AppKind, AppSpec, Options, SimClock, Upstream};
 
@@ -110,11 +112,40 @@ impl World {
 
     /// Changes the app's lines, as a reload does.
     pub(crate) async fn reload(&self, lines: &str) {
-        let old = self.config.load_full();
+        self.take(parse(lines, &self.wechat, &self.folder)).await;
+    }
+
+    /// Changes the app's lines while the server is stopped.
+    pub(crate) fn configure(&self, lines: &str) {
         let new = parse(lines, &self.wechat, &self.folder);
+        self.config.store(Arc::new(new));
+    }
+
+    /// Takes the app out of the configuration, as a reload does.
+    pub(crate) async fn remove_app(&self) {
+        let mut without = self.config.load().as_ref().clone();
+        without.apps = Vec::new();
+        self.take(without).await;
+    }
+
+    async fn take(&self, new: Config) {
+        let old = self.config.load_full();
         self.config.store(Arc::new(new.clone()));
         self.sinks.configure(&new);
         self.server.as_ref().unwrap().reload(&old, &new).await;
+    }
+
+    /// The apps whose records a store holds that is opened now; the server must be stopped.
+    pub(crate) async fn stored(&self) -> Vec<String> {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let opened = configured::open(&self.config.load().store, clock).unwrap();
+        let mut apps = Vec::new();
+        let mut each = |loaded| match loaded {
+            Loaded::Record(app, _) => apps.push(app.to_string()),
+            Loaded::Damaged { reason, .. } => panic!("{reason}"),
+        };
+        opened.store.load_all(&mut each).await.unwrap();
+        apps
     }
 
     pub(crate) fn keeper(&self) -> &Keeper {

@@ -7,6 +7,7 @@
 mod clocks;
 mod faults;
 mod harness;
+mod removals;
 mod restarts;
 mod sinks;
 mod tokens;

@@ -1,0 +1,87 @@
+//! Apps that leave the configuration, with a call of theirs still under way.
+
+use std::time::Duration;
+
+use wxtoken_core::credential::Kind;
+use wxtoken_server::keeper::RefreshOutcome;
+use wxtoken_simulator::{Fault, FaultScope};
+
+use crate::harness::{APP, PATIENCE, World, key};
+
+const STABLE: &str = "/cgi-bin/stable_token";
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A world whose app is removed while a forced fetch is under way: WeChat has minted, and the answer is on its way.
+async fn removed_during_a_fetch() -> World {
+    let world = World::with_app("").await;
+    world.token().await;
+    let slow = Fault::Delay {
+        ms: 300,
+        before: false,
+    };
+    world
+        .wechat
+        .world()
+        .set_fault(FaultScope::everywhere(), slow, None);
+    let called = world.wechat.world().next_call(STABLE);
+    let keeper = world.keeper().clone();
+    let refresh =
+        tokio::spawn(async move { keeper.refresh(key(Kind::AccessToken), true, PATIENCE).await });
+    tokio::time::timeout(PATIENCE, called).await.unwrap();
+    world.remove_app().await;
+    let told = refresh.await.unwrap().unwrap();
+    assert!(
+        !matches!(told, Ok(RefreshOutcome::Refreshed(_))),
+        "it was removed while its answer was on its way"
+    );
+    world
+}
+
+/// What a start finds that comes after one that was more than a day later.
+async fn kept_after_a_day(world: &World) -> Vec<String> {
+    world.pass(A_DAY + Duration::from_secs(60));
+    world.stored().await;
+    world.stored().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_removed_apps_last_call_brings_is_kept_a_day_and_no_longer() {
+    let mut world = removed_during_a_fetch().await;
+    world.stop().await;
+    assert_eq!(world.stored().await, [APP], "for it may come back");
+    assert!(kept_after_a_day(&world).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_is_back_after_a_restart_has_what_its_last_call_brought() {
+    let mut world = removed_during_a_fetch().await;
+    world.stop().await;
+    world.configure("");
+    world.start().await;
+    assert!(world.lives(&world.token().await));
+    assert_eq!(world.calls(STABLE), 2, "nothing is fetched anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_is_back_at_once_is_kept_longer_than_a_day() {
+    let mut world = removed_during_a_fetch().await;
+    world.reload("").await;
+    assert!(world.lives(&world.token().await));
+    assert_eq!(world.calls(STABLE), 2, "its call goes on");
+    world.stop().await;
+    assert_eq!(kept_after_a_day(&world).await, [APP]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_is_removed_at_rest_is_kept_a_day_and_no_longer() {
+    let mut world = World::with_app("").await;
+    let before = world.token().await;
+    world.remove_app().await;
+    world.reload("").await;
+    assert_eq!(world.token().await, before);
+    world.remove_app().await;
+    world.stop().await;
+    assert_eq!(world.stored().await, [APP]);
+    assert!(kept_after_a_day(&world).await.is_empty());
+    assert_eq!(world.calls(STABLE), 1);
+}
