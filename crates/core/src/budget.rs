@@ -141,9 +141,10 @@ impl Count {
     /// A call counted at this time turned out not to have been made.
     #[must_use]
     pub fn minus_one(mut self, counted: Wall) -> Self {
-        let ago = self.newest.saturating_sub(slot(counted));
-        let slot = usize::try_from(ago)
-            .ok()
+        // Nothing is counted yet in a slot that is newer than the newest.
+        let ago = self.newest.checked_sub(slot(counted));
+        let slot = ago
+            .and_then(|ago| usize::try_from(ago).ok())
             .and_then(|ago| self.slots.get_mut(ago));
         if let Some(calls) = slot {
             *calls = calls.saturating_sub(1);
@@ -155,6 +156,12 @@ impl Count {
     #[must_use]
     pub fn added(self, other: Self) -> Self {
         self.joined(other, u16::saturating_add)
+    }
+
+    /// The count without calls that it holds and that were not made.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        self.joined(other, u16::saturating_sub)
     }
 
     /// The count as of `at`, when its newest slot lies beyond: a clock was ahead when it was written. Nothing is freed
@@ -234,6 +241,15 @@ impl Budgets {
             *mine = mine.added(theirs);
         }
         self.last_forced = self.last_forced.max(other.last_forced);
+        self
+    }
+
+    /// These counts without calls that they hold and that were not made.
+    #[must_use]
+    pub fn less(mut self, other: &Self) -> Self {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine = mine.less(theirs);
+        }
         self
     }
 

@@ -7,7 +7,7 @@ use super::lane::Nudge;
 use super::machine::{Job, LeaseState, Machine, Saving, Task};
 use super::rules::{FORCE_GAP, Rules, WISH_LAPSES};
 use super::verdict::Evidence;
-use crate::budget::{BudgetKind, Budgets};
+use crate::budget::Budgets;
 use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Kind, Lane, Ticket, ValueId};
 use crate::retry::Jitter;
@@ -28,6 +28,7 @@ impl Machine {
             known: Vec::new(),
             budgets: Budgets::default(),
             uncounted: None,
+            taken_back: None,
             steady: now
                 .wall
                 .0
@@ -61,6 +62,9 @@ impl Machine {
                 | Event::Stale(_)
         ) {
             self.saving.writes = self.saving.writes.saturating_sub(1);
+            if !matches!(event, Event::Stale(_)) {
+                self.told_what_was_taken_back();
+            }
         }
         match event {
             Event::Due => {}
@@ -76,6 +80,7 @@ impl Machine {
                 until,
                 record,
             } => {
+                self.forget_what_another_epoch_counts(fence);
                 self.lease = LeaseState::Held { fence, until };
                 self.saving.not_before = now.boot; // the store is back, if it was away
                 if let Some(record) = record {
@@ -150,7 +155,7 @@ impl Machine {
         let sent = job.sent.unwrap_or(now.boot);
         self.compare_clocks(failure.upstream_time, sent, now, effects);
         if !failure.sent {
-            self.refund(&job, now);
+            self.refund(&job);
         }
         self.failed(&job, failure, now, effects);
     }
@@ -167,23 +172,6 @@ impl Machine {
                 }
                 trouble => self.probe_failed(lane, trouble, now),
             },
-        }
-    }
-
-    /// Takes a counted call back that surely never left.
-    pub(super) fn refund(&mut self, job: &Job, now: Now) {
-        // Where a lease changes hands, what is not in the store is forgotten.
-        self.saving.dirty |= !matches!(self.lease, LeaseState::Own(_));
-        let counted = self.counting_wall(Now {
-            boot: job.begun,
-            ..now
-        });
-        let apart = self.uncounted.as_deref_mut().filter(|_| job.apart);
-        for budgets in [Some(&mut self.budgets), apart].into_iter().flatten() {
-            budgets.refund(job.task.budget(), counted);
-            if job.task == Task::Forced {
-                budgets.refund(BudgetKind::Stable, counted);
-            }
         }
     }
 

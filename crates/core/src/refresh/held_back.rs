@@ -115,10 +115,6 @@ impl Machine {
             let spent = self.spent(*kind, now);
             spent.used >= if urgent { spent.limit } else { spent.limit / 2 }
         };
-        let also = (task == Task::Forced).then_some(BudgetKind::Stable);
-        [Some(task.budget()), also]
-            .into_iter()
-            .flatten()
-            .find(short)
+        task.counts_as().find(short)
     }
 }

@@ -5,7 +5,7 @@
 use super::alarm::AlarmName;
 use super::machine::{Handed, Known, LeaseState, Machine};
 use super::publish;
-use super::rules::{CLOCK_TOLERANCE, FORCE_GAP, LEAVE_ALONE};
+use super::rules::{CLOCK_TOLERANCE, LEAVE_ALONE};
 use crate::clock::{Now, Wall};
 use crate::credential::{Lane, Ticket};
 use crate::store::{Fence, Record};
@@ -81,34 +81,6 @@ impl Machine {
                 };
             }
         }
-    }
-
-    fn learn_counts(&mut self, record: &Record, takes_over: bool, now: Now) {
-        let forced = record.budgets.last_forced;
-        let seen = self.lane(Lane::Stable).map(|state| state.forced_seen);
-        if seen.unwrap_or_default() != forced {
-            // Made by another clock, or by ours before a restart: it may have been just now.
-            let state = self.lane_mut(Lane::Stable);
-            state.forced_seen = forced;
-            state.force_gap_ends = now.boot.plus(FORCE_GAP);
-        }
-        let mut counted = record.budgets;
-        if matches!(self.lease, LeaseState::Own(_)) {
-            counted = counted.not_beyond(self.steady_wall(now));
-        } else {
-            counted.last_forced = counted.last_forced.min(self.steady_wall(now));
-            let ahead = counted.begins().since(self.steady_wall(now));
-            self.ahead = self.ahead.max(ahead);
-        }
-        if let Some(uncounted) = &self.uncounted {
-            counted = counted.added(uncounted);
-        }
-        // Who takes over goes by the store, which knows of calls taken back as well; who only listens may have heard late.
-        self.budgets = if takes_over {
-            counted
-        } else {
-            self.budgets.merged(&counted)
-        };
     }
 
     fn learn_contest(&mut self, record: &Record, takes_over: bool, at: Wall) {

@@ -43,9 +43,10 @@ impl Machine {
             LeaseState::Own(_) => true,
             LeaseState::None { .. } | LeaseState::Asking | LeaseState::Away { .. } => false,
         };
-        let Some(job) = self.jobs.iter().find(|job| job.call == call) else {
+        let Some(job) = self.jobs.iter_mut().find(|job| job.call == call) else {
             return;
         };
+        job.noted = true;
         let (task, begun, over) = (job.task, job.begun, job.over);
         self.over(AlarmName::StoreRefuses, effects);
         let late = task.mints() && begun.plus(timeout) < now.boot;
@@ -84,7 +85,7 @@ impl Machine {
         let Some(job) = self.take_job(call) else {
             return;
         };
-        self.refund(&job, now);
+        self.refund(&job);
         if let Some(lane) = job.task.fetches() {
             let wait = 100 + self.jitter.below(400);
             let state = self.lane_mut(lane);
@@ -105,7 +106,7 @@ impl Machine {
         if !task.mints() {
             match self.still_asked(task, over, now) {
                 Some(ask) => {
-                    self.count_apart(call, now);
+                    self.count_apart(call);
                     self.leaves(call, ask, now, effects);
                 }
                 None => self.abandon(call, now),
@@ -218,10 +219,9 @@ impl Machine {
             }
             return;
         };
-        self.values_go_out(now);
+        self.write_goes_out(now);
         self.saving.last = next;
         self.saving.in_flight = Some(next);
-        self.saving.writes += 1;
         self.saving.dirty = false;
         effects.push(Effect::Save(next, Box::new(self.record(now)), fence));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::counts::TakenBack;
 use super::event::{CallId, SaveId};
 use super::lane::LaneState;
 use super::rules::{Rules, STRAGGLE};
@@ -31,6 +32,12 @@ impl Task {
             Self::Ticket(_) => BudgetKind::Ticket,
             Self::Probe(_) => BudgetKind::Probe,
         }
+    }
+
+    /// All that it counts as: a forced refresh is a call of the stable endpoint too.
+    pub(super) fn counts_as(self) -> impl Iterator<Item = BudgetKind> {
+        let also = (self == Self::Forced).then_some(BudgetKind::Stable);
+        [self.budget()].into_iter().chain(also)
     }
 
     /// The lane whose token it fetches.
@@ -66,8 +73,12 @@ pub(super) struct Job {
     pub(super) about: Option<ValueId>,
     /// The lane's value when it was begun.
     pub(super) over: Option<ValueId>,
-    /// Made without a lease: no store has counted it.
-    pub(super) apart: bool,
+    /// When it was counted, by the clock that calls are counted by.
+    pub(super) counted: Wall,
+    /// Under which its note goes out; none if it is made without one, and so counted by no store.
+    pub(super) fence: Option<Fence>,
+    /// Its note is durable.
+    pub(super) noted: bool,
 }
 
 /// A value on its way out, or out.
@@ -133,6 +144,8 @@ pub struct Machine {
     pub(super) budgets: Budgets,
     /// Calls made without a lease, which no store has counted yet: they come on top of what it holds.
     pub(super) uncounted: Option<Box<Budgets>>,
+    /// Calls that the store counts and that were certainly not made: it counts too many by these.
+    pub(super) taken_back: Option<Box<TakenBack>>,
     /// Wall time minus boot time when the machine was made: what budgets count by, so that a step frees nothing.
     pub(super) steady: i64,
     /// How far ahead of that calls are counted: as far as the replica whose clock is furthest ahead, for what is counted by

@@ -9,6 +9,7 @@ pub mod alarm;
 mod alarms;
 mod clocks;
 mod contest;
+mod counts;
 mod due;
 mod durable;
 pub mod event;

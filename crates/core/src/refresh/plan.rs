@@ -7,7 +7,6 @@ use super::machine::{Job, LeaseState, Machine, Task};
 use super::mutant::planted;
 use super::rules::REACH;
 use super::wants::Want;
-use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now};
 use crate::credential::{Lane, ValueId};
 use crate::source::Ask;
@@ -49,7 +48,8 @@ impl Machine {
         let Some(ask) = self.ask(task, now) else {
             return;
         };
-        self.count(task, !leased, now);
+        let fence = self.fence(now).filter(|_| leased);
+        let counted = self.count(task, fence.is_none(), now);
         let call = CallId(self.calls.0.wrapping_add(1));
         self.calls = call;
         self.jobs.push(Job {
@@ -59,16 +59,17 @@ impl Machine {
             sent: None,
             about: None,
             over: self.held_by(task),
-            apart: !leased,
+            counted,
+            fence,
+            noted: false,
         });
-        match self.fence(now) {
-            Some(fence) if leased => {
+        match fence {
+            Some(fence) => {
                 self.intend(task, fence, now);
-                self.saving.writes += 1;
-                self.values_go_out(now);
+                self.write_goes_out(now);
                 effects.push(Effect::Note(call, Box::new(self.record(now)), fence));
             }
-            _ => self.leaves(call, ask, now, effects),
+            None => self.leaves(call, ask, now, effects),
         }
     }
 
@@ -97,7 +98,10 @@ impl Machine {
         });
     }
 
-    pub(super) fn values_go_out(&mut self, now: Now) {
+    /// All that is known goes into a write.
+    pub(super) fn write_goes_out(&mut self, now: Now) {
+        self.saving.writes += 1;
+        self.tell_what_was_taken_back();
         for state in self.lanes.iter_mut().flatten() {
             state.goes_out(now);
         }
@@ -107,35 +111,6 @@ impl Machine {
     pub(super) fn held_by(&self, task: Task) -> Option<ValueId> {
         let state = task.fetches().and_then(|lane| self.lane(lane))?;
         state.held.as_ref().map(|held| held.id)
-    }
-
-    fn count(&mut self, task: Task, apart: bool, now: Now) {
-        let at = self.counting_wall(now);
-        self.budgets.spend(task.budget(), at);
-        if task == Task::Forced {
-            self.budgets.spend(BudgetKind::Stable, at);
-            let at = self.steady_wall(now);
-            self.budgets.last_forced = at;
-            self.lane_mut(Lane::Stable).forced_seen = at;
-        }
-        if apart {
-            self.uncounted
-                .get_or_insert_default()
-                .spend(task.budget(), at);
-            self.saving.dirty = true;
-        }
-    }
-
-    /// A counted call goes ahead though its note could not be written.
-    pub(super) fn count_apart(&mut self, call: CallId, now: Now) {
-        let Some(job) = self.jobs.iter_mut().find(|job| job.call == call) else {
-            return;
-        };
-        job.apart = true;
-        let (budget, begun) = (job.task.budget(), job.begun);
-        let at = self.counting_wall(Now { boot: begun, ..now });
-        self.uncounted.get_or_insert_default().spend(budget, at);
-        self.saving.dirty = true;
     }
 
     /// The one stated exception to rule 1: while the store is away, stable in normal mode gives every replica the same

@@ -241,6 +241,24 @@ impl Bench {
         }
     }
 
+    /// What a slow disk holds lands, and the machine hears that it failed.
+    pub(crate) fn writes_land_unheard(&mut self) {
+        for write in std::mem::take(&mut self.slow) {
+            let event = failed(&write);
+            self.land(write);
+            self.heard.pop_back();
+            self.hear(event);
+        }
+    }
+
+    /// What a slow disk holds is refused, for another has the lease.
+    pub(crate) fn writes_are_stale(&mut self) {
+        for _ in std::mem::take(&mut self.slow) {
+            let record = self.stored.clone().map(Box::new);
+            self.hear(Event::Stale(record));
+        }
+    }
+
     /// Time passes; the machine is woken when it asked to be.
     pub(crate) fn pass(&mut self, millis: u64) {
         let end = self.now.boot.plus(millis);

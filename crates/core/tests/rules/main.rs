@@ -15,3 +15,4 @@ mod rule_6;
 mod rule_7;
 mod rule_8;
 mod rule_9;
+mod rule_9_taken_back;
