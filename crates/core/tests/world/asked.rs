@@ -3,9 +3,9 @@
 use wxtoken_core::credential::Lane;
 use wxtoken_core::retry::Spent;
 
+use crate::question::{Question, Who};
 use crate::replica::{Call, id_of};
 use crate::setup::{DAY, HOUR, MINUTE, SECOND};
-use crate::wechat::{Question, Who};
 use crate::world::World;
 
 impl World {

@@ -7,10 +7,11 @@ use wxtoken_core::credential::{Kind, Token};
 use wxtoken_core::refresh::event::{CallId, Effect, Event};
 use wxtoken_core::source::{Answer, Ask, Failure, Minted, Passing, Reply, Trouble};
 
-use crate::replica::{Call, DAWN, Fate, id_of};
+use crate::agenda::Ev;
+use crate::question::{Question, Says, Value, Who};
+use crate::replica::{Call, DAWN, Fate, id_of, token};
 use crate::setup::SECOND;
-use crate::wechat::{Question, Says, Value, Who};
-use crate::world::{Ev, World, token};
+use crate::world::World;
 
 impl World {
     pub(crate) fn carry_out(&mut self, r: usize, life: u32, effect: Effect) {

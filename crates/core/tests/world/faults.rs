@@ -1,9 +1,10 @@
 //! What goes wrong, when, and to whom: at any step of any process, or of WeChat, or of the store.
 
+use crate::agenda::Ev;
 use crate::replica::Phase;
 use crate::setup::{DAY, HOUR, MINUTE, SECOND};
 use crate::table::Fault;
-use crate::world::{Armed, Ev, World};
+use crate::world::{Armed, World};
 
 impl World {
     /// Draws the next fault: some wait until a process is in the phase they are meant for.

@@ -3,10 +3,11 @@
 use wxtoken_core::credential::Lane;
 use wxtoken_core::refresh::alarm::{Alarm, AlarmName};
 
+use crate::agenda::Ev;
+use crate::question::{Question, Says, Value, Who};
 use crate::replica::Call;
 use crate::setup::{HOUR, MINUTE, SECOND};
-use crate::wechat::{Question, Says, Value, Who};
-use crate::world::{Ev, World};
+use crate::world::World;
 
 impl World {
     /// Rule 10, at the moment of a mint: whose token does it kill?

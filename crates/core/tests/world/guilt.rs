@@ -4,9 +4,9 @@ use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::credential::Lane;
 use wxtoken_core::retry::Spent;
 
+use crate::question::Value;
 use crate::replica::Seen;
 use crate::setup::{HOUR, MINUTE, SECOND};
-use crate::wechat::Value;
 use crate::world::World;
 
 /// How long a dead value may be handed out by a machine that knows and could act.

@@ -9,10 +9,10 @@ use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::source::{Passing, Reply, Trouble};
 
+use crate::question::{Question, Says, Value};
 use crate::replica::{Call, Replica, value_of};
 use crate::setup::{HOUR, MINUTE, SECOND};
 use crate::store::Store;
-use crate::wechat::{Question, Says, Value};
 use crate::world::World;
 
 /// What of a record others must hear of.

@@ -2,6 +2,7 @@
 //! fail, other programs that interfere; and a judge that looks at it all from WeChat's side.
 #![cfg(test)]
 
+mod agenda;
 mod asked;
 mod chance;
 mod effects;
@@ -9,13 +10,16 @@ mod faults;
 mod foreign;
 mod guilt;
 mod judge;
+mod life;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod question;
 mod replica;
 mod run;
 mod setup;
 mod shown;
 mod store;
+mod story;
 mod strikes;
 mod table;
 mod verdicts;

@@ -1,12 +1,12 @@
 //! One process: its machine, its clocks, what it has under way, and what its readers see.
 
 use wxtoken_core::clock::{Boot, Now, Wall};
-use wxtoken_core::credential::{Kind, ValueId};
+use wxtoken_core::credential::{Kind, Token, ValueId};
 use wxtoken_core::refresh::Machine;
 use wxtoken_core::refresh::event::{CallId, Event};
 
+use crate::question::{Question, Value};
 use crate::setup::DAY;
-use crate::wechat::{Question, Value};
 
 /// The wall clock at the beginning of a world.
 pub(crate) const DAWN: u64 = 1_795_000_000_000;
@@ -268,6 +268,11 @@ impl Replica {
 /// A value's hash: what its number is to the machine.
 pub(crate) const fn id_of(value: Value) -> ValueId {
     ValueId(value as u64 + 1)
+}
+
+/// A value as its bytes.
+pub(crate) fn token(value: Value) -> Token {
+    Token::new(&format!("v{value}")).unwrap()
 }
 
 /// The value behind a hash.

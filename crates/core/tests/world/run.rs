@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::setup::Setup;
+use crate::story::{Violation, clock};
 use crate::table::Table;
-use crate::world::{Violation, World, clock};
+use crate::world::World;
 
 /// A world in which a promise was broken.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
 //! What readers see, against what they saw before: generations, ends, and values that are let go of.
 
+use crate::agenda::Ev;
 use crate::replica::{KINDS, Seen, value_of};
 use crate::setup::{HOUR, MINUTE, SECOND};
-use crate::world::{Ev, World};
+use crate::world::World;
 
 impl World {
     /// What readers see now, against what they saw before.

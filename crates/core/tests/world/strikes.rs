@@ -7,11 +7,12 @@ use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::rules::{Lanes, Rules};
 use wxtoken_core::refresh::verdict::Evidence;
 
+use crate::agenda::Ev;
+use crate::question::{Question, Value, Who};
 use crate::replica::{Fate, KINDS, id_of};
 use crate::setup::{DAY, HOUR, MINUTE, SECOND};
 use crate::table::Fault;
-use crate::wechat::{Question, Value, Who};
-use crate::world::{Ev, World};
+use crate::world::World;
 
 impl World {
     #[expect(

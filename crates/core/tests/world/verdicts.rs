@@ -2,9 +2,9 @@
 
 use wxtoken_core::credential::Lane;
 
+use crate::question::{Question, Who};
 use crate::replica::id_of;
 use crate::setup::{HOUR, MINUTE, SECOND};
-use crate::wechat::{Question, Who};
 use crate::world::World;
 
 impl World {

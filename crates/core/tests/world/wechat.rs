@@ -1,6 +1,7 @@
 //! The model WeChat: what it mints, what lives, what it refuses. It alone judges whether a value was dead.
 
 use crate::chance::Chance;
+use crate::question::{Question, Says, Value, Who};
 use crate::setup::{DAY, HOUR, MINUTE, Readings, SECOND};
 use wxtoken_core::credential::{Lane, Ticket};
 use wxtoken_core::source::{Passing, Trouble};
@@ -8,18 +9,6 @@ use wxtoken_core::source::{Passing, Trouble};
 /// What WeChat gives a token or a ticket.
 pub(crate) const LIFETIME: u64 = 7200 * SECOND;
 const OVERLAP: u64 = 300 * SECOND;
-
-/// A value, by its number.
-pub(crate) type Value = u32;
-
-/// Who caused something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
-    Us,
-    Foreign,
-    /// WeChat itself.
-    WeChat,
-}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Minted {
@@ -38,46 +27,6 @@ impl Minted {
     pub(crate) fn end(&self) -> u64 {
         self.expires.min(self.dies)
     }
-}
-
-/// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    Classic,
-    Stable,
-    Forced,
-    Ticket(Ticket, Value),
-    Probe(Lane, Value),
-}
-
-impl Question {
-    pub(crate) const fn fetches(self) -> Option<Lane> {
-        match self {
-            Self::Classic => Some(Lane::Classic),
-            Self::Stable | Self::Forced => Some(Lane::Stable),
-            Self::Ticket(..) | Self::Probe(..) => None,
-        }
-    }
-
-    /// Its place among the budgets.
-    pub(crate) const fn budget(self) -> usize {
-        match self {
-            Self::Classic => 0,
-            Self::Stable => 1,
-            Self::Ticket(..) => 2,
-            Self::Probe(..) => 3,
-            Self::Forced => 4,
-        }
-    }
-}
-
-/// What is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Says {
-    Value(Value, u64),
-    Alive,
-    Dead(i64),
-    Trouble(Trouble),
 }
 
 #[derive(Debug, Clone)]

@@ -3,9 +3,10 @@
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::store::{Fence, Record};
 
+use crate::agenda::{Ev, Write};
 use crate::setup::SECOND;
 use crate::store::{LEASE, Written};
-use crate::world::{Ev, World, Write};
+use crate::world::World;
 
 impl World {
     pub(crate) fn write(
