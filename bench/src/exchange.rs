@@ -39,6 +39,24 @@ impl Exchange {
         }
     }
 
+    /// A POST of bytes that are no JSON.
+    #[must_use]
+    pub fn upload(path: &str, key: Option<&str>, body: &[u8], expect: Vec<Vec<u8>>) -> Self {
+        let bearer = key.map_or_else(String::new, |key| {
+            format!("Authorization: Bearer {key}\r\n")
+        });
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Self {
+            request: [head.as_bytes(), body].concat(),
+            answers: vec![expect],
+            reads: 1,
+            key_at: None,
+        }
+    }
+
     /// The same, with the place of `key` marked, so that a run may put other keys there.
     #[must_use]
     pub fn with_key(mut self, key: &str) -> Self {

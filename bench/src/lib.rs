@@ -20,6 +20,7 @@ pub mod stream;
 pub mod tap;
 pub mod targets;
 pub mod tls;
+pub mod upstream;
 pub mod wire;
 
 use std::process::ExitCode;

@@ -39,6 +39,11 @@ impl Server {
             .args(["--pdeathsig", "TERM", "--"])
             .arg(command.get_program())
             .args(command.get_args());
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                guarded.env(name, value);
+            }
+        }
         if let Some(folder) = command.get_current_dir() {
             guarded.current_dir(folder);
         }

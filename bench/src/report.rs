@@ -126,6 +126,8 @@ pub enum Figure {
     Cpu,
     /// 99th percentile of latency.
     P99,
+    /// Median latency: both stand in front of the same upstream, so less of it is less added.
+    P50,
 }
 
 /// A goal on a ratio of ours to theirs.
@@ -160,6 +162,7 @@ impl Line {
             Figure::Rate => sample.rate,
             Figure::Cpu => sample.cpu_us,
             Figure::P99 => sample.p99_us,
+            Figure::P50 => sample.p50_us,
         }
     }
 
@@ -188,9 +191,10 @@ impl Line {
                 Figure::Rate => ("rate", '≥', reached >= goal.bound),
                 Figure::Cpu => ("CPU", '≤', reached <= goal.bound),
                 Figure::P99 => ("p99", '≤', reached <= goal.bound),
+                Figure::P50 => ("p50", '≤', reached <= goal.bound),
             };
             format!(
-                "{name} {sign} {}: {}",
+                "{name} {reached:.2} {sign} {}: {}",
                 goal.bound,
                 if met { "met" } else { "NOT met" }
             )

@@ -25,6 +25,11 @@ pub(super) fn write(
             files.key.display()
         )
     });
+    let scheme = if settings.upstream_tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let stable_before = settings.stable_before.map_or_else(String::new, |before| {
         format!("stable_before = \"{}s\"\n", before.as_secs())
     });
@@ -35,15 +40,18 @@ listen = [\"{api}\"]
 {tls}[admin]
 listen = \"{admin}\"
 key = \"{admin_key}\"
+[log]
+level = \"{}\"
 [store]
 kind = \"embedded\"
 path = \"{}\"
 [upstream]
-base_url = \"http://{}\"
+base_url = \"{scheme}://{}\"
 fallback_urls = []
 [refresh]
 max_in_flight = {}
 {stable_before}",
+        settings.log,
         home.join("data").display(),
         settings.upstream,
         settings.max_in_flight,
@@ -60,7 +68,7 @@ max_in_flight = {}
     for (index, key) in world.keys.iter().enumerate() {
         let _ = write!(
             callers,
-            "[[caller]]\nname = \"caller-{index}\"\nkey = \"{key}\"\napps = [\"*\"]\nallow = [\"read\"]\nrate = \"1000000/s\"\nconcurrency = 4096\n"
+            "[[caller]]\nname = \"caller-{index}\"\nkey = \"{key}\"\napps = [\"*\"]\nallow = [\"read\", \"call\"]\nrate = \"1000000/s\"\nconcurrency = 4096\n"
         );
     }
     let file = home.join("wxtoken.toml");

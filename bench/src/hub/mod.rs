@@ -98,6 +98,10 @@ pub struct Settings {
     pub apps: usize,
     /// HTTPS.
     pub tls: Option<Certificate>,
+    /// The certificate upstream has, if it speaks HTTPS.
+    pub upstream_tls: Option<Certificate>,
+    /// `log.level`.
+    pub log: &'static str,
     /// `refresh.max_in_flight`.
     pub max_in_flight: usize,
     /// `refresh.stable_before`, where tokens live shorter than WeChat's.
@@ -113,6 +117,8 @@ impl Settings {
             upstream,
             apps,
             tls: None,
+            upstream_tls: None,
+            log: "info",
             max_in_flight: 64,
             stable_before: None,
         }
@@ -157,6 +163,9 @@ impl Hub {
             .args(["serve", "--config"])
             .arg(&file)
             .current_dir(&home);
+        if let Some(files) = &settings.upstream_tls {
+            command.env("SSL_CERT_FILE", &files.cert);
+        }
         let tls = settings
             .tls
             .as_ref()

@@ -2,6 +2,7 @@
 
 pub mod haproxy;
 pub mod nginx;
+pub mod proxies;
 pub mod redis;
 
 use std::path::PathBuf;

@@ -1,0 +1,300 @@
+//! A stand-in for WeChat that costs next to nothing: one thread, one epoll, every request looked at.
+//!
+//! A call without the live token is answered 403, so a proxy that swaps tokens wrongly cannot look fast; the answer to
+//! an upload tells length and sum of what arrived. Must not know: who forwards to it.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Context;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::host;
+use crate::tls::Certificate;
+
+/// The token every app has.
+pub const TOKEN: &str = "91_LIVExTOKENx0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abc";
+/// What a call is answered.
+pub const ANSWER: &str = r#"{"errcode":0,"errmsg":"ok","msgid":1234567890123456}"#;
+/// Longer bodies are uploads.
+const SMALL: usize = 8 * 1024;
+/// Room for what is read at once.
+const ROOM: usize = 256 * 1024;
+
+/// Starts the stand-in on `core`; it serves until the program ends.
+///
+/// # Errors
+/// When it cannot listen.
+pub fn start(core: usize, tls: Option<&Certificate>) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let tls = tls.map(config).transpose()?;
+    thread::Builder::new()
+        .name("upstream".to_owned())
+        .spawn(move || {
+            let served = host::pin_to(core).and_then(|()| serve(&listener, tls.as_ref()));
+            if let Err(error) = served {
+                eprintln!("the upstream of the measurement has failed: {error:#}");
+            }
+        })?;
+    Ok(address)
+}
+
+/// What the answer to an upload of these bytes holds.
+#[must_use]
+pub fn receipt(body: &[u8]) -> String {
+    format!(r#""bytes":{},"sum":{}"#, body.len(), sum(0, body))
+}
+
+fn sum(before: u64, bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(before, |sum, byte| sum.wrapping_add(u64::from(*byte)))
+}
+
+fn config(files: &Certificate) -> anyhow::Result<Arc<ServerConfig>> {
+    let certificate = CertificateDer::from_pem_file(&files.cert)?;
+    let key = PrivateKeyDer::from_pem_reader(BufReader::new(File::open(&files.key)?))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+const DOOR: u64 = u64::MAX;
+
+fn serve(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<()> {
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    epoll::add(
+        &epoll,
+        listener,
+        epoll::EventData::new_u64(DOOR),
+        epoll::EventFlags::IN,
+    )?;
+    let mut guests: Vec<Option<Guest>> = Vec::new();
+    let mut events = Vec::with_capacity(512);
+    let mut buffer = vec![0; ROOM];
+    loop {
+        epoll::wait(&epoll, spare_capacity(&mut events), None)?;
+        for event in events.drain(..) {
+            if event.data.u64() == DOOR {
+                while let Ok((socket, _)) = listener.accept() {
+                    let at = guests
+                        .iter()
+                        .position(Option::is_none)
+                        .unwrap_or(guests.len());
+                    let guest = Guest::new(socket, tls)?;
+                    let interest = epoll::EventFlags::IN | epoll::EventFlags::RDHUP;
+                    let data = epoll::EventData::new_u64(at as u64);
+                    epoll::add(&epoll, guest.wire.socket(), data, interest)?;
+                    if at == guests.len() {
+                        guests.push(None);
+                    }
+                    guests[at] = Some(guest);
+                }
+                continue;
+            }
+            let place = &mut guests[usize::try_from(event.data.u64())?];
+            let goes_on = place
+                .as_mut()
+                .is_some_and(|guest| guest.serve(&mut buffer).unwrap_or(false));
+            if !goes_on {
+                *place = None;
+            }
+        }
+    }
+}
+
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Wire {
+    const fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+
+    /// Answers are far smaller than a socket's buffer.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.write_all(bytes),
+            Self::Tls(stream) => {
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
+    }
+}
+
+/// One connection.
+struct Guest {
+    wire: Wire,
+    /// The beginning of a head.
+    head: Vec<u8>,
+    /// The request whose body is coming.
+    body: Option<Coming>,
+}
+
+/// A request and what has come of its body.
+#[derive(Clone, Copy)]
+struct Coming {
+    asks: Asks,
+    left: usize,
+    got: usize,
+    sum: u64,
+}
+
+/// What a request wants.
+#[derive(Clone, Copy)]
+enum Asks {
+    /// The app's token.
+    Token,
+    /// A call with the live token.
+    Call,
+    /// A call without it.
+    Stray,
+}
+
+impl Guest {
+    fn new(socket: TcpStream, tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<Self> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        let wire = match tls {
+            None => Wire::Plain(socket),
+            Some(config) => {
+                let session = ServerConnection::new(Arc::clone(config)).context("TLS")?;
+                Wire::Tls(Box::new(StreamOwned::new(session, socket)))
+            }
+        };
+        Ok(Self {
+            wire,
+            head: Vec::new(),
+            body: None,
+        })
+    }
+
+    /// Reads what there is and answers what is complete; false when the connection is over.
+    fn serve(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        loop {
+            let read = match self.wire.read(buffer) {
+                Ok(0) => return Ok(false),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.take(&buffer[..read])?;
+            if read < buffer.len() && matches!(self.wire, Wire::Plain(_)) {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let Some(mut coming) = self.body.take() else {
+                self.head.extend_from_slice(bytes);
+                let Some(blank) = self.head.windows(4).position(|four| four == b"\r\n\r\n") else {
+                    return Ok(());
+                };
+                let behind = self.head.len() - blank - 4;
+                bytes = &bytes[bytes.len() - behind..];
+                let head = std::mem::take(&mut self.head);
+                self.go_on(begin(&String::from_utf8_lossy(&head[..blank + 2])))?;
+                continue;
+            };
+            let (piece, behind) = bytes.split_at(coming.left.min(bytes.len()));
+            bytes = behind;
+            coming.left -= piece.len();
+            coming.got += piece.len();
+            coming.sum = sum(coming.sum, piece);
+            self.go_on(coming)?;
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, coming: Coming) -> io::Result<()> {
+        let Coming {
+            asks,
+            left,
+            got,
+            sum,
+        } = coming;
+        if left > 0 {
+            self.body = Some(coming);
+            return Ok(());
+        }
+        match asks {
+            Asks::Token => {
+                let token = format!(
+                    r#"{{"access_token":"{TOKEN}","expires_in":7200,"ip_list":["127.0.0.1"]}}"#
+                );
+                self.answer("200 OK", &token)
+            }
+            Asks::Call if got < SMALL => self.answer("200 OK", ANSWER),
+            Asks::Call => {
+                let receipt = format!(r#"{{"errcode":0,"bytes":{got},"sum":{sum}}}"#);
+                self.answer("200 OK", &receipt)
+            }
+            Asks::Stray => self.answer("403 Forbidden", "{}"),
+        }
+    }
+
+    fn answer(&mut self, status: &str, body: &str) -> io::Result<()> {
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nConnection: keep-alive\r\nContent-Type: application/json; encoding=utf-8\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.wire.write(answer.as_bytes())
+    }
+}
+
+fn begin(head: &str) -> Coming {
+    let line = head.split("\r\n").next().unwrap_or_default();
+    let asks = if line.contains("/cgi-bin/stable_token") || line.contains("get_api_domain_ip") {
+        Asks::Token
+    } else if line
+        .split(['?', '&', ' '])
+        .any(|pair| pair.strip_prefix("access_token=") == Some(TOKEN))
+    {
+        Asks::Call
+    } else {
+        Asks::Stray
+    };
+    Coming {
+        asks,
+        left: length(head).unwrap_or(0),
+        got: 0,
+        sum: 0,
+    }
+}
+
+fn length(head: &str) -> Option<usize> {
+    head.split("\r\n").find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse().ok())?
+    })
+}
