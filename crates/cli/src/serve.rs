@@ -1,10 +1,12 @@
 //! `wxtoken serve`: the server, until it is told to stop. SIGHUP reads the configuration again.
 
+use std::future::ready;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wxtoken_server::config::Config;
-use wxtoken_server::services::Running;
+use wxtoken_server::services::{Running, StartError};
 use wxtoken_server::telemetry;
 
 use crate::failure::Failure;
@@ -60,18 +62,34 @@ async fn serve(config: Config, file: Option<&Path>) -> Result<(), Failure> {
             "there is no configuration file, so this server holds nothing; `wxtoken init` writes one"
         );
     }
+    let mut start = pin!(Running::start(config));
     let running = tokio::select! {
-        running = Running::start(config) => running?,
-        () = stop.asked() => return Ok(()),
+        running = &mut start => running?,
+        // Its doors may be open already, and readers in there: it stops as any server does, once it has begun.
+        () = stop.asked() => return in_good_order(start, &mut stop).await,
     };
     say_where(&running);
     until_stopped(&running, file, &mut hangup, &mut stop).await?;
+    in_good_order(ready(Ok(running)), &mut stop).await
+}
+
+/// Lets the server end, unless it is told to stop once more.
+async fn in_good_order(
+    running: impl Future<Output = Result<Running, StartError>>,
+    stop: &mut ending::Stop,
+) -> Result<(), Failure> {
     tracing::info!("stopping: requests in flight are answered first");
+    let end = async {
+        running.await?.stop().await;
+        Ok(())
+    };
     tokio::select! {
-        () = running.stop() => tracing::info!("stopped"),
-        () = stop.asked() => tracing::warn!("stopped at once, as asked"),
+        ended = end => ended.inspect(|()| tracing::info!("stopped")),
+        () = stop.asked() => {
+            tracing::warn!("stopped at once, as asked");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 fn say_where(running: &Running) {

@@ -104,6 +104,40 @@ async fn what_is_in_flight_at_sigterm_is_answered_before_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_came_before_the_server_had_begun_is_answered_when_it_is_stopped_at_once() {
+    let wechat = wechat(Rules::default(), 0).await;
+    let slow = Fault::Delay {
+        ms: 300,
+        before: true,
+    };
+    wechat
+        .world()
+        .set_fault(FaultScope::everywhere(), slow, None);
+    for _ in 0..5 {
+        let place = Place::new(&wechat);
+        place.configure(&format!("{}{CALLER}", app("")));
+        let server = Server::spawn(&place, Server::program());
+        let connected = async {
+            loop {
+                if let Ok(socket) = TcpStream::connect(&place.api).await {
+                    return socket;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let connected = tokio::time::timeout(PATIENCE, connected).await;
+        let mut reads = connected.expect("it listens");
+        let auth = format!("Host: x\r\nAuthorization: Bearer {KEY}\r\n");
+        let request = format!("GET /v1/apps/{APP}/access_token HTTP/1.1\r\n{auth}\r\n");
+        reads.write_all(request.as_bytes()).await.unwrap();
+        server.signal(Signal::TERM);
+        let read = reply(&rest(reads).await).expect("an answer in full");
+        assert!([200, 503].contains(&read.status), "{read:?}");
+        assert_eq!(server.ended().await.code(), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_the_same_store_is_told_who_holds_it() {
     let wechat = wechat(Rules::default(), 0).await;
     let place = Place::new(&wechat);

@@ -24,6 +24,8 @@ pub type Readiness = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
 pub struct RequestLimits {
     /// How long a reader waits for a first token.
     pub first_token_wait: Duration,
+    /// How long whoever waits when the server is told to stop may go on waiting.
+    pub last_wait: Duration,
     /// How long a client may take to send a body.
     pub body_timeout: Duration,
     /// The largest body that is read.
@@ -34,6 +36,8 @@ impl From<&Server> for RequestLimits {
     fn from(server: &Server) -> Self {
         Self {
             first_token_wait: server.first_token_wait,
+            // The other half of the grace is for telling them.
+            last_wait: server.first_token_wait.min(server.shutdown_grace / 2),
             body_timeout: server.body_timeout,
             body_limit: server.body_limit,
         }
@@ -84,5 +88,15 @@ impl Services {
             gateway,
             memory: Memory::new(),
         })
+    }
+
+    /// Resolves when whoever waits for WeChat's answer must be told something else: the server stops, and either the last
+    /// wait is over or nobody is left to hear the answer.
+    pub(super) async fn time_is_up(&self) {
+        self.stop.wait().await;
+        tokio::select! {
+            () = tokio::time::sleep(self.limits.last_wait) => {}
+            () = self.keeper.gone() => {}
+        }
     }
 }

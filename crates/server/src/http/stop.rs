@@ -1,4 +1,4 @@
-//! The signal to finish: requests in flight are answered, waits and streams end at once, nothing new is taken.
+//! The signal to finish: requests in flight are answered, long polls and streams end at once, nothing new is taken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -86,8 +86,16 @@ impl Running {
         let ready = Arc::new(AtomicBool::new(false));
         census::take(&metrics, &keeper);
         // Opened before the records are read: what has been read is handed out while the rest follows.
-        let doors = bound.open(&config, &groundwork, &metrics, Arc::clone(&ready), &stop);
-        let backbone = groundwork.take_over().await?;
+        let mut doors = bound.open(&config, &groundwork, &metrics, Arc::clone(&ready), &stop);
+        let backbone = match groundwork.take_over().await {
+            Ok(backbone) => backbone,
+            Err(error) => {
+                // Who came in meanwhile hears that it ends.
+                stop.tell();
+                doors.closed().await;
+                return Err(error);
+            }
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(worker.run(keeper.clone(), Arc::clone(&clock)));
         tasks.spawn(become_ready(backbone.first_round(), ready));

@@ -21,7 +21,7 @@ use wxtoken_simulator::{AppKind, AppSpec, Options, SimClock, Upstream};
 
 /// The app every story has.
 pub(crate) const APP: &str = "wx0123456789abcdef";
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// How long anything may take that is not a matter of the hand-moved clock.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const START: u64 = 1_795_000_000;

@@ -9,5 +9,6 @@ mod faults;
 mod harness;
 mod removals;
 mod restarts;
+mod shutdown;
 mod sinks;
 mod tokens;

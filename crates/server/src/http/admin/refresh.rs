@@ -97,7 +97,7 @@ async fn outcome(
     let forced_before = forced(admin, &key).await?;
     let outcome = tokio::select! {
         outcome = keeper.refresh(key, force, WAIT) => outcome?,
-        () = admin.services.stop.wait() => return Err(ApiError::Stopping),
+        () = admin.services.time_is_up() => return Err(ApiError::Stopping),
     };
     let outcome = outcome.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?;
     let (name, detail, value) = match outcome {

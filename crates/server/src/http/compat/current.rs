@@ -28,7 +28,7 @@ pub(super) async fn current(
     let wait = services.limits.first_token_wait;
     let mut value = tokio::select! {
         value = keeper.get(&key, wait) => value.map_err(absent)?,
-        () = services.stop.wait() => keeper.peek(&key).map_err(absent)?,
+        () = services.time_is_up() => keeper.peek(&key).map_err(absent)?,
     };
     let given = Given {
         app: &key.app,
@@ -46,7 +46,7 @@ pub(super) async fn current(
         let report = keeper.report_dead(key, value.token.expose(), Evidence::Hearsay, HEARSAY_WAIT);
         let report = tokio::select! {
             report = report => report,
-            () = services.stop.wait() => return Ok(value),
+            () = services.time_is_up() => return Ok(value),
         };
         let alive = matches!(&report, Ok(Ok(report)) if report.verdict == Verdict::Alive);
         services.memory.answered(given, alive, keeper.now());

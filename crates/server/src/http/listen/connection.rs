@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::guarded::{Guarded, Heads};
 use super::malformed;
@@ -23,6 +23,8 @@ use crate::http::stop::Stop;
 
 /// How long a client may take to read what was written.
 const WRITE: Duration = Duration::from_secs(60);
+/// How long somebody who has just come may take to speak when the server stops.
+const A_MOMENT: Duration = Duration::from_millis(250);
 /// Streams of one HTTP/2 connection.
 const STREAMS: u32 = 256;
 
@@ -87,6 +89,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heads = Heads::new();
+        let silent = read.is_empty();
         let io = Guarded::new(stream, read, heads.clone(), self.limits.head, WRITE);
         let service = heads.watching(self.front());
         let mut builder = http1::Builder::new();
@@ -99,9 +102,11 @@ impl Connection {
             .auto_date_header(false);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(io), service));
         tokio::select! {
+            // Looked at first, for what is there already is answered: a connection that has read nothing just ends.
+            biased;
             // How a client breaks off is its own matter; what it sent was answered 400 where it could be.
             _ = connection.as_mut() => return,
-            () = self.stop.wait() => {}
+            () = self.stopping(silent) => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
@@ -125,12 +130,21 @@ impl Connection {
         let mut connection =
             std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
+            biased;
             _ = connection.as_mut() => return,
-            () = self.stop.wait() => {}
+            () = self.stopping(true) => {}
             () = heads.quiet(self.limits.idle) => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
+    }
+
+    /// Resolves when no further request is wanted. Who has not spoken when the server stops may have just come.
+    async fn stopping(&self, silent: bool) {
+        self.stop.wait().await;
+        if silent {
+            sleep(A_MOMENT).await;
+        }
     }
 
     fn front(&self) -> ConnectionFront {
@@ -138,6 +152,41 @@ impl Connection {
             front: Arc::clone(&self.site.front),
             peer: self.peer,
             ids: Arc::new(RequestIds::new(self.seed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::config::Server;
+    use crate::http::testing::{APP, Answer, KEY, World};
+
+    #[tokio::test]
+    async fn a_request_that_was_read_before_the_server_stopped_is_answered() {
+        let request = format!(
+            "GET /v1/apps/{APP}/access_token HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+        );
+        // As often as it takes to meet an order that does not look at the request first.
+        for _ in 0..20 {
+            let world = World::new();
+            world.stop.tell();
+            let connection = Connection {
+                peer: Peer::Local,
+                seed: 1,
+                site: Site::api(&world.services),
+                limits: Arc::new(Limits::from(&Server::default())),
+                stop: world.stop.clone(),
+            };
+            let (mut client, server) = tokio::io::duplex(1 << 16);
+            connection
+                .by_hyper(server, Bytes::from(request.clone()))
+                .await;
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+            assert_eq!(Answer::read(&answer).status, 200);
         }
     }
 }

@@ -28,7 +28,7 @@ use super::stop::Stop;
 use crate::config::Server;
 use crate::keeper::Keeper;
 use connection::Connection;
-use socket::Stream;
+use socket::{BACKLOG, Stream};
 pub use socket::{ListenError, Socket};
 use tls::TlsDoor;
 
@@ -95,9 +95,14 @@ impl Site {
     /// The API without the hot path: what answers are compared with.
     #[cfg(test)]
     pub(crate) fn api_by_hyper(services: &Arc<Services>) -> Self {
+        Self::api(services).patient()
+    }
+
+    /// The same without the hot path, which ends at a stop what has not spoken.
+    fn patient(&self) -> Self {
         Self {
             hot: None,
-            ..Self::api(services)
+            ..self.clone()
         }
     }
 
@@ -115,6 +120,30 @@ impl Site {
     }
 }
 
+/// What the connections of a listener are served with.
+#[derive(Clone)]
+struct Hall {
+    tls: Option<Arc<TlsDoor>>,
+    site: Site,
+    limits: Arc<Limits>,
+    stop: Stop,
+}
+
+impl Hall {
+    async fn welcome(self, guest: (Stream, Peer, u64), begun: Begun, place: OwnedSemaphorePermit) {
+        let (stream, peer, seed) = guest;
+        let connection = Connection {
+            peer,
+            seed,
+            site: self.site,
+            limits: self.limits,
+            stop: self.stop,
+        };
+        connection.run(stream, begun, self.tls).await;
+        drop(place);
+    }
+}
+
 /// Serves until told to stop; returns when all requests in flight are answered, or when they have had their time.
 pub async fn serve(
     socket: Socket,
@@ -123,19 +152,20 @@ pub async fn serve(
     limits: Limits,
     stop: Stop,
 ) {
-    let limits = Arc::new(limits);
+    let hall = Hall {
+        tls,
+        site,
+        limits: Arc::new(limits),
+        stop: stop.clone(),
+    };
+    let limits = Arc::clone(&hall.limits);
     let mut connections = JoinSet::new();
     let mut seed = first_seed();
-    let plain = matches!(socket, Socket::Tcp(_)) && tls.is_none();
-    let services = site.hot.as_ref().filter(|_| plain);
+    let plain = matches!(socket, Socket::Tcp(_)) && hall.tls.is_none();
+    let services = hall.site.hot.as_ref().filter(|_| plain);
     let readers = services.and_then(|services| {
         let (leaving, leavers) = mpsc::unbounded_channel();
-        connections.spawn(see_to(
-            leavers,
-            site.clone(),
-            Arc::clone(&limits),
-            stop.clone(),
-        ));
+        connections.spawn(see_to(leavers, hall.clone()));
         readers(services, seed, limits.idle, leaving)
     });
     loop {
@@ -160,28 +190,34 @@ pub async fn serve(
         };
         let Ok(permit) = permit else { break };
         seed = seed.wrapping_add(1);
-        let Some((stream, permit)) = offer(readers.as_ref(), stream, peer, seed, permit) else {
-            continue;
-        };
-        let connection = Connection {
-            peer,
-            seed,
-            site: site.clone(),
-            limits: Arc::clone(&limits),
-            stop: stop.clone(),
-        };
-        let tls = tls.clone();
-        connections.spawn(async move {
-            connection.run(stream, Begun::default(), tls).await;
-            drop(permit);
-        });
+        if let Some((stream, permit)) = offer(readers.as_ref(), stream, peer, seed, permit) {
+            let guest = (stream, peer, seed);
+            connections.spawn(hall.clone().welcome(guest, Begun::default(), permit));
+        }
     }
-    drop((socket, readers));
+    drop(readers);
+    let_in_the_last(socket, &hall, seed, &mut connections);
     let finished = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.grace, finished).await.is_err() {
         tracing::warn!("some requests were cut off: they took longer than `server.shutdown_grace`");
     }
     connections.shutdown().await;
+}
+
+/// Who has connected by now and was not let in yet is: the system would reset those connections with the socket.
+fn let_in_the_last(socket: Socket, hall: &Hall, seed: u64, connections: &mut JoinSet<()>) {
+    let hall = Hall {
+        site: hall.site.patient(),
+        ..hall.clone()
+    };
+    let outside = (0..BACKLOG).map_while(|_| socket.accept_at_once());
+    for (seed, (stream, peer)) in (seed.wrapping_add(1)..).zip(outside) {
+        let Ok(permit) = Arc::clone(&hall.limits.connections).try_acquire_owned() else {
+            return;
+        };
+        let guest = (stream, peer, seed);
+        connections.spawn(hall.clone().welcome(guest, Begun::default(), permit));
+    }
 }
 
 /// Starts the threads that answer plain reads: one for each of the runtime's own. Without them tokio does it alone.
@@ -224,12 +260,7 @@ fn offer(
 }
 
 /// Serves connections that need more than plain reads, until all are over and no more can come.
-async fn see_to(
-    mut leavers: UnboundedReceiver<Leaver>,
-    site: Site,
-    limits: Arc<Limits>,
-    stop: Stop,
-) {
+async fn see_to(mut leavers: UnboundedReceiver<Leaver>, hall: Hall) {
     let mut connections = JoinSet::new();
     loop {
         let (guest, begun) = tokio::select! {
@@ -240,17 +271,8 @@ async fn see_to(
         let Ok(stream) = TcpStream::from_std(guest.stream) else {
             continue;
         };
-        let connection = Connection {
-            peer: guest.peer,
-            seed: guest.seed,
-            site: site.clone(),
-            limits: Arc::clone(&limits),
-            stop: stop.clone(),
-        };
-        connections.spawn(async move {
-            connection.run(Stream::Tcp(stream), begun, None).await;
-            drop(guest.permit);
-        });
+        let stream = (Stream::Tcp(stream), guest.peer, guest.seed);
+        connections.spawn(hall.clone().welcome(stream, begun, guest.permit));
     }
 }
 

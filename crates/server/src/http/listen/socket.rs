@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::net::sockopt;
+use rustix::net::{SocketFlags, accept_with, sockopt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, UnixStream};
 
 use crate::config::Listen;
 use crate::http::peer::Peer;
 
 /// Connections that wait to be accepted.
-const BACKLOG: u32 = 4096;
+pub(super) const BACKLOG: u32 = 4096;
 /// A peer that acknowledges nothing for so many milliseconds is gone.
 const GONE_AFTER: u32 = 90_000;
 
@@ -123,6 +123,32 @@ impl Socket {
             Self::Unix(place) => {
                 let (stream, _) = place.listener.accept().await?;
                 Ok((Stream::Unix(stream), Peer::Local))
+            }
+        }
+    }
+}
+
+impl Socket {
+    /// Somebody who has connected and was not accepted yet. Asks the system, not what was last heard from it.
+    pub(super) fn accept_at_once(&self) -> Option<(Stream, Peer)> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        match self {
+            Self::Tcp(listener) => {
+                let stream = std::net::TcpStream::from(accept_with(listener, flags).ok()?);
+                let address = stream.peer_addr().ok()?;
+                stream.set_nodelay(true).ok()?;
+                Some((
+                    Stream::Tcp(TcpStream::from_std(stream).ok()?),
+                    address.into(),
+                ))
+            }
+            Self::Unix(place) => {
+                let stream = accept_with(&place.listener, flags).ok()?;
+                let stream = std::os::unix::net::UnixStream::from(stream);
+                Some((
+                    Stream::Unix(UnixStream::from_std(stream).ok()?),
+                    Peer::Local,
+                ))
             }
         }
     }

@@ -110,10 +110,9 @@ pub(crate) async fn read(
 ) -> Result<Reply, ApiError> {
     let keeper = &services.keeper;
     let first = keeper.get(key, services.limits.first_token_wait.max(wait));
-    let stopping = services.stop.wait();
     let mut value = tokio::select! {
         value = first => value.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?,
-        () = stopping => peek(services, key)?,
+        () = services.time_is_up() => peek(services, key)?,
     };
     let hand = |value, now| handed(services, caller, key, value, now);
     let epoch = caller.epoch();

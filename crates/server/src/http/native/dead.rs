@@ -100,7 +100,7 @@ async fn ask(services: &Services, key: CredentialKey, token: &str) -> Result<Rep
     let asked = keeper.report_dead(key, token, Evidence::Report, WAIT);
     tokio::select! {
         report = asked => report?.map_err(|absent| ApiError::absent(absent, keeper.now().wall)),
-        () = services.stop.wait() => Err(ApiError::Stopping),
+        () = services.time_is_up() => Err(ApiError::Stopping),
     }
 }
 

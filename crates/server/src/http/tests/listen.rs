@@ -309,3 +309,57 @@ async fn a_request_in_flight_is_answered_after_the_stop() {
     server.task.await.unwrap();
     world.put(Kind::AccessToken, "TOKEN-2");
 }
+
+#[tokio::test]
+async fn who_has_connected_when_the_server_stops_is_answered_whatever_it_asks() {
+    let batch = format!("{{\"want\":[{{\"appid\":\"{APP}\",\"kind\":\"access_token\"}}]}}");
+    let batch = format!(
+        "POST /v1/read HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {}\r\n\r\n{batch}",
+        batch.len()
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let places = [
+        Listen::Tcp("127.0.0.1:0".parse().unwrap()),
+        Listen::Unix {
+            path: folder.path().join("api.sock"),
+            mode: 0o660,
+            group: None,
+        },
+    ];
+    for place in places {
+        let world = World::new();
+        let socket = Socket::bind(&place).await.unwrap();
+        let (mut waiting, mut silent) = (Vec::new(), connect(&socket, &place));
+        for request in [plain_get(), batch.clone()] {
+            let mut stream = connect(&socket, &place);
+            stream.write_all(request.as_bytes()).unwrap();
+            waiting.push(stream);
+        }
+        world.stop.tell();
+        let limits = Limits::from(&Server::default());
+        let site = Site::api(&world.services);
+        serve(socket, None, site, limits, world.stop.clone()).await;
+        for mut stream in waiting {
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).expect("no reset");
+            assert_eq!(Answer::read(&answer).status, 200, "{place:?}");
+        }
+        let mut nothing = Vec::new();
+        silent.read_to_end(&mut nothing).expect("no reset");
+        assert!(nothing.is_empty());
+    }
+}
+
+/// A connection that waits to be accepted.
+fn connect(socket: &Socket, place: &Listen) -> Box<dyn ReadWrite> {
+    match (socket.address(), place) {
+        (Some(address), _) => Box::new(std::net::TcpStream::connect(address).unwrap()),
+        (None, Listen::Unix { path, .. }) => {
+            Box::new(std::os::unix::net::UnixStream::connect(path).unwrap())
+        }
+        (None, Listen::Tcp(_)) => unreachable!("a TCP socket has an address"),
+    }
+}
+
+trait ReadWrite: std::io::Read + std::io::Write {}
+impl<T: std::io::Read + std::io::Write> ReadWrite for T {}

@@ -184,7 +184,7 @@ async fn answers(
     let late = future::join_all(waiting.iter().map(|(_, key)| keeper.get(key, wait)));
     let late = tokio::select! {
         late = late => late,
-        () = services.stop.wait() => Vec::new(),
+        () = services.time_is_up() => Vec::new(),
     };
     for ((at, key), value) in waiting.into_iter().zip(late) {
         let value = value.map_err(|absent| ApiError::absent(absent, keeper.now().wall));
