@@ -20,8 +20,6 @@ pub(crate) struct Head {
     pub(crate) line: String,
     /// Names in lower case, in the order they came in.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    /// As it came.
-    pub(crate) raw: Vec<u8>,
 }
 
 /// A body, and how it was framed.
@@ -102,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let mut lines = raw[..end - 4].split(|byte| *byte == b'\n');
         let line = String::from_utf8(lines.next().unwrap().trim_ascii_end().to_vec()).unwrap();
         let headers = lines.map(field).collect();
-        Some(Head { line, headers, raw })
+        Some(Head { line, headers })
     }
 
     /// The body of a request.

@@ -126,7 +126,9 @@ pub fn parse(buffer: &[u8]) -> Parsed<'_> {
         Some(_) => return Parsed::NotHot,
     };
     let len = match parsed {
-        Ok(httparse::Status::Complete(len)) if len <= LARGEST_HEAD => len,
+        Ok(httparse::Status::Complete(len)) if len <= LARGEST_HEAD && !has_bare(&buffer[..len]) => {
+            len
+        }
         Ok(httparse::Status::Partial) if buffer.len() < LARGEST_HEAD => return Parsed::Incomplete,
         Ok(_) | Err(_) => return Parsed::NotHot,
     };
@@ -152,6 +154,11 @@ pub fn parse(buffer: &[u8]) -> Parsed<'_> {
         }),
         None => Parsed::NotHot,
     }
+}
+
+/// Whether a head that httparse has accepted ends a line with a line feed alone: it does not mind, and others read on.
+fn has_bare(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r')
 }
 
 /// The first line, if it is written without any liberty. Of the target [`route`] decides.

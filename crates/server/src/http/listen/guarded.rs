@@ -1,5 +1,6 @@
 //! A connection as hyper gets it: the bytes already read come first, and the other side may not dawdle over a head or
-//! over taking its answer. hyper itself has only one timeout for a head and for silence together.
+//! over taking its answer. hyper itself has only one timeout for a head and for silence together. Requests whose end could be
+//! disputed never reach it.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +17,12 @@ use hyper::service::Service;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::framing::Framing;
 use crate::http::front::ConnectionFront;
+
+/// What hyper gets in place of a byte that is wrong: no head and no size of a chunk may hold it, so that hyper says 400
+/// itself, behind the answers to what came before.
+const NOT_HTTP: u8 = 0;
 
 /// Knows which requests have begun and been answered on a connection.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +109,9 @@ pub(super) struct Guarded<S> {
     io: S,
     /// Read before hyper came.
     before: Bytes,
+    framing: Framing,
+    /// Nothing that comes is heard any more.
+    deaf: bool,
     heads: Heads,
     /// Runs while a head has begun and is not complete.
     head: Timer,
@@ -133,6 +142,8 @@ impl<S> Guarded<S> {
             io,
             reading: (!before.is_empty()).then_some(0),
             before,
+            framing: Framing::default(),
+            deaf: false,
             heads,
             head: Timer {
                 period: head,
@@ -150,6 +161,15 @@ impl<S> Guarded<S> {
     fn came(&mut self) {
         if self.reading.is_none() && !self.heads.is_answering() {
             self.reading = Some(self.heads.begun());
+        }
+    }
+
+    /// Judges what came; what is wrong and all behind it is not for hyper.
+    fn judge(&mut self, buffer: &mut ReadBuf<'_>, from: usize) {
+        if let Err((at, _)) = self.framing.read(&buffer.filled()[from..]) {
+            buffer.filled_mut()[from + at] = NOT_HTTP;
+            buffer.set_filled(from + at + 1);
+            self.deaf = true;
         }
     }
 
@@ -171,10 +191,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.deaf {
+            return Poll::Ready(Ok(()));
+        }
+        let from = buffer.filled().len();
         if !this.before.is_empty() {
             let take = this.before.len().min(buffer.remaining());
             buffer.put_slice(&this.before[..take]);
             this.before.advance(take);
+            this.judge(buffer, from);
             return Poll::Ready(Ok(()));
         }
         match Pin::new(&mut this.io).poll_read(cx, buffer) {
@@ -184,6 +209,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             Poll::Pending => Poll::Pending,
             ready => {
                 this.came();
+                this.judge(buffer, from);
                 ready
             }
         }

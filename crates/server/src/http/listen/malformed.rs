@@ -8,9 +8,11 @@ use http::header::{CONNECTION, CONTENT_LENGTH};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::framing::Framing;
 use crate::http::Reply;
 use crate::http::error::ApiError;
 
+const NO_REQUEST: &str = "this is no request as RFC 9112 has it";
 /// As many headers as hyper takes.
 const HEADERS: usize = 100;
 /// What a client may still send before it hears that nobody listens.
@@ -21,13 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What is wrong with a head; none if it may be right, as far as it is here.
 pub(super) fn what_is_wrong(read: &[u8]) -> Option<ApiError> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    match httparse::Request::new(&mut headers).parse(read) {
+    let head = match httparse::Request::new(&mut headers).parse(read) {
+        Ok(httparse::Status::Complete(len)) => &read[..len],
         // Too many headers are no malformed ones: hyper has an answer of its own for them.
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => None,
-        Err(why) => Some(ApiError::Malformed(format!(
-            "this is no request as RFC 9112 has it: {why}; an https URL needs `tls` in [server], and a proxy's target a path"
-        ))),
-    }
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => read,
+        Err(why) => {
+            return Some(ApiError::Malformed(format!(
+                "{NO_REQUEST}: {why}; an https URL needs `tls` in [server], and a proxy's target a path"
+            )));
+        }
+    };
+    let (_, why) = Framing::default().read(head).err()?;
+    Some(ApiError::Malformed(format!("{NO_REQUEST}: {why}")))
 }
 
 /// Says so and closes the connection, in a way that lets the answer arrive.
@@ -78,6 +85,8 @@ mod tests {
             &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
             b"GET / HTTP/3\r\n",
             b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+            b"GET / HTTP/1.1\nHost: x\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         ] {
             assert!(

@@ -3,6 +3,7 @@
 //! Owns: connections, their limits and their end. Must not know: what is asked on them.
 
 mod connection;
+mod framing;
 mod guarded;
 mod malformed;
 mod socket;
