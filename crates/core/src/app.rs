@@ -37,7 +37,13 @@ impl AppId {
     /// The AppID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The AppID as ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
     }
 }
 
@@ -48,17 +54,24 @@ impl FromStr for AppId {
         if text.is_empty() {
             return Err(InvalidAppId::Empty);
         }
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            let at = text.chars().position(|c| !c.is_ascii_alphanumeric());
-            return Err(InvalidAppId::Character(at.unwrap_or_default() + 1));
-        }
-        let len = u8::try_from(text.len()).unwrap_or(u8::MAX);
         let mut bytes = [0; LONGEST];
-        bytes
+        let fits = bytes
             .get_mut(..text.len())
-            .ok_or(InvalidAppId::TooLong(text.len()))?
-            .copy_from_slice(text.as_bytes());
-        Ok(Self { bytes, len })
+            .map(|room| room.copy_from_slice(text.as_bytes()));
+        // Over as many bytes every time, and to the end: many are looked at side by side. What fills them up is neither.
+        let good = bytes.iter().filter(|byte| byte.is_ascii_alphanumeric());
+        match (fits, u8::try_from(text.len())) {
+            (Some(()), Ok(len)) if good.count() == text.len() => Ok(Self { bytes, len }),
+            _ => Err(wrong(text)),
+        }
+    }
+}
+
+/// What is wrong with a text that is no AppID.
+fn wrong(text: &str) -> InvalidAppId {
+    match text.chars().position(|c| !c.is_ascii_alphanumeric()) {
+        Some(at) => InvalidAppId::Character(at + 1),
+        None => InvalidAppId::TooLong(text.len()),
     }
 }
 

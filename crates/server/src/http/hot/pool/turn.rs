@@ -194,35 +194,44 @@ impl<'s> Turns<'s> {
 
     /// The second and the third pass: answers what was read, and sends it.
     fn reply(&mut self, now: Now) {
-        for visit in &mut self.round {
-            let Some(seat) = self.seats.get(visit.at) else {
-                continue;
-            };
-            let start = self.answers.out.len();
-            let bytes = &self.buffer[visit.read.clone()];
-            visit.read.start += answer(bytes, &mut self.answers, seat, now);
-            visit.out = start..self.answers.out.len();
-        }
         let mut round = mem::take(&mut self.round);
-        for visit in round.drain(..) {
-            self.send(visit);
+        let mut sent = 0;
+        for at in 0..round.len() {
+            self.answer(&mut round[at], now);
+            if self.answers.out.len() >= MUCH || at + 1 == round.len() {
+                round[sent..=at].iter().for_each(|visit| self.send(visit));
+                sent = at + 1;
+                self.answers.out.clear();
+            }
         }
+        round.clear();
         self.round = round;
-        self.answers.out.clear();
-        self.answers.out.shrink_to(MUCH);
+        // An answer or so beyond that much is usual, and the room for it stays.
+        if self.answers.out.capacity() > 2 * MUCH {
+            self.answers.out.shrink_to(MUCH);
+        }
     }
 
-    fn send(&mut self, visit: Visit) {
+    fn answer(&mut self, visit: &mut Visit, now: Now) {
+        let start = self.answers.out.len();
+        if let Some(seat) = self.seats.get(visit.at) {
+            let bytes = &self.buffer[visit.read.clone()];
+            visit.read.start += answer(bytes, &mut self.answers, seat, now);
+        }
+        visit.out = start..self.answers.out.len();
+    }
+
+    fn send(&mut self, visit: &Visit) {
         let Some(seat) = self.seats.get(visit.at) else {
             return;
         };
-        let out = &self.answers.out[visit.out];
+        let out = &self.answers.out[visit.out.clone()];
         let Ok(sent) = send(&mut seat.stream, out) else {
             return self.stand_up(visit.at, None);
         };
         if !visit.read.is_empty() || sent < out.len() {
             let begun = Begun {
-                read: self.buffer[visit.read].to_vec(),
+                read: self.buffer[visit.read.clone()].to_vec(),
                 unsent: out[sent..].to_vec(),
             };
             self.stand_up(visit.at, Some(begun));
