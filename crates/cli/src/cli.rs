@@ -115,13 +115,13 @@ pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
 pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     match cli.command {
         Command::Demo(arguments) => demo::run(&arguments, lang),
-        Command::Serve(arguments) => serve::run(&arguments, lang),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Init(arguments) => init::run(&arguments, lang),
         Command::Simulate(arguments) => simulate::run(&arguments, lang),
         Command::Check(arguments) => check::run(&arguments, lang),
-        Command::Get(arguments) => get::run(&arguments),
+        Command::Get(arguments) => get::run(&arguments, lang),
         Command::Status(arguments) => status::run(&arguments, lang),
-        Command::Refresh(arguments) => refresh::run(&arguments),
+        Command::Refresh(arguments) => refresh::run(&arguments, lang),
         Command::Explain(arguments) => explain::run(&arguments, lang),
         Command::Key(arguments) => key::run(&arguments, lang),
         Command::Export(arguments) => export::run(&arguments, lang),

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 use wxtoken_server::wechat::explain::{self, Explanation, Meaning, Text};
+use wxtoken_server::words::InChinese;
 
 use crate::failure::Failure;
 use crate::lang::Lang;
@@ -42,7 +43,13 @@ pub(crate) struct Arguments {
 /// A text in which no errcode was found.
 #[derive(Debug, thiserror::Error)]
 #[error("no errcode is in that text; give a number such as 40001, or WeChat's JSON answer")]
-struct NoCode;
+pub(crate) struct NoCode;
+
+impl InChinese for NoCode {
+    fn in_chinese(&self) -> String {
+        "这段文字里没有错误码；给出 40001 这样的数字，或微信返回的 JSON".to_owned()
+    }
+}
 
 /// Explains.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::store::{ExportKey, Exported, export};
+use wxtoken_server::words::InChinese;
 
 use crate::failure::Failure;
 use crate::lang::Lang;
@@ -53,14 +54,24 @@ pub(crate) struct Arguments {
 #[error(
     "{path} cannot be written; name a file that does not exist yet, in a folder you may write to"
 )]
-struct Unwritable {
-    path: PathBuf,
-    source: io::Error,
+pub(crate) struct Unwritable {
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
+}
+
+impl InChinese for Unwritable {
+    fn in_chinese(&self) -> String {
+        format!(
+            "写不了 {}：{}；换一个还不存在的文件，放在你可以写的文件夹里",
+            self.path.display(),
+            self.source.in_chinese()
+        )
+    }
 }
 
 /// Exports.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref(), lang)?;
+    let config = settings::open(arguments.config.as_deref())?;
     let stored = stored::open(&config.store, Arc::new(SystemClock))?;
     let passphrase = match arguments.seal {
         Seal::Passphrase => Some(passphrase::new()?),
@@ -75,16 +86,18 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         // A torn export is worth nothing, and would be in the way of the next try.
         let _stays = fs::remove_file(&arguments.to);
     })?;
-    term::result(format_args!(
-        "exported {} apps to {}",
-        counts.records,
-        arguments.to.display()
-    ))?;
-    if counts.damaged > 0 {
-        term::remark(format_args!(
-            "{} damaged records are not in it; the server fetches those anew",
-            counts.damaged
-        ));
+    let (apps, damaged, to) = (counts.records, counts.damaged, arguments.to.display());
+    term::result(match lang {
+        Lang::Zh => format!("已把 {apps} 个应用导出到 {to}"),
+        Lang::En => format!("exported {apps} apps to {to}"),
+    })?;
+    if damaged > 0 {
+        term::remark(match lang {
+            Lang::Zh => format!("{damaged} 条损坏的记录不在其中；服务器会重新获取"),
+            Lang::En => {
+                format!("{damaged} damaged records are not in it; the server fetches those anew")
+            }
+        });
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::client::{Door, Server, Trouble};
+use crate::client::{Door, Server};
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::which::Which;
@@ -50,16 +50,15 @@ struct Reply {
 }
 
 /// Prints the token.
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let server = Server::from_environment(Door::Api)?;
+pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
+    let server = Server::from_environment(Door::Api, lang)?;
     let path = format!("/v1/apps/{}", arguments.which.path());
     // Longer than the server lets a reader wait for a first token.
     let body = runtime()?.block_on(server.get(&path, Duration::from_secs(30)))?;
+    let reply: Reply = server.read(&body)?;
     if arguments.json {
-        let text = std::str::from_utf8(&body).map_err(|_| Trouble::Path)?;
-        term::result(text.trim_end())?;
+        term::result(String::from_utf8_lossy(&body).trim_end())?;
     } else {
-        let reply: Reply = server.read(&body)?;
         term::result(reply.access_token)?;
     }
     Ok(())

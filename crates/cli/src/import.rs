@@ -1,13 +1,13 @@
 //! `wxtoken import`: takes the records of an export into the store, where they are newer.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::store::{ExportKey, import};
+use wxtoken_server::words::InChinese;
 
 use crate::failure::Failure;
 use crate::lang::Lang;
@@ -48,11 +48,31 @@ pub(crate) struct Arguments {
     seal: Seal,
 }
 
+/// A file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} cannot be read; name a file that `wxtoken export` wrote and this user may read")]
+pub(crate) struct Unreadable {
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
+}
+
+impl InChinese for Unreadable {
+    fn in_chinese(&self) -> String {
+        format!(
+            "读不了 {}：{}；写上 `wxtoken export` 写出、这个用户能读的文件",
+            self.path.display(),
+            self.source.in_chinese()
+        )
+    }
+}
+
 /// Imports.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref(), lang)?;
-    let file = File::open(&arguments.from)
-        .with_context(|| format!("{} cannot be read", arguments.from.display()))?;
+    let config = settings::open(arguments.config.as_deref())?;
+    let file = File::open(&arguments.from).map_err(|source| Unreadable {
+        path: arguments.from.clone(),
+        source,
+    })?;
     let passphrase = match arguments.seal {
         Seal::Passphrase => Some(passphrase::known()?),
         Seal::Master => None,
@@ -65,9 +85,14 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     let hasher = stored.store.value_hasher();
     let mut file = BufReader::new(file);
     let counts = runtime()?.block_on(import(&stored.store, &hasher, key, &mut file))?;
-    term::result(format_args!(
-        "imported: {} new, {} updated, {} kept because the store has them as new or newer",
-        counts.new, counts.updated, counts.kept
-    ))?;
+    let (new, updated, kept) = (counts.new, counts.updated, counts.kept);
+    term::result(match lang {
+        Lang::Zh => {
+            format!("已导入：新增 {new}，更新 {updated}，保留 {kept}（存储里的同样新或更新）")
+        }
+        Lang::En => format!(
+            "imported: {new} new, {updated} updated, {kept} kept because the store has them as new or newer"
+        ),
+    })?;
     Ok(())
 }

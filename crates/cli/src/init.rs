@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use wxtoken_server::config::{ADMIN_KEY, CALLER_KEY, CONFIG, StarterFile, starter};
 
+use wxtoken_server::words::InChinese;
+
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::term;
@@ -38,11 +40,27 @@ pub(crate) struct Arguments {
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
-enum NotWritten {
+pub(crate) enum NotWritten {
     #[error("{0} is there already and is not overwritten; name another folder, or move it away")]
     There(PathBuf),
     #[error("{path} cannot be written; name a folder you may write to")]
     Unwritable { path: PathBuf, source: io::Error },
+}
+
+impl InChinese for NotWritten {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::There(path) => format!(
+                "{} 已经存在，不会覆盖；换一个文件夹，或先把它移走",
+                path.display()
+            ),
+            Self::Unwritable { path, source } => format!(
+                "写不了 {}：{}；换一个你可以写的文件夹",
+                path.display(),
+                source.in_chinese()
+            ),
+        }
+    }
 }
 
 /// Writes the files.

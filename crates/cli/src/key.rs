@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
 }
 
 fn revoke(name: &str, json: bool, lang: Lang) -> Result<(), Failure> {
-    let server = Server::from_environment(Door::Admin)?;
+    let server = Server::from_environment(Door::Admin, lang)?;
     let path = format!("/admin/callers/{}/revoke", encoded(name));
     let nothing = serde_json::json!({});
     let body = runtime()?.block_on(server.post(&path, &nothing, Duration::from_secs(15)))?;

@@ -1,5 +1,7 @@
 //! Chinese or English: chosen once, from `--lang` or the environment.
 
+use wxtoken_server::words::Sentence;
+
 use crate::surroundings;
 
 /// The language explanations are written in.
@@ -17,6 +19,11 @@ impl Lang {
             Self::Zh => zh,
             Self::En => en,
         }
+    }
+
+    /// The one of two texts that is in this language.
+    pub(crate) fn of(self, sentence: &Sentence) -> &str {
+        self.pick(&sentence.zh, &sentence.en)
     }
 
     /// What the environment asks for: the first of these that is set and not empty decides, as POSIX says.

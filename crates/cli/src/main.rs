@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     };
     match cli::run(arguments, lang) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.tell(lang),
     }
 }
 

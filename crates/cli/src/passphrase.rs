@@ -1,5 +1,7 @@
 //! The passphrase of an export: from the environment, a file, or typed.
 
+use wxtoken_server::words::InChinese;
+
 use crate::surroundings::{self, NoSecret};
 use crate::term;
 
@@ -22,8 +24,17 @@ pub(crate) enum NoPassphrase {
     #[error(transparent)]
     Unset(#[from] NoSecret),
     /// Typed twice, differently.
-    #[error("the two passphrases differ; nothing was written")]
+    #[error("the two passphrases differ; nothing was written, try again")]
     Differ,
+}
+
+impl InChinese for NoPassphrase {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Unset(why) => why.in_chinese(),
+            Self::Differ => "两次输入的口令不同；什么都没有写，再试一次".to_owned(),
+        }
+    }
 }
 
 /// The passphrase of a file that is there.

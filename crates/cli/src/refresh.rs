@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use wxtoken_core::credential::Kind;
+use wxtoken_server::words::InChinese;
 
 use crate::client::{Door, Server, Trouble};
 use crate::failure::Failure;
@@ -50,6 +51,36 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Why nothing is forced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotForced {
+    #[error(
+        "--force is for access tokens: a ticket cannot be forced, WeChat answers with the one it has; leave --force out"
+    )]
+    Ticket,
+    #[error(
+        "--force ends the token that everybody holds now, and there is no terminal to ask on; add --yes if you mean it"
+    )]
+    NobodyToAsk,
+    #[error(
+        "none is left until midnight in Beijing; without --force the server asks for the value WeChat has"
+    )]
+    NoneLeft,
+}
+
+impl InChinese for NotForced {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Ticket => "--force 只用于 access_token：ticket 不能强制刷新，微信只给它现有的那个；去掉 --force",
+            Self::NobodyToAsk => {
+                "--force 会让所有人手里的令牌失效，而这里没有终端可以询问；确定要做就加上 --yes"
+            }
+            Self::NoneLeft => "今天的次数已用完，到北京时间零点才有；不带 --force 时，服务器取微信现有的值",
+        }
+        .to_owned()
+    }
+}
+
 #[derive(Deserialize)]
 struct Reply {
     outcome: String,
@@ -59,18 +90,14 @@ struct Reply {
 }
 
 /// Refreshes.
-pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     if arguments.force && arguments.which.kind != Kind::AccessToken {
-        return Err(Failure::misuse(anyhow::anyhow!(
-            "--force is for access tokens: a ticket cannot be forced, WeChat answers with the one it has"
-        )));
+        return Err(Failure::misuse(NotForced::Ticket));
     }
     if arguments.force && !arguments.yes && !term::can_ask() {
-        return Err(Failure::misuse(anyhow::anyhow!(
-            "--force ends the token that everybody holds now, and there is no terminal to ask on; add --yes if you mean it"
-        )));
+        return Err(Failure::misuse(NotForced::NobodyToAsk));
     }
-    let server = Server::from_environment(Door::Admin)?;
+    let server = Server::from_environment(Door::Admin, lang)?;
     runtime()?.block_on(refresh(arguments, &server))
 }
 
@@ -100,9 +127,7 @@ async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failu
     let app = apps
         .iter()
         .find(|app| app.appid == arguments.which.app.as_str())
-        .ok_or_else(|| {
-            Trouble::NotFound(format!("the server has no app {}", arguments.which.app))
-        })?;
+        .ok_or_else(|| Trouble::NoApp(arguments.which.app.to_string()))?;
     let forced = app.budget("forced");
     let left = forced.limit.saturating_sub(forced.used);
     term::remark(format_args!(
@@ -111,10 +136,7 @@ async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failu
         forced.limit, arguments.which.app, forced.used
     ));
     if left == 0 {
-        return Err(anyhow::anyhow!(
-            "none is left until midnight in Beijing; without --force the server asks for the value WeChat has"
-        )
-        .into());
+        return Err(NotForced::NoneLeft.into());
     }
     Ok(arguments.yes || term::agrees("Force it?")?)
 }

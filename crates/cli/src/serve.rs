@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use wxtoken_server::config::Config;
 use wxtoken_server::services::{Running, StartError};
 use wxtoken_server::telemetry;
+use wxtoken_server::words::InChinese;
 
 use crate::failure::Failure;
 use crate::lang::Lang;
@@ -42,9 +43,22 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
 }
 
+/// The loop that drives everything has ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "what keeps tokens fresh has failed, see the log; start wxtoken again: nothing that lives is fetched anew"
+)]
+pub(crate) struct KeeperFailed;
+
+impl InChinese for KeeperFailed {
+    fn in_chinese(&self) -> String {
+        "负责刷新令牌的部分出了故障，见日志；重新启动 wxtoken：仍然有效的不会重新获取".to_owned()
+    }
+}
+
 /// Serves.
-pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref(), lang)?;
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let config = settings::open(arguments.config.as_deref())?;
     telemetry::init(&config.log, term::colours_welcome())?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -120,9 +134,7 @@ async fn until_stopped(
             () = stop.asked() => return Ok(()),
             // Better no server, which a supervisor starts again, than one whose tokens run out one by one.
             () = running.keeper().gone() => {
-                return Err(anyhow::anyhow!(
-                    "what keeps tokens fresh has failed, see the log; start wxtoken again: nothing that lives is fetched anew"
-                ).into());
+                return Err(KeeperFailed.into());
             }
             _ = hangup.recv() => reload(running, file).await,
         }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 use wxtoken_server::config::quantity::Span;
-use wxtoken_simulator::{Call, CallMatch, Options, Rules, Upstream, generated_app};
+use wxtoken_server::words::InChinese;
+use wxtoken_simulator::{Call, CallMatch, Options, Rules, StartError, Upstream, generated_app};
 
 use crate::ending::Stop;
 use crate::failure::Failure;
@@ -63,6 +64,28 @@ pub(crate) struct Arguments {
     quiet: bool,
 }
 
+/// The simulator does not start.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct NoSimulator(pub(crate) StartError);
+
+impl InChinese for NoSimulator {
+    fn in_chinese(&self) -> String {
+        match &self.0 {
+            StartError::Listen { address, source } => format!(
+                "模拟的微信无法监听 {address}：{}；换一个地址或端口",
+                source.in_chinese()
+            ),
+            StartError::Whitelist(entry) => {
+                format!(
+                    "\"{}\" 不是白名单条目；写 10.0.0.1、172.0.0.* 或 10.0.0.0/8",
+                    entry.0
+                )
+            }
+        }
+    }
+}
+
 /// Runs until it is told to stop.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     let mut faults = Vec::with_capacity(arguments.faults.len());
@@ -83,7 +106,8 @@ async fn simulate(arguments: &Arguments, faults: Vec<Wanted>, lang: Lang) -> Res
         generated_apps: arguments.apps,
         ..Options::default()
     })
-    .await?;
+    .await
+    .map_err(NoSimulator)?;
     for wanted in faults {
         upstream
             .world()

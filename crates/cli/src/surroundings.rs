@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use wxtoken_server::config::process_env;
+use wxtoken_server::words::InChinese;
 
 /// A variable's value, if it is set and not empty.
 pub(crate) fn text(name: &str) -> Option<String> {
@@ -21,7 +22,9 @@ pub(crate) enum NoSecret {
     )]
     Unset(&'static str),
     /// The file that `…_FILE` names.
-    #[error("{name}_FILE names {path}, which cannot be read")]
+    #[error(
+        "{name}_FILE names {path}, which cannot be read; let it name a file that this user may read"
+    )]
     File {
         /// The variable, without `_FILE`.
         name: &'static str,
@@ -32,8 +35,27 @@ pub(crate) enum NoSecret {
         source: io::Error,
     },
     /// Asking on the terminal failed.
-    #[error("the key could not be read from the terminal")]
+    #[error("the key could not be read from the terminal; put it into a file and name that")]
     Prompt(#[source] io::Error),
+}
+
+impl InChinese for NoSecret {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Unset(name) => format!(
+                "没有设置 {name}；设置它（或让 {name}_FILE 指向存放它的文件）。密钥从不作为参数，因为这台机器上的其他用户能看到参数"
+            ),
+            Self::File { name, path, source } => format!(
+                "{name}_FILE 指向 {}，读不了：{}；让它指向这个用户能读的文件",
+                path.display(),
+                source.in_chinese()
+            ),
+            Self::Prompt(why) => format!(
+                "没能从终端读到密钥：{}；把它放进文件并指明",
+                why.in_chinese()
+            ),
+        }
+    }
 }
 
 /// A secret from `NAME`, from the file that `NAME_FILE` names, or typed on the terminal.

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use wxtoken_core::app::{AppId, AppType};
 use wxtoken_core::credential::{Lane, ValueId};
 use wxtoken_core::source::{Ask, Failure, Passing, Reply, Trouble};
 use wxtoken_server::config::{App, Config};
 use wxtoken_server::wechat::{AppUpstream, Base, Notes, Options, SecretUsed, Told, WeChat};
+use wxtoken_server::words::{InChinese, Sentence};
 
 use super::books::Books;
 use super::finding::{AppState, OfApp};
@@ -20,6 +21,24 @@ use crate::failure::Failure as Ended;
 const WITHIN: Duration = Duration::from_secs(10);
 /// How many apps are asked about at a time.
 const AT_A_TIME: usize = 8;
+
+/// A check panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a check did not finish; this is a defect of wxtoken, please report it")]
+pub(crate) struct NotFinished;
+
+/// Without what tokio says, which quotes the panic's message: that is made of values.
+impl From<JoinError> for NotFinished {
+    fn from(_: JoinError) -> Self {
+        Self
+    }
+}
+
+impl InChinese for NotFinished {
+    fn in_chinese(&self) -> String {
+        "有一项检查没有做完；这是程序缺陷，请报告".to_owned()
+    }
+}
 
 /// What WeChat says of each of these apps, in their order.
 pub(super) async fn look(
@@ -32,7 +51,8 @@ pub(super) async fn look(
     let mut asking = JoinSet::new();
     for (at, app) in apps.iter().enumerate() {
         if asking.len() == AT_A_TIME {
-            asked.extend(asking.join_next().await.transpose()?);
+            let one = asking.join_next().await.transpose();
+            asked.extend(one.map_err(NotFinished::from)?);
         }
         if app.app_type == AppType::Website {
             asked.push((at, vec![AppState::NoToken]));
@@ -44,7 +64,7 @@ pub(super) async fn look(
         }
     }
     while let Some(one) = asking.join_next().await {
-        asked.push(one?);
+        asked.push(one.map_err(NotFinished::from)?);
     }
     asked.sort_by_key(|(at, _)| *at);
     let found = asked.into_iter().flat_map(|(at, states)| {
@@ -150,18 +170,24 @@ fn refused(errcode: i64, notes: &Notes, with_token: bool) -> AppState {
 
 fn passed(passing: Passing, notes: &Notes) -> AppState {
     let why = match passing {
-        Passing::Unreachable => notes
-            .unreachable
-            .clone()
-            .unwrap_or_else(|| "no connection".to_owned()),
-        Passing::Cut => "no complete answer in time".to_owned(),
-        Passing::Status(status) => format!("HTTP {status}"),
-        Passing::Nonsense => "an answer that makes no sense".to_owned(),
-        Passing::Busy => "system busy".to_owned(),
-        Passing::TooFast => "too many calls in this minute".to_owned(),
-        Passing::OtherSecret => {
-            "the AppSecret is called wrong, and the other one was not tried".to_owned()
+        Passing::Unreachable => {
+            let said = notes.unreachable.as_deref();
+            Sentence::new(
+                said.map_or_else(|| "连不上".to_owned(), |said| format!("连不上（{said}）")),
+                said.unwrap_or("no connection"),
+            )
         }
+        Passing::Cut => Sentence::new("没有及时给出完整的回答", "no complete answer in time"),
+        Passing::Status(status) => {
+            Sentence::new(format!("HTTP {status}"), format!("HTTP {status}"))
+        }
+        Passing::Nonsense => Sentence::new("回答看不懂", "an answer that makes no sense"),
+        Passing::Busy => Sentence::new("系统繁忙", "system busy"),
+        Passing::TooFast => Sentence::new("这一分钟里调用太多", "too many calls in this minute"),
+        Passing::OtherSecret => Sentence::new(
+            "AppSecret 被判为错误，另一个没有再试",
+            "the AppSecret is called wrong, and the other one was not tried",
+        ),
     };
     AppState::Passing {
         errcode: notes.errcode,

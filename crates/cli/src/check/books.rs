@@ -10,6 +10,7 @@ use wxtoken_core::store::{Lease, RecordStore, StoreError};
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::config::{App, Config};
 use wxtoken_server::store::{EmbeddedStore, OpenError};
+use wxtoken_server::words::{InChinese, Sentence};
 
 use super::finding::{AppState, Setup};
 use crate::client::{Door, Server};
@@ -44,7 +45,7 @@ impl Books {
                 Self::Server(told_by_server().await),
                 Some(Setup::StoreInUse(holder)),
             ),
-            Err(error) => (Self::None, Some(Setup::StoreBroken(error.to_string()))),
+            Err(error) => (Self::None, Some(Setup::StoreBroken(Sentence::of(&error)))),
         }
     }
 
@@ -91,7 +92,10 @@ async fn note(store: &EmbeddedStore, app: &App) -> Result<(), AppState> {
         .await
         .map_err(|error| AppState::Passing {
             errcode: None,
-            why: format!("{error}; WeChat was not asked"),
+            why: Sentence::new(
+                format!("{}；没有再去问微信", error.in_chinese()),
+                format!("{error}; WeChat was not asked"),
+            ),
         })?
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use wxtoken_server::config::Config;
+use wxtoken_server::words::Sentence;
 
 use super::finding::Setup;
 
@@ -36,7 +37,7 @@ fn store_folder(path: &Path) -> Setup {
     match path.metadata() {
         Ok(data) if !data.is_dir() => Setup::NotWritable {
             path,
-            why: io::Error::from(io::ErrorKind::NotADirectory).to_string(),
+            why: Sentence::of(&io::Error::from(io::ErrorKind::NotADirectory)),
         },
         Ok(data) => {
             let mode = data.permissions().mode() & 0o7777;
@@ -57,7 +58,7 @@ fn store_folder(path: &Path) -> Setup {
         },
         Err(error) => Setup::NotWritable {
             path,
-            why: error.to_string(),
+            why: Sentence::of(&error),
         },
     }
 }
@@ -90,10 +91,10 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Whether a file could be made there: asked of the system, by making an unnamed one.
-fn writable(folder: &Path) -> Result<(), String> {
+fn writable(folder: &Path) -> Result<(), Sentence> {
     tempfile::tempfile_in(folder)
         .map(drop)
-        .map_err(|error| io::Error::from(error.kind()).to_string())
+        .map_err(|error| Sentence::of(&io::Error::from(error.kind())))
 }
 
 #[cfg(test)]

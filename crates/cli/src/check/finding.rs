@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use wxtoken_server::config::Sentence;
+use wxtoken_server::words::Sentence;
 
 /// How grave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,9 +69,9 @@ pub(crate) enum Setup {
     /// A running server holds the store.
     StoreInUse(String),
     /// The store cannot be opened.
-    StoreBroken(String),
+    StoreBroken(Sentence),
     /// We may not write where we must.
-    NotWritable { path: PathBuf, why: String },
+    NotWritable { path: PathBuf, why: Sentence },
 }
 
 /// What can be found on the way to WeChat.
@@ -84,13 +84,13 @@ pub(crate) enum Way {
     /// The name is known.
     Resolved { host: String, addresses: usize },
     /// The name is not known.
-    NotResolved { host: String, why: String },
+    NotResolved { host: String, why: Sentence },
     /// WeChat answers there.
     Reached { url: String, millis: u128 },
     /// Nobody answers there.
-    NotReached { url: String, why: String },
+    NotReached { url: String, why: Sentence },
     /// TLS failed there.
-    NotTrusted { url: String, why: String },
+    NotTrusted { url: String, why: Sentence },
     /// Something else answers there.
     NotWeChat { url: String, status: u16 },
     /// The clocks agree.
@@ -129,7 +129,7 @@ pub(crate) enum AppState {
     /// WeChat's quota for the day is used up.
     QuotaUsedUp,
     /// Trouble that may pass, in words.
-    Passing { errcode: Option<i64>, why: String },
+    Passing { errcode: Option<i64>, why: Sentence },
     /// Our own budget for the day is used up, so WeChat was not asked.
     NoBudget { used: u32, limit: u32 },
     /// This type of account has no token.

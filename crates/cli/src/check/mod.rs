@@ -1,6 +1,6 @@
 //! `wxtoken check`: looks at everything a running server needs, and says what is wrong and how to cure it.
 
-mod apps;
+pub(crate) mod apps;
 mod books;
 mod files;
 mod finding;
@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use wxtoken_core::app::AppId;
 use wxtoken_server::config::{App, Config};
+use wxtoken_server::words::InChinese;
 
 use crate::failure::Failure;
 use crate::lang::Lang;
@@ -61,9 +62,20 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// `--app` names one that is not configured.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has no app {0}; name one of its [[app]] tables")]
+pub(crate) struct NoSuchApp(pub(crate) AppId);
+
+impl InChinese for NoSuchApp {
+    fn in_chinese(&self) -> String {
+        format!("配置里没有应用 {}；写某个 [[app]] 的 appid", self.0)
+    }
+}
+
 /// Checks.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    let config = settings::open(arguments.config.as_deref(), lang)?;
+    let config = settings::open(arguments.config.as_deref())?;
     let chosen = chosen(&config, &arguments.apps)?;
     let mut found: Vec<Finding> = files::look(&config)
         .into_iter()
@@ -94,7 +106,7 @@ fn chosen<'c>(config: &'c Config, wanted: &[AppId]) -> Result<Vec<&'c App>, Fail
     let find = |appid: &AppId| {
         config
             .app(appid)
-            .ok_or_else(|| Failure::misuse(anyhow::anyhow!("the configuration has no app {appid}")))
+            .ok_or_else(|| Failure::misuse(NoSuchApp(*appid)))
     };
     wanted.iter().map(find).collect()
 }

@@ -10,6 +10,7 @@ use wxtoken_core::clock::{Clock, Now, millis};
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::config::Upstream;
 use wxtoken_server::wechat::errcode::Endpoint;
+use wxtoken_server::words::Sentence;
 
 use super::finding::Way;
 use crate::client::Target;
@@ -54,7 +55,7 @@ async fn one(url: &str, uri: &Uri) -> Vec<Way> {
             Err(error) => {
                 found.push(Way::NotResolved {
                     host: host.clone(),
-                    why: error.to_string(),
+                    why: Sentence::of(&error),
                 });
                 return found;
             }
@@ -80,13 +81,13 @@ async fn call(url: &str, uri: &Uri, target: &Target) -> Vec<Way> {
     let before = SystemClock.now();
     match wire::send(target, None, request, WITHIN).await {
         Ok(answer) => judge(url, &answer, before, SystemClock.now()),
-        Err(NoAnswer::Tls(error)) => vec![Way::NotTrusted {
+        Err(error @ (NoAnswer::Certificate(_) | NoAnswer::Tls(_))) => vec![Way::NotTrusted {
             url,
-            why: error.to_string(),
+            why: Sentence::of(&error),
         }],
         Err(error) => vec![Way::NotReached {
             url,
-            why: format!("{:#}", anyhow::Error::new(error)),
+            why: Sentence::of(&error),
         }],
     }
 }

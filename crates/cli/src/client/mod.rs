@@ -2,7 +2,9 @@
 //!
 //! Must not know: what any subcommand asks for.
 
-mod target;
+pub(crate) mod refusal;
+pub(crate) mod said;
+pub(crate) mod target;
 mod trouble;
 pub(crate) mod wire;
 
@@ -15,9 +17,11 @@ use http_body_util::Full;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
+use crate::lang::Lang;
 use crate::surroundings;
 use crate::term;
 
+pub(crate) use refusal::Refusal;
 pub(crate) use target::Target;
 pub(crate) use trouble::{Door, Trouble};
 
@@ -32,29 +36,31 @@ pub(crate) struct Server {
 
 impl Server {
     /// The server that the environment names, or the default on this machine.
-    pub(crate) fn from_environment(door: Door) -> Result<Self, Failure> {
+    pub(crate) fn from_environment(door: Door, lang: Lang) -> Result<Self, Failure> {
         let url = surroundings::text(door.url_name()).unwrap_or_else(|| door.default_url().into());
         let key =
-            surroundings::secret(door.key_name(), door.question()).map_err(Failure::misuse)?;
+            surroundings::secret(door.key_name(), door.question(lang)).map_err(Failure::misuse)?;
         let server = Self::new(door, url, &key).map_err(Failure::misuse)?;
         if server.target.is_readable_on_the_way() {
-            term::remark(format_args!(
-                "warning: {} is plain HTTP to another machine, so the key and all answers can be read on the way; \
-                 use https:// or a unix socket",
-                door.url_name()
-            ));
+            let name = door.url_name();
+            term::remark(match lang {
+                Lang::Zh => format!(
+                    "警告：{name} 是到另一台机器的明文 HTTP，密钥和所有回答在路上都能被读到；改用 https:// 或 unix socket"
+                ),
+                Lang::En => format!(
+                    "warning: {name} is plain HTTP to another machine, so the key and all answers can be read on the way; \
+                     use https:// or a unix socket"
+                ),
+            });
         }
         Ok(server)
     }
 
     /// A server at a known place.
     pub(crate) fn new(door: Door, url: String, key: &str) -> Result<Self, Trouble> {
-        let target = url.parse().map_err(|source| Trouble::Address {
-            name: door.url_name(),
-            source,
-        })?;
+        let target = url.parse().map_err(|why| Trouble::Address { door, why })?;
         let mut authorization = HeaderValue::try_from(format!("Bearer {key}"))
-            .map_err(|_| Trouble::KeyCharacters(door.key_name()))?;
+            .map_err(|_| Trouble::KeyCharacters(door))?;
         authorization.set_sensitive(true);
         Ok(Self {
             door,
@@ -83,9 +89,9 @@ impl Server {
 
     /// Reads an answer's JSON.
     pub(crate) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Trouble> {
-        serde_json::from_slice(body).map_err(|_| Trouble::NotOurs {
-            url: self.url.clone(),
-            status: 200,
+        serde_json::from_slice(body).map_err(|_| {
+            let url = self.url.clone();
+            Trouble::from(Box::new(Refusal::NotOurs { url, status: 200 }))
         })
     }
 
@@ -98,12 +104,13 @@ impl Server {
     ) -> Result<Bytes, Trouble> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = path.parse().map_err(|_| Trouble::Path)?;
+        *request.uri_mut() = path.parse().map_err(|_| Trouble::Unaskable)?;
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let host = HeaderValue::try_from(self.target.host_header()).map_err(|_| Trouble::Path)?;
+        let host =
+            HeaderValue::try_from(self.target.host_header()).map_err(|_| Trouble::Unaskable)?;
         headers.insert(HOST, host);
         let answer = wire::send(&self.target, self.ca_file.as_deref(), request, within)
             .await
@@ -119,12 +126,12 @@ impl Server {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
-        Err(Trouble::refused(
+        Err(Trouble::from(Box::new(Refusal::of(
             self.door,
             &self.url,
             answer.status(),
             retry_after,
             answer.body(),
-        ))
+        ))))
     }
 }

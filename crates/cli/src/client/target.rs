@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use http::Uri;
+use wxtoken_server::words::InChinese;
 
 /// A server's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,18 @@ pub(crate) enum InvalidTarget {
     /// A socket's path that depends on the folder one happens to be in.
     #[error("the socket's path must be absolute: unix:/PATH/OF/SOCKET")]
     RelativeSocket,
+}
+
+impl InChinese for InvalidTarget {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Form => "写 http://主机:端口、https://主机:端口 或 unix:/SOCKET/路径",
+            Self::Password => "地址里不能有密码；密钥放在它自己的变量里",
+            Self::Path => "去掉端口后面的部分；只用协议、主机和端口",
+            Self::RelativeSocket => "socket 的路径必须是绝对路径：unix:/SOCKET/路径",
+        }
+        .to_owned()
+    }
 }
 
 impl FromStr for Target {

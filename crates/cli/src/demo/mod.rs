@@ -15,6 +15,7 @@ use wxtoken_simulator::{AppKind, AppSpec, Options, Rules, Upstream};
 use crate::ending::Stop;
 use crate::failure::Failure;
 use crate::lang::Lang;
+use crate::simulate::NoSimulator;
 use crate::{term, threads};
 
 /// The sample 公众号.
@@ -77,7 +78,8 @@ async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     };
     let upstream = match Upstream::start(wechat(usual_or_any(7202, &mut taken))).await {
         Ok(upstream) => upstream,
-        Err(_) => Upstream::start(wechat(0)).await?, // somebody was quicker
+        // Somebody was quicker.
+        Err(_) => Upstream::start(wechat(0)).await.map_err(NoSimulator)?,
     };
     let mut places = Places {
         wechat: upstream.base_url(),

@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
 
 /// Prints the state.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
-    let server = Server::from_environment(Door::Admin)?;
+    let server = Server::from_environment(Door::Admin, lang)?;
     runtime()?.block_on(show(arguments, lang, &server))
 }
 
@@ -123,7 +123,7 @@ fn chosen(arguments: &Arguments, apps: Vec<App>) -> Result<Vec<App>, Trouble> {
         .filter(|app| app.appid == wanted.as_str())
         .collect();
     if one.is_empty() {
-        return Err(Trouble::NotFound(format!("the server has no app {wanted}")));
+        return Err(Trouble::NoApp(wanted.to_string()));
     }
     Ok(one)
 }

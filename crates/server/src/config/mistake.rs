@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::flaw::Flaw;
 use super::phrase::Shown;
-use super::words::Sentence;
+use crate::words::{InChinese, Sentence};
 
 /// As many mistakes are printed as a person may still read.
 const PRINTED: usize = 500;
@@ -91,12 +91,6 @@ impl ConfigErrors {
         &self.mistakes
     }
 
-    /// What `Display` prints, in Chinese.
-    #[must_use]
-    pub fn in_chinese(&self) -> String {
-        self.in_lines(Language::Chinese)
-    }
-
     fn in_lines(&self, language: Language) -> String {
         let printed = self.mistakes.iter().take(PRINTED);
         let mut lines: Vec<String> = printed.map(|one| one.in_line(language)).collect();
@@ -122,6 +116,12 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+impl InChinese for ConfigErrors {
+    fn in_chinese(&self) -> String {
+        self.in_lines(Language::Chinese)
+    }
+}
 
 /// Where in which file; files are numbered while they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -49,6 +49,7 @@ use std::path::PathBuf;
 
 use wxtoken_core::app::AppId;
 
+pub use crate::words::Sentence;
 pub use admin::Admin;
 pub use app::{App, Kinds, Lanes};
 pub use caller::{AppScope, Caller, CompatExpiresIn, HandsOut, Permission, Permissions};
@@ -69,7 +70,6 @@ pub use store::Store;
 pub use substitute::{Env, process_env};
 pub use upstream::Upstream;
 pub use url::{BaseUrl, Proxy, ProxyKind};
-pub use words::Sentence;
 
 /// The whole configuration, checked. The default is what no file at all gives: no apps, no callers.
 #[derive(Debug, Clone, Default)]

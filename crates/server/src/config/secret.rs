@@ -8,6 +8,8 @@ use std::str::FromStr;
 use aws_lc_rs::{digest, rand};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::words::InChinese;
+
 /// A secret text, wiped when dropped. `Debug` shows nothing; [`Secret::expose`] is the one door.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
@@ -104,6 +106,12 @@ impl fmt::LowerHex for KeyHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system gives no random numbers; is /dev/urandom there?")]
 pub struct NoRandom;
+
+impl InChinese for NoRandom {
+    fn in_chinese(&self) -> String {
+        "系统给不出随机数；/dev/urandom 在吗？".to_owned()
+    }
+}
 
 /// A new key for a caller or for the admin listener: 32 lower-case hex digits, 128 random bits.
 ///

@@ -10,6 +10,8 @@ use wxtoken_core::app::AppType;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::credential::Kind;
 
+use crate::words::InChinese;
+
 use super::{
     App, AppScope, CompatExpiresIn, Config, ConfigErrors, FileFormat, KeyHash, Lanes, Listen,
     Permission, ProxyKind,

@@ -2,7 +2,6 @@
 //!
 //! Must not know: where a mistake is found. What there is to say is listed in `flaw` and `phrase`.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -14,28 +13,11 @@ use super::quantity::{InvalidQuantity, Size, Span};
 use super::secret::InvalidKeyHash;
 use super::substitute::Incomplete;
 use crate::store::InvalidMasterKey;
-
-/// One thing said twice, in Chinese and in English. `Display` is English, as the log is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sentence {
-    /// In Chinese.
-    pub zh: String,
-    /// In English.
-    pub en: String,
-}
+use crate::words::{InChinese, Sentence, of_system};
 
 impl<W: InWords> From<W> for Sentence {
     fn from(what: W) -> Self {
-        Self {
-            zh: what.zh(),
-            en: what.en(),
-        }
-    }
-}
-
-impl fmt::Display for Sentence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.en)
+        Self::new(what.zh(), what.en())
     }
 }
 
@@ -176,12 +158,7 @@ impl InWords for System {
     }
 
     fn zh(&self) -> String {
-        match self.kind {
-            io::ErrorKind::NotFound => "文件不存在".to_owned(),
-            io::ErrorKind::PermissionDenied => "没有权限".to_owned(),
-            io::ErrorKind::IsADirectory => "这是一个文件夹".to_owned(),
-            _ => self.said.clone(),
-        }
+        of_system(self.kind).map_or_else(|| self.said.clone(), str::to_owned)
     }
 }
 
@@ -267,16 +244,7 @@ impl InWords for InvalidMasterKey {
     }
 
     fn zh(&self) -> String {
-        match self {
-            Self::Shape => {
-                "主密钥是 32 字节的 base64，共 44 个字符；这样生成：head -c 32 /dev/urandom | base64"
-            }
-            Self::Placeholder => {
-                "这个主密钥只是占位，所有字节都相同；这样生成：head -c 32 /dev/urandom | base64"
-            }
-            Self::NoRandom => "系统给不出随机数；/dev/urandom 在吗？",
-        }
-        .to_owned()
+        self.in_chinese()
     }
 }
 

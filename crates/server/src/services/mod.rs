@@ -15,6 +15,7 @@ use crate::http::listen::ListenError;
 use crate::http::listen::tls::TlsError;
 use crate::store::configured::NoStore;
 use crate::wechat::{BuildError, NoBase};
+use crate::words::InChinese;
 use wxtoken_core::store::StoreError;
 
 /// Why the server cannot start.
@@ -42,6 +43,30 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The process is going down while it starts.
-    #[error("interrupted while starting")]
+    #[error("interrupted while starting; start it again")]
     Interrupted,
+}
+
+impl InChinese for StartError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::NoStore(why) => why.in_chinese(),
+            Self::Store(why) => why.in_chinese(),
+            Self::Upstream(why) => why.in_chinese(),
+            Self::Gateway(why) => why.in_chinese(),
+            Self::Client(why) => why.in_chinese(),
+            Self::Listen(why) => why.in_chinese(),
+            Self::Tls(why) => why.in_chinese(),
+            Self::Interrupted => "启动到一半被打断；再启动一次".to_owned(),
+        }
+    }
+}
+
+impl InChinese for GatewayError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Upstream(why) => why.in_chinese(),
+            Self::Key => "密码库不接受虚拟令牌的密钥；这是程序缺陷，请报告".to_owned(),
+        }
+    }
 }

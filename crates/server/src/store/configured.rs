@@ -10,6 +10,7 @@ use wxtoken_core::clock::Clock;
 
 use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError};
 use crate::config;
+use crate::words::InChinese;
 
 /// Where the embedded store's own master key lies, when the configuration gives none.
 const KEY_FILE: &str = "master.key";
@@ -39,6 +40,24 @@ pub enum NoStore {
     /// It cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+impl InChinese for NoStore {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Missing(path) => format!(
+                "{} 里没有存储：用这份配置运行过的服务器会创建它；[store] path 对吗？",
+                path.display()
+            ),
+            Self::Folder { path, source } => format!(
+                "建不了存储文件夹 {}：{}；把它建好，或让 [store] path 指向建得了的地方",
+                path.display(),
+                source.in_chinese()
+            ),
+            Self::Key(why) => why.in_chinese(),
+            Self::Open(why) => why.in_chinese(),
+        }
+    }
 }
 
 /// A store, and what it is sealed under.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::keys::{InvalidMasterKey, MasterKey};
+use crate::words::{InChinese, Sentence};
 
 /// Why the master key cannot be had from its file.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub enum KeyFileError {
         /// Its permission bits.
         mode: u32,
         /// What to do about it.
-        cure: &'static str,
+        cure: Sentence,
     },
     /// It belongs to someone else.
     #[error("the master key file {path} belongs to user {owner}: {}", cure_of_foreign(*by_root, *owner))]
@@ -59,16 +60,71 @@ pub enum KeyFileError {
         source: InvalidMasterKey,
     },
     /// It is a folder, a pipe, or far too large.
-    #[error("the master key file {0} is not a small regular file")]
+    #[error(
+        "the master key file {0} is not a small regular file; move it away, and name the file that holds the key"
+    )]
     NotAFile(PathBuf),
     /// The system refuses.
-    #[error("the master key file {path} cannot be read or made: {source}")]
+    #[error(
+        "the master key file {path} cannot be read or made: {source}; look at the owner and mode of it and its folder"
+    )]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl InChinese for KeyFileError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Missing(path) => {
+                let path = path.display();
+                format!(
+                    "主密钥文件 {path} 不存在；这样生成：(umask 077; head -c 32 /dev/urandom | base64 > {path})"
+                )
+            }
+            Self::Lost { key, store } => {
+                let (key, store) = (key.display(), store.display());
+                format!(
+                    "{store} 还在，它的主密钥 {key} 却没有了：把密钥放回去，或设置 $WXTOKEN_MASTER_KEY；没有它谁也读不了这个存储。\
+                     要重新开始，就把 {store} 移走"
+                )
+            }
+            Self::Open { path, mode, cure } => format!(
+                "主密钥文件 {} 别人也能访问（权限 {mode:04o}）：{}",
+                path.display(),
+                cure.zh
+            ),
+            Self::Foreign {
+                path,
+                owner,
+                by_root,
+            } => {
+                let cure = if *by_root {
+                    format!(
+                        "你现在是 root；以那个用户运行，例如：sudo -u '#{owner}' wxtoken … 只有 wxtoken 总以 root 运行时，才把它 chown 给 root"
+                    )
+                } else {
+                    "chown 给运行 wxtoken 的用户，或给 root".to_owned()
+                };
+                format!("主密钥文件 {} 属于用户 {owner}：{cure}", path.display())
+            }
+            Self::Content { path, source } => {
+                format!("主密钥文件 {}：{}", path.display(), source.in_chinese())
+            }
+            Self::NotAFile(path) => format!(
+                "主密钥文件 {} 不是小的普通文件；把它移走，写上主密钥所在的文件",
+                path.display()
+            ),
+            Self::Io { path, source } => format!(
+                "主密钥文件 {} 读不了或写不了：{}；检查它和所在文件夹的属主与权限",
+                path.display(),
+                source.in_chinese()
+            ),
+        }
+    }
 }
 
 impl MasterKey {
@@ -156,16 +212,18 @@ fn judge(path: &Path, owner: u32, mode: u32, ours: u32) -> Result<(), KeyFileErr
         });
     }
     // Root's file may be read by its group, as mounted secrets are. Who runs as root needs no group for it.
-    let (closed, cure) = match (owner, ours) {
+    let (closed, zh, en) = match (owner, ours) {
         (0, 0) => (
             0o037,
+            "chmod 0600（挂载的 secret：defaultMode 0440 或更严）",
             "chmod 0600 it (a mounted secret: defaultMode 0440 or stricter)",
         ),
         (0, _) => (
             0o037,
+            "以 root chmod 0440，属组设为运行 wxtoken 的组（挂载的 secret：defaultMode 0440）",
             "as root chmod 0440 it, with a group wxtoken runs in (a mounted secret: defaultMode 0440)",
         ),
-        _ => (0o077, "chmod 0600 it"),
+        _ => (0o077, "chmod 0600", "chmod 0600 it"),
     };
     if mode & closed == 0 {
         return Ok(());
@@ -173,7 +231,7 @@ fn judge(path: &Path, owner: u32, mode: u32, ours: u32) -> Result<(), KeyFileErr
     Err(KeyFileError::Open {
         path: path.into(),
         mode,
-        cure,
+        cure: Sentence::new(zh, en),
     })
 }
 

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use wxtoken_core::credential::ValueId;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::words::InChinese;
+
 /// Bytes of a master key.
 pub(crate) const LENGTH: usize = 32;
 /// HKDF's salt: keeps our derivations apart from anyone else's under the same key.
@@ -35,6 +37,21 @@ pub enum InvalidMasterKey {
     /// The system gave no random bytes.
     #[error("the system gives no random numbers; is /dev/urandom there?")]
     NoRandom,
+}
+
+impl InChinese for InvalidMasterKey {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Shape => {
+                "主密钥是 32 字节的 base64，共 44 个字符；这样生成：head -c 32 /dev/urandom | base64"
+            }
+            Self::Placeholder => {
+                "这个主密钥只是占位，所有字节都相同；这样生成：head -c 32 /dev/urandom | base64"
+            }
+            Self::NoRandom => "系统给不出随机数；/dev/urandom 在吗？",
+        }
+        .to_owned()
+    }
 }
 
 impl MasterKey {

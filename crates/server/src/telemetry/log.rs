@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use crate::words::InChinese;
 
 /// Other libraries never say more than this, whatever level is asked for: some would show request lines or headers.
 const OTHERS: LevelFilter = LevelFilter::INFO;
@@ -20,6 +21,12 @@ const OTHERS: LevelFilter = LevelFilter::INFO;
 #[derive(Debug, thiserror::Error)]
 #[error("the log has been set up already; it can be done only once in a process")]
 pub struct AlreadySet;
+
+impl InChinese for AlreadySet {
+    fn in_chinese(&self) -> String {
+        "日志已经设置过；一个进程只能设置一次".to_owned()
+    }
+}
 
 /// Sets the process's log up; without colours where they are not welcome (`NO_COLOR`), or to anything but a terminal.
 ///

@@ -8,6 +8,7 @@ use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
 use crate::config::BaseUrl;
+use crate::words::InChinese;
 
 /// Where calls go.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -20,8 +21,17 @@ pub struct Base {
 
 /// A URI that is no such place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an upstream's address needs http:// or https:// and a host")]
+#[error(
+    "an upstream's address needs http:// or https:// and a host; see base_url in [upstream] or [[app]]"
+)]
 pub struct NoBase;
+
+impl InChinese for NoBase {
+    fn in_chinese(&self) -> String {
+        "微信的地址要有 http:// 或 https:// 和主机名；改正 [upstream] 或 [[app]] 里的 base_url"
+            .to_owned()
+    }
+}
 
 impl Base {
     /// Takes scheme, host, port and path of a URI.

@@ -20,6 +20,7 @@ use crate::config::{Proxy, ProxyKind};
 
 use super::base::Base;
 use super::resolve::Resolver;
+use crate::words::InChinese;
 
 /// How often the kernel looks whether an idle peer is still there.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -41,11 +42,23 @@ pub enum BuildError {
     #[error("a trust root for upstream is not a usable certificate; give PEM or DER of a CA")]
     Root(#[source] rustls::Error),
     /// The TLS library refuses its settings.
-    #[error("TLS towards upstream cannot be set up")]
+    #[error("TLS towards upstream cannot be set up; this is a defect of wxtoken, please report it")]
     Tls(#[source] rustls::Error),
     /// The proxy's login cannot be sent.
-    #[error("the proxy's login holds characters that cannot be sent to it")]
+    #[error(
+        "the proxy's login holds characters that cannot be sent to it; see proxy in [upstream]"
+    )]
     Proxy,
+}
+
+impl InChinese for BuildError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Root(_) => "给出的信任根不是可用的证书；给出 CA 的 PEM 或 DER".to_owned(),
+            Self::Tls(why) => format!("建立不了到微信的 TLS：{why}；这是程序缺陷，请报告"),
+            Self::Proxy => "代理的登录信息里有无法发送的字符；改正 [upstream] proxy".to_owned(),
+        }
+    }
 }
 
 /// Why no connection was made. Its text is for people and holds no secret.

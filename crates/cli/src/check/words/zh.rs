@@ -38,9 +38,9 @@ pub(super) fn setup(setup: &Setup) -> Words {
             format!("存储正由运行中的服务器使用({holder});这次检查的调用不计入它的统计"),
             "",
         ),
-        Setup::StoreBroken(why) => words(format!("存储打不开:{why}"), ""),
+        Setup::StoreBroken(why) => words(format!("存储打不开:{}", why.zh), ""),
         Setup::NotWritable { path, why } => words(
-            format!("无法在 {} 写文件:{why}", path.display()),
+            format!("无法在 {} 写文件:{}", path.display(), why.zh),
             "建好这个目录,属主设为运行 wxtoken 的用户",
         ),
     }
@@ -55,16 +55,16 @@ pub(super) fn way(way: &Way) -> Words {
         ),
         Way::Resolved { host, addresses } => words(format!("DNS:{host} 有 {addresses} 个地址"), ""),
         Way::NotResolved { host, why } => words(
-            format!("DNS:查不到 {host}:{why}"),
+            format!("DNS:查不到 {host}:{}", why.zh),
             "检查 /etc/resolv.conf 和容器的 DNS 设置",
         ),
         Way::Reached { url, millis } => words(format!("{url} 有回答,用时 {millis} 毫秒"), ""),
         Way::NotReached { url, why } => words(
-            format!("连不上 {url}:{why}"),
+            format!("连不上 {url}:{}", why.zh),
             "检查防火墙和出网权限;必须经代理时设置 [upstream] proxy",
         ),
         Way::NotTrusted { url, why } => words(
-            format!("{url} 的 TLS 证书不被信任:{why}"),
+            format!("与 {url} 的 TLS 没有建立:{}", why.zh),
             "检查系统时间和 ca-certificates;中间有解密代理时要安装它的根证书",
         ),
         Way::NotWeChat { url, status } => words(
@@ -132,7 +132,7 @@ pub(super) fn app(state: &AppState) -> Words {
             "等到北京时间零点,或在微信后台清零;查一查是谁在反复获取",
         ),
         AppState::Passing { errcode, why } => words(
-            format!("微信暂时没有正常回答:{why}{}", code_of(*errcode)),
+            format!("微信暂时没有正常回答:{}{}", why.zh, code_of(*errcode)),
             "过一会儿再检查一次;如果一直这样,看上面的网络检查",
         ),
         AppState::NoBudget { used, limit } => words(

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, Un
 
 use crate::config::Listen;
 use crate::http::peer::Peer;
+use crate::words::InChinese;
 
 /// Connections that wait to be accepted.
 pub(super) const BACKLOG: u32 = 4096;
@@ -36,6 +37,35 @@ pub enum ListenError {
     NotASocket(PathBuf),
 }
 
+impl InChinese for ListenError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::System { place, source } => {
+                let cure = match source.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        "；另一个程序占着它（`ss -ltnp` 能看到是谁）：停掉它，或把 `listen` 改到别处"
+                    }
+                    io::ErrorKind::AddrNotAvailable => "；把 `listen` 改成 `ip addr` 里有的地址",
+                    io::ErrorKind::PermissionDenied => {
+                        "；用 1023 以上的端口，或这个用户可写的文件夹"
+                    }
+                    io::ErrorKind::NotFound => "；先建好 socket 所在的文件夹",
+                    _ => "；把 `listen` 改到别处",
+                };
+                format!("无法监听 {place}：{}{cure}", source.in_chinese())
+            }
+            Self::Answered(path) => format!(
+                "无法监听 {}：另一个进程正在这个 socket 上应答；先停掉它",
+                path.display()
+            ),
+            Self::NotASocket(path) => format!(
+                "无法监听 {}：那里已有别的文件；移走它，或换一个路径",
+                path.display()
+            ),
+        }
+    }
+}
+
 /// What to do about a refusal of the system, where that is known.
 fn cure(why: &io::Error) -> &'static str {
     match why.kind() {
@@ -48,7 +78,8 @@ fn cure(why: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => {
             "; take a port above 1023, or a folder this user may write to"
         }
-        _ => "",
+        io::ErrorKind::NotFound => "; make the socket's folder first",
+        _ => "; set another `listen`",
     }
 }
 

@@ -8,31 +8,32 @@ use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Tls;
 use crate::http::stop::Stop;
+use crate::words::{InChinese, Sentence};
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read, or is no PEM of this sort.
-    #[error("{what} in {path} cannot be read: {source}")]
+    #[error("{what} in {path} cannot be read: {why}; name a PEM file that this user may read")]
     File {
         /// What is looked for.
-        what: &'static str,
+        what: Sentence,
         /// Where.
         path: PathBuf,
         /// Why not.
-        source: rustls_pki_types::pem::Error,
+        why: Sentence,
     },
     /// A file holds no certificate.
     #[error("{0} holds no certificate; it must be PEM, the server's own certificate first")]
     Empty(PathBuf),
     /// The parts do not fit together.
-    #[error("certificate {cert} and key {key} cannot be used: {source}")]
+    #[error("certificate {cert} and key {key} cannot be used: {source}; do they belong together?")]
     Unusable {
         /// The certificate's file.
         cert: PathBuf,
@@ -42,13 +43,57 @@ pub enum TlsError {
         source: rustls::Error,
     },
     /// The authority of client certificates cannot be used.
-    #[error("the authority of client certificates in {path} cannot be used: {reason}")]
+    #[error(
+        "the authority of client certificates in {path} cannot be used: {reason}; name its certificate in PEM form"
+    )]
     ClientCa {
         /// Its file.
         path: PathBuf,
         /// Why not.
         reason: String,
     },
+}
+
+impl InChinese for TlsError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::File { what, path, why } => format!(
+                "读不了 {} 里的{}：{}；写上这个用户能读的 PEM 文件",
+                path.display(),
+                what.zh,
+                why.zh
+            ),
+            Self::Empty(path) => format!(
+                "{} 里没有证书；要写 PEM，服务器自己的证书放在最前",
+                path.display()
+            ),
+            Self::Unusable { cert, key, source } => format!(
+                "证书 {} 和私钥 {} 不能用：{source}；看看两者是否配对、证书是否完整",
+                cert.display(),
+                key.display()
+            ),
+            Self::ClientCa { path, reason } => format!(
+                "{} 里的客户端证书颁发机构不能用：{reason}；写上颁发机构的 PEM 证书",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Why a PEM file is not read. The library's own words may quote a line of it, and that line may be a key.
+#[must_use]
+pub fn why_unread(error: &pem::Error) -> Sentence {
+    match error {
+        pem::Error::Io(why) => Sentence::of(why),
+        pem::Error::NoItemsFound => Sentence::new(
+            "其中没有 PEM 形式的这类内容",
+            "it holds nothing of this sort in PEM form",
+        ),
+        _ => Sentence::new(
+            "其中的 PEM 不完整或损坏",
+            "what it holds in PEM form is torn or damaged",
+        ),
+    }
 }
 
 /// The TLS of one listener, as it is now.
@@ -115,10 +160,10 @@ fn server_config(files: &Tls) -> Result<ServerConfig, TlsError> {
     };
     let provider = Arc::new(aws_lc_rs::default_provider());
     let chain = certificates(&files.cert)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|source| TlsError::File {
-        what: "the private key",
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| TlsError::File {
+        what: Sentence::new("私钥", "the private key"),
         path: files.key.clone(),
-        source,
+        why: why_unread(&error),
     })?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -147,10 +192,10 @@ fn server_config(files: &Tls) -> Result<ServerConfig, TlsError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unreadable = |source| TlsError::File {
-        what: "the certificate",
+    let unreadable = |error: pem::Error| TlsError::File {
+        what: Sentence::new("证书", "the certificate"),
         path: path.to_owned(),
-        source,
+        why: why_unread(&error),
     };
     let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
     let chain: Vec<_> = found.collect::<Result<_, _>>().map_err(unreadable)?;

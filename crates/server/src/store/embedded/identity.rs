@@ -14,6 +14,7 @@ use super::ledger::Ledger;
 use super::open::Opened;
 use super::table::{self, Found};
 use super::trouble::{OpenError, Trouble};
+use crate::words::Sentence;
 
 const KEY_CHECK: &str = "key_check";
 const LEDGER: &str = "ledger";
@@ -45,7 +46,7 @@ pub(super) fn identify(
     let meta = |name| table::meta(connection, name).map_err(|e| Trouble::from(e).at_open(path));
     let corrupt = || OpenError::Corrupt {
         path: path.into(),
-        reason: "its identity is damaged".into(),
+        reason: Sentence::new("它的标识损坏了", "its identity is damaged"),
     };
     let (Some(id), Some(check)) = (meta(STORE)?, meta(KEY_CHECK)?) else {
         return Err(corrupt());

@@ -29,6 +29,7 @@ use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError}
 
 use super::keys::{MasterKeys, ValueHasher};
 use super::revocations::Revocations;
+use crate::words::Sentence;
 use thread::Thread;
 use writer::Change;
 
@@ -55,7 +56,7 @@ impl EmbeddedStore {
         let revoked = writer.ledger.revoked.clone();
         let thread = Thread::start(writer).map_err(|error| OpenError::Unavailable {
             path: folder.into(),
-            reason: error.to_string(),
+            reason: Sentence::of(&error),
         })?;
         Ok(Self {
             thread,

@@ -19,6 +19,7 @@ use super::ledger::Ledger;
 use super::lock::{self, Lock, NoLock};
 use super::schema;
 use super::trouble::{OpenError, Trouble};
+use crate::words::Sentence;
 
 /// The database's file name.
 pub(super) const FILE: &str = "wxtoken.db";
@@ -143,7 +144,10 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
         (schema::APPLICATION, schema::SCHEMA) => {
             return Err(OpenError::Corrupt {
                 path: path.into(),
-                reason: "the definitions of its tables are damaged".into(),
+                reason: Sentence::new(
+                    "各表的定义损坏了",
+                    "the definitions of its tables are damaged",
+                ),
             });
         }
         (schema::APPLICATION, found) if found > schema::SCHEMA => {
@@ -156,7 +160,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
         _ => {
             return Err(OpenError::Corrupt {
                 path: path.into(),
-                reason: "it is not a wxtoken store".into(),
+                reason: Sentence::new("它不是 wxtoken 的存储", "it is not a wxtoken store"),
             });
         }
     }
@@ -186,6 +190,6 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
 fn unavailable(path: &Path, error: &io::Error) -> OpenError {
     OpenError::Unavailable {
         path: path.into(),
-        reason: error.to_string(),
+        reason: Sentence::of(error),
     }
 }

@@ -6,6 +6,7 @@ use rusqlite::ErrorCode;
 use wxtoken_core::store::StoreError;
 
 use super::super::sealed::SealError;
+use crate::words::{InChinese, Sentence};
 
 /// Why the embedded store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
         /// What was found.
-        reason: String,
+        reason: Sentence,
     },
     /// The folder is not safe to keep secrets in.
     #[error(
@@ -68,8 +69,40 @@ pub enum OpenError {
         /// Folder or file.
         path: PathBuf,
         /// What the system says, and a cure where there is one.
-        reason: String,
+        reason: Sentence,
     },
+}
+
+impl InChinese for OpenError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Held { folder, holder } => format!(
+                "{} 里的存储正由另一个进程使用（{holder}）；先停掉那个进程，或给这一个换一个 store.path",
+                folder.display()
+            ),
+            Self::WrongKey(folder) => format!(
+                "{} 里的存储是用另一个主密钥加密的，没有动它；给出创建它的那个主密钥（要换密钥就两个都给，旧的写作 previous）",
+                folder.display()
+            ),
+            Self::Newer { path, found, known } => format!(
+                "{} 的格式是 {found}，出自更新的 wxtoken；这个版本只认到 {known}。换用新版，或在那边 export、在这边 import",
+                path.display()
+            ),
+            Self::Corrupt { path, reason } => format!(
+                "{} 整个损坏了（{}），没有动它；把它移走再启动：各应用会重新获取，或用 `wxtoken import` 恢复上一次的导出",
+                path.display(),
+                reason.zh
+            ),
+            Self::FolderOpen { path, mode } => format!(
+                "存储文件夹 {} 谁都可以写（权限 {mode:04o}）；chmod 0700，或让 store.path 指向其中一个新文件夹",
+                path.display()
+            ),
+            Self::NotAFile(path) => format!("{} 不是普通文件；把它移走", path.display()),
+            Self::Unavailable { path, reason } => {
+                format!("{} 里的存储打不开：{}", path.display(), reason.zh)
+            }
+        }
+    }
 }
 
 /// What went wrong inside, before it is told to anyone.
@@ -86,9 +119,18 @@ pub(super) enum Trouble {
 impl Trouble {
     /// Plain words; never content.
     pub(super) fn plain(&self) -> String {
+        self.in_words().en
+    }
+
+    /// The same in both languages.
+    fn in_words(&self) -> Sentence {
         match self {
             Self::Database(error) => plain(error),
-            Self::Seal(_) | Self::NoThread => self.to_string(),
+            Self::Seal(_) => Sentence::new("密封已破坏", self.to_string()),
+            Self::NoThread => Sentence::new(
+                "系统给不出读数据的线程；看看内存和进程数的限制",
+                self.to_string(),
+            ),
         }
     }
 
@@ -103,7 +145,7 @@ impl Trouble {
             Self::Seal(_) => true,
             Self::NoThread => false,
         };
-        let (path, reason) = (path.to_owned(), self.plain());
+        let (path, reason) = (path.to_owned(), self.in_words());
         if corrupt {
             OpenError::Corrupt { path, reason }
         } else {
@@ -120,27 +162,42 @@ pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn plain(error: &rusqlite::Error) -> String {
-    let text = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full; free some space, wxtoken goes on by itself",
-        Some(ErrorCode::ReadOnly) => {
-            "the disk or the file is read-only; make it writable, wxtoken goes on by itself"
-        }
+fn plain(error: &rusqlite::Error) -> Sentence {
+    let (zh, en) = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => (
+            "磁盘已满；腾出空间，wxtoken 会自己继续",
+            "the disk is full; free some space, wxtoken goes on by itself",
+        ),
+        Some(ErrorCode::ReadOnly) => (
+            "磁盘或文件是只读的；改为可写，wxtoken 会自己继续",
+            "the disk or the file is read-only; make it writable, wxtoken goes on by itself",
+        ),
         Some(ErrorCode::SystemIoFailure) => {
-            return format!(
-                "the disk reports an error ({error}); look at its space, limits and health"
+            return Sentence::new(
+                format!("磁盘报错（{error}）；检查它的空间、限额和健康状况"),
+                format!(
+                    "the disk reports an error ({error}); look at its space, limits and health"
+                ),
             );
         }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            "no permission, or the folder is gone or full; look at its owner, mode and space"
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => (
+            "没有权限，或文件夹不在了、已满；检查它的属主、权限和空间",
+            "no permission, or the folder is gone or full; look at its owner, mode and space",
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            "另一个程序打开着这个数据库；关掉它，wxtoken 会自己继续",
+            "another program has the database open; close it, wxtoken goes on by itself",
+        ),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
+            "数据库损坏；停掉 wxtoken，把它移走再启动，或导入上一次的导出",
+            "the database is damaged; stop wxtoken, move it away and start again, or import the last export",
+        ),
+        _ => {
+            return Sentence::new(
+                format!("SQLite 报告：{error}"),
+                format!("SQLite says: {error}"),
+            );
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program has the database open; close it, wxtoken goes on by itself"
-        }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the database is damaged; stop wxtoken, move it away and start again, or import the last export"
-        }
-        _ => return format!("SQLite says: {error}"),
     };
-    text.to_owned()
+    Sentence::new(zh, en)
 }

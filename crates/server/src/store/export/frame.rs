@@ -16,6 +16,7 @@ use super::super::keys::MasterKey;
 use super::super::sealed::{SealError, Sealer};
 use super::super::wire;
 use super::{ExportError, ExportKey};
+use crate::words::Sentence;
 
 const MAGIC: &[u8; 16] = b"wxtoken export\n\0";
 const VERSION: u8 = 1;
@@ -88,9 +89,9 @@ pub(super) fn read_head(file: &mut dyn Read, key: ExportKey<'_>) -> Result<Seale
     }
     if found != sort(key).0 {
         let other = if found == 1 {
-            "a passphrase"
+            Sentence::new("口令", "a passphrase")
         } else {
-            "a master key"
+            Sentence::new("主密钥", "a master key")
         };
         return Err(ExportError::OtherSort(other));
     }
