@@ -25,3 +25,4 @@ mod needles;
 mod reloading;
 mod reports;
 mod stopping;
+mod together;
