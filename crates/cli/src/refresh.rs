@@ -98,12 +98,12 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         return Err(Failure::misuse(NotForced::NobodyToAsk));
     }
     let server = Server::from_environment(Door::Admin, lang)?;
-    runtime()?.block_on(refresh(arguments, &server))
+    runtime()?.block_on(refresh(arguments, lang, &server))
 }
 
-async fn refresh(arguments: &Arguments, server: &Server) -> Result<(), Failure> {
-    if arguments.force && !may_force(arguments, server).await? {
-        term::remark("nothing was changed");
+async fn refresh(arguments: &Arguments, lang: Lang, server: &Server) -> Result<(), Failure> {
+    if arguments.force && !may_force(arguments, lang, server).await? {
+        term::remark(lang.pick("什么都没有改变", "nothing was changed"));
         return Err(Failure::Said);
     }
     let path = format!("/admin/apps/{}/refresh", arguments.which.path());
@@ -113,7 +113,7 @@ async fn refresh(arguments: &Arguments, server: &Server) -> Result<(), Failure> 
     if arguments.json {
         term::result(String::from_utf8_lossy(&body).trim_end())?;
     } else {
-        term::result(in_words(&reply))?;
+        term::result(in_words(&reply, lang))?;
     }
     match reply.outcome.as_str() {
         "refreshed" | "unchanged" => Ok(()),
@@ -122,7 +122,7 @@ async fn refresh(arguments: &Arguments, server: &Server) -> Result<(), Failure> 
 }
 
 /// Says what is left of WeChat's forced quota, and asks unless told not to.
-async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failure> {
+async fn may_force(arguments: &Arguments, lang: Lang, server: &Server) -> Result<bool, Failure> {
     let apps = status::apps_of(server).await?;
     let app = apps
         .iter()
@@ -130,37 +130,54 @@ async fn may_force(arguments: &Arguments, server: &Server) -> Result<bool, Failu
         .ok_or_else(|| Trouble::NoApp(arguments.which.app.to_string()))?;
     let forced = app.budget("forced");
     let left = forced.limit.saturating_sub(forced.used);
-    term::remark(format_args!(
-        "WeChat allows {} forced refreshes a day for {}; {} are used, {left} are left. \
-         A forced refresh ends the value that everybody holds now.",
-        forced.limit, arguments.which.app, forced.used
-    ));
+    let (limit, used, app) = (forced.limit, forced.used, arguments.which.app);
+    term::remark(match lang {
+        Lang::Zh => format!(
+            "微信每天允许 {app} 强制刷新 {limit} 次；已用 {used} 次，还剩 {left} 次。强制刷新会让所有人手里的值失效。"
+        ),
+        Lang::En => format!(
+            "WeChat allows {limit} forced refreshes a day for {app}; {used} are used, {left} are left. \
+             A forced refresh ends the value that everybody holds now."
+        ),
+    });
     if left == 0 {
         return Err(NotForced::NoneLeft.into());
     }
-    Ok(arguments.yes || term::agrees("Force it?")?)
+    Ok(arguments.yes || term::agrees(lang.pick("要强制刷新吗？", "Force it?"))?)
 }
 
-fn in_words(reply: &Reply) -> String {
+fn in_words(reply: &Reply, lang: Lang) -> String {
     let until = reply.expires_at.map_or_else(String::new, |at| {
-        let left = when::span(at.saturating_sub(when::now()));
-        format!(", until {} ({left})", when::clock_time(at))
-    });
-    let generation = reply
-        .generation
-        .map_or_else(String::new, |number| format!(" generation {number}"));
-    match reply.outcome.as_str() {
-        "refreshed" => format!("refreshed:{generation}{until}"),
-        "unchanged" => {
-            format!("unchanged, WeChat answers with the value we have:{generation}{until}")
+        let (at, left) = (
+            when::clock_time(at),
+            when::span(at.saturating_sub(when::now())),
+        );
+        match lang {
+            Lang::Zh => format!("，有效到 {at}（{left}）"),
+            Lang::En => format!(", until {at} ({left})"),
         }
-        other => format!(
-            "{}: {}",
-            other.replace('_', " "),
-            reply
-                .detail
-                .as_deref()
-                .unwrap_or("the server gave no reason")
-        ),
+    });
+    let generation = reply.generation.map_or_else(String::new, |number| {
+        format!("{}{number}", lang.pick("代号 ", " generation "))
+    });
+    let outcome = match (reply.outcome.as_str(), lang) {
+        ("refreshed", Lang::Zh) => "已换成新的：",
+        ("refreshed", Lang::En) => "refreshed:",
+        ("unchanged", Lang::Zh) => "没有变化，微信给出的就是现有的值：",
+        ("unchanged", Lang::En) => "unchanged, WeChat answers with the value we have:",
+        (other, lang) => return not_done(other, reply.detail.as_deref(), lang),
+    };
+    format!("{outcome}{generation}{until}")
+}
+
+/// What the server says of the reason is in its own words.
+fn not_done(outcome: &str, detail: Option<&str>, lang: Lang) -> String {
+    let why =
+        detail.unwrap_or_else(|| lang.pick("服务器没有说明原因", "the server gave no reason"));
+    match (outcome, lang) {
+        ("failed", Lang::Zh) => format!("没有成功：{why}"),
+        ("over_budget", Lang::Zh) => format!("预算不允许：{why}"),
+        ("held_back", Lang::Zh) => format!("现在不能做：{why}"),
+        (other, _) => format!("{}: {why}", other.replace('_', " ")),
     }
 }

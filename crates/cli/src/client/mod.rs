@@ -90,8 +90,8 @@ impl Server {
     /// Reads an answer's JSON.
     pub(crate) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Trouble> {
         serde_json::from_slice(body).map_err(|_| {
-            let url = self.url.clone();
-            Trouble::from(Box::new(Refusal::NotOurs { url, status: 200 }))
+            let said = Refusal::of_stranger(self.door, &self.url, body);
+            Trouble::from(Box::new(said))
         })
     }
 

@@ -24,9 +24,9 @@ pub(crate) enum Refusal {
     /// 404.
     #[error("not found (404): {0}. `wxtoken status` lists the apps and kinds the server has")]
     NotFound(Said),
-    /// 404 on a route that every server of this version has there.
+    /// No such route, though every server of this version has it at that door.
     #[error(
-        "{url} has no such path (404): is that the right one of its two addresses? {} must name the {}",
+        "{url} has no such path: is that the right one of its two addresses? {} must name the {}",
         .door.url_name(), .door.place(Lang::En)
     )]
     OtherDoor {
@@ -88,6 +88,17 @@ impl Refusal {
             },
         }
     }
+
+    /// A success that is none of ours. The API answers in WeChat's form where it has no path of its own.
+    pub(crate) fn of_stranger(door: Door, url: &str, body: &[u8]) -> Self {
+        let url = url.to_owned();
+        let said: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+        if said.is_some_and(|said| said["errcode"].is_i64()) {
+            Self::OtherDoor { door, url }
+        } else {
+            Self::NotOurs { url, status: 200 }
+        }
+    }
 }
 
 impl InChinese for Refusal {
@@ -104,7 +115,7 @@ impl InChinese for Refusal {
                 said.in_chinese()
             ),
             Self::OtherDoor { door, url } => format!(
-                "{url} 没有这个路径（404）：它有两个地址，写的是对的那个吗？{} 要写{}",
+                "{url} 没有这个路径：它有两个地址，写的是对的那个吗？{} 要写{}",
                 door.url_name(),
                 door.place(Lang::Zh)
             ),
@@ -145,6 +156,14 @@ mod tests {
         let body = r#"{"type":"urn:wxtoken:problem:no-such-path","title":"No such path"}"#;
         let said = refused(StatusCode::NOT_FOUND, body);
         assert!(said.contains("WXTOKEN_URL must name the API"), "{said}");
+    }
+
+    #[test]
+    fn an_answer_in_wechats_form_means_the_other_address_and_any_other_a_stranger() {
+        let told = |body: &str| Refusal::of_stranger(Door::Admin, "http://x", body.as_bytes());
+        let wechats = told(r#"{"errcode":40001,"errmsg":"no token"}"#).to_string();
+        assert!(wechats.contains("WXTOKEN_ADMIN_URL must name"), "{wechats}");
+        assert!(told("hello").to_string().contains("not a wxtoken server"));
     }
 
     #[test]

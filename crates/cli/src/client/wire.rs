@@ -89,8 +89,17 @@ fn in_english(why: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for another host name".to_owned()
         }
+        other if is_an_authoritys(other) => {
+            "it is marked as an authority's own, as `openssl req -x509` does; issue the server one with basicConstraints = CA:FALSE"
+                .to_owned()
+        }
         other => other.to_string(),
     }
+}
+
+/// rustls has no name of its own for what people meet most: a certificate made in one line of openssl.
+fn is_an_authoritys(why: &CertificateError) -> bool {
+    matches!(why, CertificateError::Other(_)) && why.to_string().contains("CaUsedAsEndEntity")
 }
 
 fn certificate_in_chinese(why: &CertificateError) -> String {
@@ -102,6 +111,10 @@ fn certificate_in_chinese(why: &CertificateError) -> String {
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "它是发给另一个主机名的".to_owned()
+        }
+        other if is_an_authoritys(other) => {
+            "它标记为颁发机构自己的证书，`openssl req -x509` 默认如此；给服务器签发一个 basicConstraints = CA:FALSE 的"
+                .to_owned()
         }
         other => other.to_string(),
     }

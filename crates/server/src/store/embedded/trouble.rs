@@ -145,11 +145,24 @@ impl Trouble {
             Self::Seal(_) => true,
             Self::NoThread => false,
         };
-        let (path, reason) = (path.to_owned(), self.in_words());
-        if corrupt {
-            OpenError::Corrupt { path, reason }
-        } else {
-            OpenError::Unavailable { path, reason }
+        let path = path.to_owned();
+        match self {
+            // What to do is said by the error itself.
+            Self::Database(error) if corrupt => OpenError::Corrupt {
+                path,
+                reason: Sentence::new(
+                    format!("SQLite 报告：{error}"),
+                    format!("SQLite says: {error}"),
+                ),
+            },
+            other if corrupt => OpenError::Corrupt {
+                path,
+                reason: other.in_words(),
+            },
+            other => OpenError::Unavailable {
+                path,
+                reason: other.in_words(),
+            },
         }
     }
 }
