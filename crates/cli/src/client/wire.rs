@@ -87,7 +87,7 @@ fn in_english(why: &CertificateError) -> String {
             "it is not valid yet: are both clocks right?".to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another host name".to_owned()
+            "it is for another host name: let the address name that one".to_owned()
         }
         other if is_an_authoritys(other) => {
             "it is marked as an authority's own, as `openssl req -x509` does; issue the server one with basicConstraints = CA:FALSE"
@@ -110,7 +110,7 @@ fn certificate_in_chinese(why: &CertificateError) -> String {
             "还没有生效：两边的时钟对吗？".to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "它是发给另一个主机名的".to_owned()
+            "它是发给另一个主机名的：地址里写那个名字".to_owned()
         }
         other if is_an_authoritys(other) => {
             "它标记为颁发机构自己的证书，`openssl req -x509` 默认如此；给服务器签发一个 basicConstraints = CA:FALSE 的"
