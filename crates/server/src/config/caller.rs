@@ -13,7 +13,7 @@ use super::secret::KeyHash;
 pub struct Caller {
     /// What people call it; unique.
     pub name: Box<str>,
-    /// The hash of its key. `None`: it is known by its addresses or by an AppSecret alone.
+    /// The hash of its key. `None`: it is known by its addresses, its certificate or an AppSecret alone.
     pub key: Option<KeyHash>,
     /// Which apps it may see.
     pub apps: AppScope,
@@ -31,6 +31,8 @@ pub struct Caller {
     pub concurrency: Option<NonZeroU32>,
     /// Addresses it may come from; empty is anywhere.
     pub from: Box<[IpNet]>,
+    /// A DNS name, in lower case: a client certificate that holds it names this caller in calls through the gateway.
+    pub certificate: Option<Box<str>>,
     /// Its key may stand in the path, `/k/{key}/…`.
     pub path_key: bool,
     /// The app's own AppSecret is accepted where a key is, on the WeChat-compatible endpoints.
@@ -54,6 +56,7 @@ impl Caller {
             rate: None,
             concurrency: None,
             from: Box::new([]),
+            certificate: None,
             path_key: false,
             accept_app_secret: false,
         }

@@ -17,7 +17,7 @@ use super::secret::{KeyHash, is_caller_key};
 use super::table::Table;
 
 /// The keys of `[[caller]]`.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "key",
     "key_sha256",
@@ -29,6 +29,7 @@ pub(super) const KEYS: [&str; 13] = [
     "rate",
     "concurrency",
     "from",
+    "certificate",
     "path_key",
     "accept_app_secret",
 ];
@@ -45,6 +46,8 @@ pub(super) struct CallerRow {
     pub(super) spot: Spot,
     /// Where its key stands.
     pub(super) key_spot: Spot,
+    /// Where the name in its certificate stands.
+    pub(super) certificate_spot: Spot,
     /// The apps it names, each with its place.
     pub(super) apps: Vec<(AppId, Spot)>,
 }
@@ -84,6 +87,9 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
         u32::try_from(number).ok().map(NonZeroU32::new)
     });
     table.set(&mut caller.from, "from", |f| Some(read_from(&f)));
+    table.set(&mut caller.certificate, "certificate", |f| {
+        read_certificate(&f).map(Some)
+    });
     table.set(&mut caller.path_key, "path_key", |f| f.boolean());
     table.set(&mut caller.accept_app_secret, "accept_app_secret", |f| {
         f.boolean()
@@ -94,6 +100,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
         caller,
         spot,
         key_spot,
+        certificate_spot: table.get("certificate").map_or(spot, |f| f.spot()),
         apps: apps.unwrap_or_default(),
     })
 }
@@ -106,6 +113,20 @@ fn read_name(field: &Field<'_>) -> Option<String> {
         return None;
     }
     Some(text.value.into_owned())
+}
+
+fn read_certificate(field: &Field<'_>) -> Option<Box<str>> {
+    let text = field.text(Wanted::Name)?;
+    let name = text.value.to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(good)
+    };
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        field.wrong(Flaw::CertificateName);
+        return None;
+    }
+    Some(name.into())
 }
 
 fn read_key(table: &Table<'_>) -> Option<KeyHash> {
@@ -128,7 +149,13 @@ fn read_key(table: &Table<'_>) -> Option<KeyHash> {
 }
 
 fn check_known_by_something(table: &Table<'_>) {
-    let by = ["key", "key_sha256", "from", "accept_app_secret"];
+    let by = [
+        "key",
+        "key_sha256",
+        "from",
+        "certificate",
+        "accept_app_secret",
+    ];
     if !by.iter().any(|key| table.has(key)) {
         let cure = Cure::CallerKey;
         table.wrong("key", Flaw::Missing { cure });
@@ -138,7 +165,8 @@ fn check_known_by_something(table: &Table<'_>) {
 /// Says what is right only with the gateway.
 fn warn_of_the_gateway(table: &Table<'_>, caller: &Caller) {
     let name = &caller.name;
-    if caller.key.is_none() && !caller.accept_app_secret && table.has("from") {
+    let elsewhere = table.has("from") || table.has("certificate");
+    if caller.key.is_none() && !caller.accept_app_secret && elsewhere {
         table.doc.warn(Remark::GatewayOnly {
             caller: name.to_string(),
         });

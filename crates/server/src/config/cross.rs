@@ -89,6 +89,9 @@ impl Cross<'_> {
     pub(super) fn callers(&mut self, rows: &[CallerRow], config: &Config, all_known: bool) {
         let mut names: HashMap<&str, Spot> = HashMap::new();
         let mut keys: HashMap<KeyHash, Spot> = HashMap::new();
+        let mut certificates: HashMap<&str, Spot> = HashMap::new();
+        let asked_for = config.server.tls.as_ref();
+        let asked_for = asked_for.is_some_and(|tls| tls.client_ca.is_some());
         for row in rows {
             let name = &*row.caller.name;
             if let Some(first) = names.insert(name, row.spot).filter(|_| !name.is_empty()) {
@@ -102,6 +105,16 @@ impl Cross<'_> {
                 }
                 if config.admin.key == Some(key) {
                     self.wrong(row.key_spot, "caller.key", Flaw::CallerKeyIsAdmin);
+                }
+            }
+            if let Some(name) = &row.caller.certificate {
+                let spot = row.certificate_spot;
+                if let Some(first) = certificates.insert(name, spot) {
+                    let at = self.place(first);
+                    self.wrong(spot, "caller.certificate", Flaw::CertificateTwice { at });
+                }
+                if !asked_for {
+                    self.wrong(spot, "caller.certificate", Flaw::CertificateUnasked);
                 }
             }
             for (app, spot) in &row.apps {

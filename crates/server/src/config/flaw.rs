@@ -96,6 +96,14 @@ bilingual! {
         KeySort { path: PathBuf } =>
             "key: {path} is of a sort that TLS here cannot use; take an ECDSA P-256 or RSA key",
             "key：{path} 的类型这里的 TLS 用不了；换成 ECDSA P-256 或 RSA";
+        CertificateName =>
+            "this is no DNS name; write the one in the program's certificate, such as \"orders.internal\"",
+            "这不是 DNS 名称；写该程序的证书里的那一个，例如 \"orders.internal\"";
+        CertificateTwice { at: String } => "another caller has this name in its certificate, at {at}; give each its own",
+            "另一个调用方的证书里也是这个名称，见 {at}；每个调用方各用一个";
+        CertificateUnasked =>
+            "no certificate is asked of clients; add client_ca to tls in [server]: tls = {{ cert = \"…\", key = \"…\", client_ca = \"…\" }}",
+            "现在不要求客户端出示证书；在 [server] 的 tls 里加上 client_ca：tls = {{ cert = \"…\", key = \"…\", client_ca = \"…\" }}";
         KeyMismatch { path: PathBuf } => "key: {path} does not belong to the certificate",
             "key：{path} 与证书不配对";
 
@@ -184,8 +192,8 @@ bilingual! {
             "app {app}: lanes has \"classic\", but no classic token is fetched until take_over = true says that what other programs hold may die, or initial_token gives one to adopt",
             "应用 {app}：lanes 里有 \"classic\"，但要等 take_over = true 表明可以让其他程序手里的令牌失效，或用 initial_token 给出现有的令牌，才会获取普通令牌";
         GatewayOnly { caller: String } =>
-            "caller {caller}: without a key it is known at the gateway alone, by its address",
-            "调用方 {caller}：没有密钥，只有网关按来源地址认得它";
+            "caller {caller}: without a key it is known at the gateway alone, by its address or its certificate",
+            "调用方 {caller}：没有密钥，只有网关按来源地址或证书认得它";
         KeepsTooLong { caller: String, seconds: u32 } =>
             "caller {caller}: compat_expires_in = {seconds} has SDKs keep tokens longer than they live; it is right only when all its calls go through the gateway",
             "调用方 {caller}：compat_expires_in = {seconds} 会让 SDK 把令牌留得比有效期还久；只有它的全部调用都经过网关时才对";

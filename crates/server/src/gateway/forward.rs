@@ -95,6 +95,7 @@ async fn forward(
         presented: &presented,
         given: &given,
         peer,
+        certified: head.extensions.get(),
     };
     let Identity { open, app, family } = identify(services, &asking, &prefix)?;
     line.app = app;

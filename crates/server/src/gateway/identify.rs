@@ -13,6 +13,7 @@ use super::refusal::{MixUp, Refusal};
 use super::secrets::Given;
 use crate::config::{AppScope, Permission};
 use crate::http::callers::{Caller, OpenRequest};
+use crate::http::certified::Certified;
 use crate::http::door;
 use crate::http::error::ApiError;
 use crate::http::peer::Peer;
@@ -28,6 +29,8 @@ pub(crate) struct Asking<'r> {
     /// What stands in the `secret` of a call that takes one.
     pub(crate) given: &'r Given,
     pub(crate) peer: Peer,
+    /// What the client's certificate names.
+    pub(crate) certified: Option<&'r Certified>,
 }
 
 /// Who is calling, for which app, and where to.
@@ -197,6 +200,8 @@ fn caller_named(
     {
         named.push(Arc::clone(caller));
     }
+    let certified = asking.certified.map(|names| names.callers(&book));
+    named.extend(certified.into_iter().flatten().map(Arc::clone));
     match named.split_first() {
         None => Ok(None),
         Some((caller, others)) if others.iter().all(|other| other.name() == caller.name()) => {
@@ -215,8 +220,9 @@ fn by_address(
 ) -> Result<Arc<Caller>, Refusal> {
     let book = services.callers.now();
     let mut listed = book.all().iter().filter(|caller| {
-        // Where there is a key, `from` only says where that may come from.
+        // Where there is a key or a certificate, `from` only says where that may come from.
         caller.config().key.is_none()
+            && caller.config().certificate.is_none()
             && !caller.config().accept_app_secret
             && !caller.config().from.is_empty()
             && caller.may_come_from(peer)

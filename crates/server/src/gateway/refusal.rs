@@ -70,7 +70,7 @@ impl From<BadTarget> for Refusal {
 impl Refusal {
     pub(crate) const NO_CALLER: Self = Self::Said(
         40001,
-        "invalid credential: a token alone does not say who asks; send a caller key as Bearer, use /k/{key}/ as base URL (path_key = true), take hands_out = \"virtual\", or list this address in `from` of a [[caller]] without a key",
+        "invalid credential: a token alone does not say who asks; send a caller key as Bearer, use /k/{key}/ as base URL (path_key = true), take hands_out = \"virtual\", show a client certificate named in `certificate`, or list this address in `from` of a [[caller]] without a key",
     );
     pub(crate) const TWO_CALLERS: Self = Self::Said(
         40001,

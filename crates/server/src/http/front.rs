@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 use wxtoken_core::clock::Wall;
 
+use super::certified::Certified;
 use super::counters::{Outcome, Surface};
 use super::date::DateText;
 use super::error::ApiError;
@@ -40,6 +41,8 @@ pub(crate) struct Front {
 pub(crate) struct ConnectionFront {
     pub(crate) front: Arc<Front>,
     pub(crate) peer: Peer,
+    /// What the client's certificate names, if it had to show one.
+    pub(crate) certified: Option<Certified>,
     pub(crate) ids: Arc<RequestIds>,
 }
 
@@ -60,6 +63,9 @@ impl ConnectionFront {
         let id = RequestId::of(request.headers(), &self.ids, front.keeper.now().wall);
         tidy(request.uri_mut());
         request.extensions_mut().insert(self.peer);
+        if let Some(certified) = &self.certified {
+            request.extensions_mut().insert(certified.clone());
+        }
         request.extensions_mut().insert(id.clone());
         let surface = Surface::of(request.uri().path());
         let answering = front.router.clone().oneshot(request);

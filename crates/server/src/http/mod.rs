@@ -13,6 +13,7 @@ pub mod routes;
 pub mod services;
 pub mod stop;
 
+pub(crate) mod certified;
 pub(crate) mod compat;
 mod date;
 pub(crate) mod door;

@@ -5,6 +5,7 @@
 mod alone;
 mod calls;
 mod canary;
+mod certificates;
 mod crowds;
 mod early;
 mod faults;

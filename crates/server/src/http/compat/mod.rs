@@ -20,6 +20,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Now;
 use wxtoken_core::credential::Credential;
 
+use super::certified::Certified;
 use super::error::ApiError;
 use super::native::{JSON, NO_STORE};
 use super::peer::Peer;
@@ -33,6 +34,8 @@ pub(crate) use refusal::wrong_method;
 /// What a compatible endpoint looks at besides its parameters.
 pub(crate) struct Visit {
     pub(crate) peer: Peer,
+    /// What the client's certificate names, if it had to show one.
+    pub(crate) certified: Option<Certified>,
     pub(crate) id: RequestId,
     /// The key in the path, where there is one.
     pub(crate) path_key: Option<String>,
@@ -60,6 +63,7 @@ impl FromRequestParts<Arc<Services>> for Visit {
         };
         Ok(Self {
             peer: door::peer(parts)?,
+            certified: parts.extensions.get().cloned(),
             id: parts.extensions.get().cloned().ok_or(ApiError::Internal)?,
             path_key: named("key"),
             path_app,

@@ -90,6 +90,7 @@ async fn found(
         presented: &presented,
         given: &Given::default(),
         peer: visit.peer,
+        certified: visit.certified.as_ref(),
     };
     let prefix = Prefixed {
         key: visit.path_key.as_deref(),

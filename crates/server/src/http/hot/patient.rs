@@ -31,6 +31,8 @@ impl Answers<'_> {
             HotRoute::Compat { app, key } => {
                 let visit = Visit {
                     peer,
+                    // A secret is what names callers there.
+                    certified: None,
                     id: id.clone(),
                     path_key: None,
                     path_app: None,

@@ -14,6 +14,7 @@ use super::malformed;
 use super::socket::Stream;
 use super::tls::TlsDoor;
 use super::{Limits, Site};
+use crate::http::certified::Certified;
 use crate::http::front::ConnectionFront;
 use crate::http::hot::parse::LARGEST_HEAD;
 use crate::http::hot::{self, Begun, Ended, Patience};
@@ -30,6 +31,8 @@ const STREAMS: u32 = 256;
 
 pub(super) struct Connection {
     pub(super) peer: Peer,
+    /// What the client's certificate names, once it has shown one.
+    pub(super) certified: Option<Certified>,
     pub(super) seed: u64,
     pub(super) site: Site,
     pub(super) limits: Arc<Limits>,
@@ -52,6 +55,7 @@ impl Connection {
                 }
             }
         };
+        self.certified = Certified::of(stream.get_ref().1.peer_certificates());
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.http2(stream).await;
         } else {
@@ -151,6 +155,7 @@ impl Connection {
         ConnectionFront {
             front: Arc::clone(&self.site.front),
             peer: self.peer,
+            certified: self.certified.clone(),
             ids: Arc::new(RequestIds::new(self.seed)),
         }
     }
@@ -175,6 +180,7 @@ mod tests {
             world.stop.tell();
             let connection = Connection {
                 peer: Peer::Local,
+                certified: None,
                 seed: 1,
                 site: Site::api(&world.services),
                 limits: Arc::new(Limits::from(&Server::default())),

@@ -135,6 +135,7 @@ impl Hall {
         let (stream, peer, seed) = guest;
         let connection = Connection {
             peer,
+            certified: None,
             seed,
             site: self.site,
             limits: self.limits,
