@@ -2,30 +2,47 @@
 //!
 //! Pure. Must not know: tokens, bodies beyond their length.
 
-use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, COOKIE, EXPECT, FORWARDED, HOST,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Belongs to one connection, not to the message (RFC 9110, 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// Whether a header of this name, in lower case, belongs to one connection and not to the message (RFC 9110, 7.6.1).
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Between the caller and us alone: who it is, and where it comes from.
-const PRIVATE: [HeaderName; 6] = [AUTHORIZATION, COOKIE, REFERER, FORWARDED, HOST, EXPECT];
+fn is_private(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization" | "cookie" | "referer" | "forwarded" | "host" | "expect" | "x-real-ip"
+    ) || name.starts_with("wxtoken-")
+        || name.starts_with("x-forwarded-")
+}
+
+/// Whether a header of this name, in lower case, goes to upstream if `Connection` does not name it.
+pub(crate) fn goes_up(name: &str) -> bool {
+    !is_hop_by_hop(name) && !is_private(name)
+}
+
+/// Whether a header of an answer goes to the caller, in lower case: all but those of the connection, and ours, which we
+/// write ourselves.
+pub(crate) fn goes_down(name: &str) -> bool {
+    !is_hop_by_hop(name) && !name.starts_with("wxtoken-")
+}
 
 /// The headers that go to upstream. `readable` asks for an answer that is not compressed, because it will be read.
 pub(crate) fn upwards(headers: &HeaderMap, readable: bool) -> HeaderMap {
-    let mut sent = passing(headers, is_private);
+    let mut sent = passing(headers, goes_up);
     if readable {
         sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -38,7 +55,7 @@ pub(crate) fn upwards(headers: &HeaderMap, readable: bool) -> HeaderMap {
 
 /// The trailers that go to upstream: what may not stand in front of a body may not stand behind it.
 pub(crate) fn trailers_upwards(trailers: &HeaderMap) -> HeaderMap {
-    passing(trailers, is_private)
+    passing(trailers, goes_up)
 }
 
 /// Whether the body is coded for the connection in another way than by chunks, which nobody here could undo.
@@ -48,17 +65,16 @@ pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
     codings.next().is_some_and(|first| !chunked(first)) || codings.next().is_some()
 }
 
-/// The headers of an answer that go to the caller: all but those of the connection, and ours, which we write ourselves.
+/// The headers of an answer that go to the caller.
 pub(crate) fn downwards(headers: &HeaderMap) -> HeaderMap {
-    passing(headers, |name| name.as_str().starts_with("wxtoken-"))
+    passing(headers, goes_down)
 }
 
-fn passing(headers: &HeaderMap, stopped: impl Fn(&HeaderName) -> bool) -> HeaderMap {
+fn passing(headers: &HeaderMap, goes: impl Fn(&str) -> bool) -> HeaderMap {
     let named = named_by_connection(headers);
     let mut passed = HeaderMap::with_capacity(headers.len() + 4);
     for (name, value) in headers {
-        let stays = HOP_BY_HOP.contains(name) || named.contains(name) || stopped(name);
-        if !stays {
+        if goes(name.as_str()) && !named.contains(name) {
             passed.append(name, value.clone());
         }
     }
@@ -76,14 +92,6 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         // What frames the message is never the sender's to take away.
         .filter(|name: &HeaderName| *name != http::header::CONTENT_LENGTH)
         .collect()
-}
-
-fn is_private(name: &HeaderName) -> bool {
-    let text = name.as_str();
-    PRIVATE.contains(name)
-        || text.starts_with("wxtoken-")
-        || text.starts_with("x-forwarded-")
-        || text == "x-real-ip"
 }
 
 /// Whether the caller reads what stands behind an answer's body.

@@ -110,6 +110,12 @@ impl Keeper {
         self.shelf.until_read(wait).await
     }
 
+    /// Whether stored records are being read: a value of ours may be nobody's yet.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.shelf.is_reading()
+    }
+
     /// Whose value this is, by its keyed hash: of every one of ours, live or handing over.
     #[must_use]
     pub fn owner_of(&self, id: ValueId) -> Option<CredentialKey> {

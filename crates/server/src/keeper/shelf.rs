@@ -140,9 +140,14 @@ impl Shelf {
         self.reading.send_replace(reading);
     }
 
+    /// Whether stored records are being read.
+    pub(super) fn is_reading(&self) -> bool {
+        *self.reading.borrow()
+    }
+
     /// Waits until no record is being read, at most `wait`; false if none was.
     pub(super) async fn until_read(&self, wait: Duration) -> bool {
-        if !*self.reading.borrow() {
+        if !self.is_reading() {
             return false;
         }
         let mut reading = self.reading.subscribe();
