@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Response};
+use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 use wxtoken_core::app::AppId;
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
@@ -18,6 +19,7 @@ use super::line::Line;
 use super::look::{BrokeOff, Looked, look};
 use super::presented::Presented;
 use super::refusal::Refusal;
+use super::relay::First;
 use super::upstream::{Failure, Outgoing};
 use super::verdict::Verdict;
 use crate::http::error::ApiError;
@@ -68,10 +70,19 @@ impl From<NoAnswer> for Refusal {
 }
 
 impl Call<'_> {
-    /// Sends it, and once more if need be.
-    pub(super) async fn run(&self, line: &mut Line) -> Result<Done, Refusal> {
-        let used = self.credential().await?;
-        let first = self.attempt(used.as_deref(), self.tape.play(), line).await;
+    /// Sends it, if that has not been done, and once more if need be.
+    pub(super) async fn run(&self, sent: Option<First>, line: &mut Line) -> Result<Done, Refusal> {
+        let (used, first) = match sent {
+            Some(First { used, answer }) => {
+                self.tape.was_played();
+                (used, self.looked_at(answer.come().await, line).await)
+            }
+            None => {
+                let used = self.credential().await?;
+                let first = self.attempt(used.as_deref(), self.tape.play(), line).await;
+                (used, first)
+            }
+        };
         let again = match &first {
             Ok(looked) => match looked.verdict {
                 Verdict::BadToken(_) => self.replacement(used.as_ref()).await.map(Some),
@@ -102,15 +113,12 @@ impl Call<'_> {
         })
     }
 
-    /// Whether the app's token is put in: not beside a platform's own, whose death says nothing of ours.
-    fn takes_app_token(&self) -> bool {
-        let platforms = self.presented.component && self.presented.held.is_empty();
-        self.family.takes_app_token() && !platforms
-    }
-
     /// The app's token, for calls that take it.
     async fn credential(&self) -> Result<Option<Arc<Credential>>, Refusal> {
-        let Some(app) = self.app.filter(|_| self.takes_app_token()) else {
+        let Some(app) = self
+            .app
+            .filter(|_| self.presented.takes_app_token(self.family))
+        else {
             return Ok(None);
         };
         let keeper = &self.services.keeper;
@@ -147,6 +155,14 @@ impl Call<'_> {
             .send(self.own, &outgoing, &self.tape, Some(playing))
             .await;
         line.upstream += sent.elapsed();
+        self.looked_at(answer, line).await
+    }
+
+    async fn looked_at(
+        &self,
+        answer: Result<Response<Incoming>, Failure>,
+        line: &mut Line,
+    ) -> Result<Looked, NoAnswer> {
         let share = self.gateway.buffers.share();
         let looked = look(answer.map_err(NoAnswer::Failed)?, share)
             .await
@@ -214,7 +230,7 @@ impl Call<'_> {
     }
 }
 
-const fn key(app: AppId) -> CredentialKey {
+pub(super) const fn key(app: AppId) -> CredentialKey {
     CredentialKey {
         app,
         kind: Kind::AccessToken,

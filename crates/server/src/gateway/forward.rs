@@ -2,11 +2,13 @@
 //!
 //! Must not know: what becomes of a call once it is let in.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Body as _;
 
 use super::Gateway;
@@ -19,8 +21,10 @@ use super::line::Line;
 use super::look::HELD;
 use super::presented::{Held, Presented};
 use super::refusal::{MixUp, Refusal};
+use super::relay::{Resumed, Stage};
 use super::secrets::Given;
 use super::target::{BadTarget, Target};
+use super::telling::Telling;
 use crate::http::error::ApiError;
 use crate::http::input;
 use crate::http::peer::Peer;
@@ -31,44 +35,23 @@ use crate::wechat::AppUpstream;
 /// No caller key is shorter; no segment of WeChat's paths is so long.
 const SHORTEST_KEY: usize = 20;
 
-/// Answers a call.
+/// Answers a call. One that was begun by the relay goes on from where it stands.
 pub(crate) async fn answer(
-    services: &Services,
+    services: &Arc<Services>,
     peer: Peer,
     id: &RequestId,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Response<Body> {
+    let started = request.extensions_mut().remove().and_then(Resumed::take);
     let (head, body) = request.into_parts();
-    let mut telling = Telling {
-        line: Line::of(&head.method),
-        services,
-        id,
-        status: None,
+    let (mut telling, begun) = match started {
+        Some(started) => (started.telling, Some(started.stage)),
+        None => (Telling::of(services, &head.method, id.clone()), None),
     };
-    let answered = forward(services, peer, head, body, &mut telling.line).await;
-    let response = answered.unwrap_or_else(|refusal| {
-        telling.line.refused(&refusal);
-        refusal.reply(id.as_str()).map(Body::from)
-    });
+    let answered = forward(services, peer, head, body, begun, &mut telling.line).await;
+    let response = answered.unwrap_or_else(|refusal| telling.refused(&refusal).map(Body::from));
     telling.status = Some(response.status());
     response
-}
-
-/// Tells of a call however it ends: also when its caller goes away before there is an answer.
-struct Telling<'c> {
-    line: Line,
-    services: &'c Services,
-    id: &'c RequestId,
-    status: Option<StatusCode>,
-}
-
-impl Drop for Telling<'_> {
-    fn drop(&mut self) {
-        let gateway = &self.services.gateway;
-        let now = self.services.keeper.now().boot;
-        self.line
-            .write(self.id, self.status, &gateway.tell, &gateway.mix_ups, now);
-    }
 }
 
 async fn forward(
@@ -76,11 +59,12 @@ async fn forward(
     peer: Peer,
     head: Parts,
     body: Body,
+    begun: Option<Stage>,
     line: &mut Line,
 ) -> Result<Response<Body>, Refusal> {
     let gateway = &*services.gateway;
     let target = target(&head)?;
-    let (prefix, sort) = destination(services, &head, &target, line)?;
+    let (prefix, sort) = destination(services, &head.headers, &target, line)?;
     let (body, given) = if sort.takes_secret() {
         let whole = input::body(body, &services.limits).await?;
         let given = Given::read(sort, target.query, &whole);
@@ -89,18 +73,20 @@ async fn forward(
         (Sent::Streamed(body), Given::default())
     };
     let presented = Presented::in_query(services, target.query).await?;
-    let asking = Asking {
-        path: prefix.path,
-        headers: &head.headers,
-        presented: &presented,
-        given: &given,
-        peer,
-        certified: head.extensions.get(),
+    let (Identity { open, app, family }, first) = match begun {
+        Some(stage) => stage.identity(sort)?,
+        None => {
+            let asking = Asking {
+                path: prefix.path,
+                headers: &head.headers,
+                presented: &presented,
+                given: &given,
+                peer,
+                certified: head.extensions.get(),
+            };
+            (let_in(services, &asking, &prefix, line)?, None)
+        }
     };
-    let Identity { open, app, family } = identify(services, &asking, &prefix)?;
-    line.app = app;
-    open.caller().name().clone_into(&mut line.caller);
-    mixed_up(family, &presented)?;
     let upstream = app.and_then(|app| gateway.directory.upstream(&app));
     let upstream = upstream.as_ref();
     let query = query_with_secret(family, &given, target.query, upstream)?;
@@ -117,7 +103,7 @@ async fn forward(
         headers: headers_up(&head, family),
         tape: gateway.tape(body, &given, upstream)?,
     };
-    let done = call.run(line).await?;
+    let done = call.run(first, line).await?;
     Ok(call.finish(
         done,
         open,
@@ -125,14 +111,29 @@ async fn forward(
     ))
 }
 
-/// Where a call goes, if anything goes there.
-fn destination<'t>(
+/// Lets a call in, or not: who calls, for which app, with the right kind of token.
+pub(super) fn let_in(
     services: &Services,
-    head: &Parts,
+    asking: &Asking<'_>,
+    prefix: &Prefixed<'_>,
+    line: &mut Line,
+) -> Result<Identity, Refusal> {
+    let identity = identify(services, asking, prefix)?;
+    line.app = identity.app;
+    let caller = identity.open.caller().name();
+    caller.clone_into(&mut line.caller);
+    mixed_up(identity.family, asking.presented)?;
+    Ok(identity)
+}
+
+/// Where a call goes, if anything goes there.
+pub(super) fn destination<'t>(
+    services: &Services,
+    headers: &HeaderMap,
     target: &'t Target<'_>,
     line: &mut Line,
 ) -> Result<(Prefixed<'t>, Family), Refusal> {
-    if headers::is_coded(&head.headers) {
+    if headers::is_coded(headers) {
         return Err(Refusal::CODED);
     }
     let prefix = prefixed(&target.path, |app| services.keeper.shelf().knows(app));

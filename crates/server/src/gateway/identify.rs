@@ -19,7 +19,8 @@ use crate::http::error::ApiError;
 use crate::http::peer::Peer;
 use crate::http::services::Services;
 
-const APP: HeaderName = HeaderName::from_static("wxtoken-app");
+/// Names the app.
+pub(crate) const APP: HeaderName = HeaderName::from_static("wxtoken-app");
 
 /// A request as far as it says who sends it.
 pub(crate) struct Asking<'r> {

@@ -9,7 +9,7 @@ mod body;
 mod call;
 mod family;
 mod forward;
-mod headers;
+pub(crate) mod headers;
 mod hide;
 pub(crate) mod identify;
 mod inflate;
@@ -19,8 +19,10 @@ pub(crate) mod presented;
 mod query;
 mod quiet;
 pub(crate) mod refusal;
+pub(crate) mod relay;
 pub(crate) mod secrets;
 mod target;
+mod telling;
 mod upstream;
 mod verdict;
 pub(crate) mod virtual_token;
@@ -35,10 +37,12 @@ use wxtoken_core::app::AppId;
 use crate::config;
 use crate::http::callers::{Book, Caller};
 use crate::store::MasterKeys;
-use crate::wechat::{BuildError, Dialer, Directory, Options};
+use crate::wechat::{Base, BuildError, Dialer, Directory, Options};
 use body::{Buffers, TapeLimits};
 use line::MixUps;
+pub(crate) use look::HELD;
 use quiet::QuietPaths;
+pub(crate) use upstream::Failure;
 use upstream::Upstream;
 use virtual_token::{Claims, VirtualTokens};
 use web_tokens::WebTokens;
@@ -55,6 +59,8 @@ pub struct Gateway {
     replay_memory: AtomicU64,
     replay_limit: AtomicU64,
     quiet: QuietPaths,
+    /// Paths whose answers are not plain.
+    odd: QuietPaths,
     web_tokens: WebTokens,
     mix_ups: MixUps,
     tell: Tell,
@@ -93,6 +99,7 @@ impl Gateway {
             replay_memory: AtomicU64::new(0),
             replay_limit: AtomicU64::new(0),
             quiet: QuietPaths::default(),
+            odd: QuietPaths::default(),
             web_tokens: WebTokens::default(),
             mix_ups: MixUps::default(),
             tell,
@@ -114,6 +121,14 @@ impl Gateway {
     /// Bytes of bodies kept now.
     pub fn buffered(&self) -> u64 {
         self.buffers.taken()
+    }
+
+    /// Makes a connection for the relay; none if that cannot be done.
+    pub(crate) fn dial(
+        &self,
+        base: &Base,
+    ) -> impl Future<Output = Option<relay::Dialled>> + Send + use<> {
+        self.upstream.dial(base)
     }
 
     fn tape_limits(&self) -> TapeLimits {

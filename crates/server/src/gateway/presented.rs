@@ -8,6 +8,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::credential::Kind;
 
 use super::Gateway;
+use super::family::Family;
 use super::query;
 use super::refusal::Refusal;
 use super::virtual_token::{Claims, NotVirtual};
@@ -53,17 +54,29 @@ impl Presented {
         services: &Services,
         query: Option<&str>,
     ) -> Result<Self, Refusal> {
+        if let Some(presented) = Self::at_once(services, query)? {
+            return Ok(presented);
+        }
+        let keeper = &services.keeper;
+        keeper.until_read(services.limits.first_token_wait).await;
+        Ok(Self::look(&services.gateway, keeper, query))
+    }
+
+    /// What a query holds; none if it is better waited for.
+    pub(crate) fn at_once(
+        services: &Services,
+        query: Option<&str>,
+    ) -> Result<Option<Self>, Refusal> {
         let names = query::find(query.unwrap_or_default(), APP_TOKEN);
         if names.take(MOST + 1).count() > MOST {
             return Err(Refusal::TOO_MANY_TOKENS);
         }
         let (gateway, keeper) = (&services.gateway, &services.keeper);
+        // Asked first: what is read in between is known then.
+        let reading = keeper.is_reading();
         let presented = Self::look(gateway, keeper, query);
         let is_unknown = presented.each().any(|held| held == Held::Other);
-        if is_unknown && keeper.until_read(services.limits.first_token_wait).await {
-            return Ok(Self::look(gateway, keeper, query));
-        }
-        Ok(presented)
+        Ok((!is_unknown || !reading).then_some(presented))
     }
 
     fn look(gateway: &Gateway, keeper: &Keeper, query: Option<&str>) -> Self {
@@ -80,6 +93,12 @@ impl Presented {
     /// What is presented, apart from what nobody knows.
     pub(crate) fn each(&self) -> impl Iterator<Item = Held> + '_ {
         self.held.iter().map(|(_, held)| *held)
+    }
+
+    /// Whether the app's token is put in: not beside a platform's own, whose death says nothing of ours.
+    pub(crate) fn takes_app_token(&self, family: Family) -> bool {
+        let platforms = self.component && self.held.is_empty();
+        family.takes_app_token() && !platforms
     }
 
     /// The query with the app's token in its place.

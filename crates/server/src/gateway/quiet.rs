@@ -1,5 +1,5 @@
-//! Paths that called a living token bad: they give no evidence for ten minutes (design rule 8). A path that wants another
-//! kind of token says 40001 for ever; that must cost nothing.
+//! Paths that are known by what they did, for ten minutes. Those that called a living token bad give no evidence that long
+//! (design rule 8): a path that wants another kind of token says 40001 for ever, and that must cost nothing.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -9,12 +9,12 @@ use foldhash::fast::RandomState;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Boot;
 
-/// How long such a path is not believed, in milliseconds.
+/// How long such a path is remembered, in milliseconds.
 const FOR: u64 = 600_000;
 /// So many are remembered; the oldest are forgotten first, which costs a probe.
 const MOST: usize = 65_536;
 
-/// Which paths are not believed, per app.
+/// Which paths are known, per app.
 #[derive(Debug, Default)]
 pub(crate) struct QuietPaths {
     hasher: RandomState,
@@ -22,7 +22,7 @@ pub(crate) struct QuietPaths {
 }
 
 impl QuietPaths {
-    /// The token was alive though this path called it bad.
+    /// This path did it now: for one, the token was alive though it called it bad.
     pub(crate) fn silence(&self, app: &AppId, path: &str, now: Boot) {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if until.len() >= MOST {
@@ -34,7 +34,7 @@ impl QuietPaths {
         until.insert(self.hasher.hash_one((app, path)), now.plus(FOR));
     }
 
-    /// Whether this path is not believed now.
+    /// Whether this path did it lately.
     pub(crate) fn is_silenced(&self, app: &AppId, path: &str, now: Boot) -> bool {
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until

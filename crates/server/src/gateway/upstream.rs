@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tower::Service;
 
 use super::body::{Playing, Tape};
+use super::relay::{Dialled, Dialling, Spare};
 use crate::wechat::{Base, ConnectError, Dialer, Hosts, Options, Stream};
 
 /// A connection that nobody used for so long is closed: less than the 75 s after which servers commonly close theirs.
@@ -59,14 +60,18 @@ pub(crate) enum Failure {
 pub(crate) struct Upstream {
     client: Client<Connector, Playing>,
     hosts: Hosts,
+    dialling: Arc<Dialling>,
 }
 
 impl Upstream {
     /// A client that has made no connection yet.
     pub(crate) fn new(options: &Options, dialer: Dialer) -> Self {
+        let (dialer, within) = (Arc::new(dialer), options.connect_timeout);
+        let spare = Spare::default();
         let connector = Connector {
-            dialer: Arc::new(dialer),
-            within: options.connect_timeout,
+            dialer: Arc::clone(&dialer),
+            within,
+            spare: spare.clone(),
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
@@ -82,7 +87,19 @@ impl Upstream {
         Self {
             client,
             hosts: Hosts::new(options.base_url.clone(), options.fallback_urls.clone()),
+            dialling: Arc::new(Dialling::new(dialer, within, spare)),
         }
+    }
+
+    /// The host that is tried first.
+    pub(crate) fn first_host(&self) -> Option<&Base> {
+        self.hosts.first(Instant::now())
+    }
+
+    /// Makes a connection for the relay; none if that cannot be done.
+    pub(crate) fn dial(&self, base: &Base) -> impl Future<Output = Option<Dialled>> + Send + use<> {
+        let (dialling, base) = (Arc::clone(&self.dialling), base.clone());
+        async move { dialling.dial(&base).await }
     }
 
     /// Sends a request, to the first host that can be reached. `play` gives the body, from its beginning each time.
@@ -169,6 +186,7 @@ fn innermost(error: &Error) -> String {
 struct Connector {
     dialer: Arc<Dialer>,
     within: Duration,
+    spare: Spare,
 }
 
 impl Service<Uri> for Connector {
@@ -181,6 +199,9 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, origin: Uri) -> Self::Future {
+        if let Some(stream) = self.spare.take(&origin) {
+            return Box::pin(async { Ok(stream) });
+        }
         let (dialer, within) = (Arc::clone(&self.dialer), self.within);
         Box::pin(async move {
             let base = Base::of(&origin)?;

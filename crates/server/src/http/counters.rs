@@ -85,7 +85,12 @@ impl Outcome {
         if let Some(said) = answer.extensions().get::<Self>() {
             return *said;
         }
-        match answer.status().as_u16() {
+        Self::of_status(answer.status())
+    }
+
+    /// What a status says.
+    pub(crate) fn of_status(status: http::StatusCode) -> Self {
+        match status.as_u16() {
             304 => Self::Unchanged,
             200..=399 => Self::Ok,
             429 => Self::Limited,

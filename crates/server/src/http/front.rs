@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +24,7 @@ use super::error::ApiError;
 use super::peer::Peer;
 use super::request_id::{HEADER, RequestId, RequestIds};
 use super::services::Services;
+use crate::gateway::relay::{Resumed, Started};
 use crate::keeper::Keeper;
 
 /// What stands in front of the routes of one listener.
@@ -44,6 +45,8 @@ pub(crate) struct ConnectionFront {
     /// What the client's certificate names, if it had to show one.
     pub(crate) certified: Option<Certified>,
     pub(crate) ids: Arc<RequestIds>,
+    /// The connection's first request, if it was begun elsewhere.
+    pub(crate) started: Arc<Mutex<Option<Box<Started>>>>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for ConnectionFront {
@@ -60,7 +63,18 @@ impl hyper::service::Service<Request<Incoming>> for ConnectionFront {
 impl ConnectionFront {
     async fn answer(self, mut request: Request<Body>) -> Response<Body> {
         let front = &self.front;
-        let id = RequestId::of(request.headers(), &self.ids, front.keeper.now().wall);
+        let started = self
+            .started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let id = match &started {
+            Some(started) => started.id().clone(),
+            None => RequestId::of(request.headers(), &self.ids, front.keeper.now().wall),
+        };
+        if let Some(started) = started {
+            request.extensions_mut().insert(Resumed::new(started));
+        }
         tidy(request.uri_mut());
         request.extensions_mut().insert(self.peer);
         if let Some(certified) = &self.certified {

@@ -15,7 +15,7 @@ pub mod stop;
 
 pub(crate) mod certified;
 pub(crate) mod compat;
-mod date;
+pub(crate) mod date;
 pub(crate) mod door;
 mod etag;
 mod front;
@@ -23,7 +23,7 @@ mod handout;
 pub mod hot;
 pub(crate) mod input;
 mod native;
-mod number;
+pub(crate) mod number;
 mod openapi;
 mod render;
 pub(crate) mod request_id;

@@ -1,5 +1,6 @@
 //! A small world for tests of this module: a shelf we fill ourselves, a clock moved by hand, a keeper whose loop is the test.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::config::{self, AppScope, Caller, KeyHash, Listen, Permission, Server,
 use crate::gateway::Gateway;
 use crate::keeper::{Command, Keeper, Notice, Shelf};
 use crate::store::MasterKey;
-use crate::wechat::Options;
+use crate::wechat::{Base, Options};
 
 pub(crate) const APP: &str = "wx0123456789abcdef";
 pub(crate) const FOREIGN_APP: &str = "wx9999999999999999";
@@ -54,9 +55,14 @@ pub(crate) fn credential_of(kind: Kind, token: &str, left: u64) -> Credential {
     }
 }
 
-/// A gateway that is never asked to forward anything in these tests.
-fn gateway() -> Arc<Gateway> {
-    let options = Options::try_from(&Upstream::default()).unwrap();
+/// A gateway in front of an upstream; of WeChat itself in tests that never ask it to forward anything.
+fn gateway(upstream: Option<SocketAddr>) -> Arc<Gateway> {
+    let mut options = Options::try_from(&Upstream::default()).unwrap();
+    if let Some(address) = upstream {
+        let url = format!("http://{address}").parse().unwrap();
+        options.base_url = Base::of(&url).unwrap();
+        options.fallback_urls.clear();
+    }
     let keys = MasterKey::generate().unwrap().into();
     let gateway = Gateway::new(
         &options,
@@ -105,7 +111,18 @@ impl World {
         Self::with(callers, Server::default())
     }
 
-    pub(crate) fn with(callers: &[Caller], mut server: Server) -> Self {
+    pub(crate) fn with(callers: &[Caller], server: Server) -> Self {
+        Self::of(callers, server, None)
+    }
+
+    /// With an upstream to forward to.
+    pub(crate) fn in_front_of(upstream: SocketAddr) -> Self {
+        let mut callers = usual_callers();
+        callers[0].allow = callers[0].allow.with(Permission::Call);
+        Self::of(&callers, Server::default(), Some(upstream))
+    }
+
+    fn of(callers: &[Caller], mut server: Server, upstream: Option<SocketAddr>) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let shelf = Arc::new(Shelf::new(NOW));
         shelf.place(
@@ -131,7 +148,7 @@ impl World {
             Arc::new(|app, secret| app.as_str() == APP && secret == "the-real-appsecret"),
             Arc::new(|| Ok(())),
             stop.clone(),
-            gateway(),
+            gateway(upstream),
         );
         let world = Self {
             clock,

@@ -65,6 +65,20 @@ impl Base {
         self.authority.as_str()
     }
 
+    /// What `Host` names: without a port where that is the scheme's own.
+    pub(crate) fn named(&self) -> &str {
+        let own = match self.authority.port_u16() {
+            Some(80) => self.scheme == Scheme::HTTP,
+            Some(443) => self.scheme == Scheme::HTTPS,
+            Some(_) | None => false,
+        };
+        if own {
+            self.authority.host()
+        } else {
+            self.authority.as_str()
+        }
+    }
+
     /// The path in front of WeChat's own.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix

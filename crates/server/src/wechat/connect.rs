@@ -67,6 +67,21 @@ pub(crate) type ConnectError = Box<dyn std::error::Error + Send + Sync>;
 /// A connection's two ends of bytes, TLS or plain.
 pub(crate) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
+/// A connection as the system knows it, and TLS if there is some on it.
+pub(crate) type Bare = (std::net::TcpStream, Option<Box<rustls::ClientConnection>>);
+
+/// Takes a connection out of the runtime. Nothing may have been sent on it, nor read.
+pub(crate) fn bare(stream: Stream) -> std::io::Result<Bare> {
+    match stream {
+        MaybeHttpsStream::Http(stream) => Ok((stream.into_inner().into_std()?, None)),
+        MaybeHttpsStream::Https(stream) => {
+            let (stream, tls) = stream.into_inner().into_inner();
+            let stream = stream.into_inner().into_inner();
+            Ok((stream.into_std()?, Some(Box::new(tls))))
+        }
+    }
+}
+
 type HttpConnector = connect::HttpConnector<Resolver>;
 
 /// Makes connections.

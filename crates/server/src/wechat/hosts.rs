@@ -41,6 +41,12 @@ impl Hosts {
         good.into_iter().chain(bad).map(|host| &host.url).collect()
     }
 
+    /// The one that is tried first.
+    pub(crate) fn first(&self, now: Instant) -> Option<&Base> {
+        let good = self.hosts.iter().find(|host| host.is_good(now));
+        good.or(self.hosts.first()).map(|host| &host.url)
+    }
+
     /// A connection could not be made.
     pub(crate) fn failed(&self, url: &Base, now: Instant) {
         self.set(url, Some(now));
@@ -80,8 +86,10 @@ mod tests {
         assert_eq!(hosts.in_order(now), [&main, &spare]);
         hosts.failed(&main, now);
         assert_eq!(hosts.in_order(now), [&spare, &main]);
+        assert_eq!(hosts.first(now), Some(&spare));
         hosts.failed(&spare, now);
         assert_eq!(hosts.in_order(now), [&main, &spare]);
+        assert_eq!(hosts.first(now), Some(&main));
         hosts.worked(&spare);
         assert_eq!(hosts.in_order(now), [&spare, &main]);
         assert_eq!(hosts.in_order(now + LAST_FOR), [&main, &spare]);

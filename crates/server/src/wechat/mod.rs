@@ -20,7 +20,7 @@ mod wire;
 pub use base::{Base, NoBase};
 pub use client::WeChat;
 pub use connect::{BuildError, Roots};
-pub(crate) use connect::{ConnectError, Dialer, Stream};
+pub(crate) use connect::{ConnectError, Dialer, Stream, bare};
 pub(crate) use hosts::Hosts;
 pub use notes::{Notes, SecretUsed, Told};
 pub use options::{AppUpstream, Directory, Options};

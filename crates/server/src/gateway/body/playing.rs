@@ -115,7 +115,9 @@ impl Body for Playing {
 
     fn is_end_stream(&self) -> bool {
         let state = self.tape.state();
-        self.replay.is_none() && state.ended
+        let replayed = |replay: &Replay| replay.start.is_empty() && replay.file.is_none();
+        // A call that never had a body must not seem to have an empty one when it is made again.
+        self.replay.as_ref().is_none_or(replayed) && state.ended && state.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -38,7 +38,7 @@ pub(super) struct State {
     limits: TapeLimits,
     share: Share,
     kept: Kept,
-    trailers: Option<HeaderMap>,
+    pub(super) trailers: Option<HeaderMap>,
     /// Which playing may go on; an older one is over.
     pub(super) playing: u32,
     /// Of whoever reads the playing that may go on.
@@ -89,6 +89,12 @@ impl Tape {
             size: state.size,
             replay: None,
         }
+    }
+
+    /// Some of it has gone up before, from elsewhere.
+    pub(crate) fn was_played(&self) {
+        let mut state = self.state();
+        state.moved += u64::from(!state.ended);
     }
 
     /// Whether the body could be played from its beginning now.

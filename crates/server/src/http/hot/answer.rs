@@ -24,7 +24,7 @@ use super::parse::{HotRequest, HotRoute};
 
 /// Answers for one connection after the other.
 pub(super) struct Answers<'s> {
-    pub(super) services: &'s Services,
+    pub(super) services: &'s Arc<Services>,
     pub(super) ids: RequestIds,
     date: DateText,
     /// A body or an ETag before its length or its worth is known.
@@ -34,7 +34,7 @@ pub(super) struct Answers<'s> {
 }
 
 impl<'s> Answers<'s> {
-    pub(super) fn new(services: &'s Services, seed: u64) -> Self {
+    pub(super) fn new(services: &'s Arc<Services>, seed: u64) -> Self {
         Self {
             services,
             ids: RequestIds::new(seed),

@@ -1,6 +1,6 @@
 //! The hot path: plain reads, one or a batch, answered straight from the shelf with one read and one write each.
 //!
-//! Owns: a connection until its first request that is not exactly of the hot form; then hyper has it, with the bytes read.
+//! Owns: a connection until its first request that is not of the hot form; then hyper has it, with the bytes read.
 //! Plain TCP starts in the `pool`; TLS, unix sockets and what leaves the pool are served here.
 //! Must not know: any rule of its own. What is not at hand is answered by the very functions behind the routes.
 
@@ -10,6 +10,7 @@ mod memo;
 pub mod oracle;
 pub mod parse;
 mod patient;
+mod plain;
 pub(super) mod pool;
 mod quiet;
 
@@ -27,6 +28,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::peer::Peer;
 use super::services::Services;
 use super::stop::Stop;
+use crate::gateway::relay::Started;
 use answer::Answers;
 use memo::Memo;
 use parse::{LARGEST_HEAD, Parsed};
@@ -58,6 +60,8 @@ pub(crate) struct Begun {
     pub(crate) read: Vec<u8>,
     /// What was answered and not sent.
     pub(crate) unsent: Vec<u8>,
+    /// A call that was begun: the request it came with is at the beginning of what was read.
+    pub(crate) started: Option<Box<Started>>,
 }
 
 /// How the hot path ends.

@@ -1,6 +1,6 @@
 //! One connection from its first byte to its last: TLS, the hot path, hyper.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use super::malformed;
 use super::socket::Stream;
 use super::tls::TlsDoor;
 use super::{Limits, Site};
+use crate::gateway::relay::Started;
 use crate::http::certified::Certified;
 use crate::http::front::ConnectionFront;
 use crate::http::hot::parse::LARGEST_HEAD;
@@ -67,8 +68,13 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        if let Some(started) = begun.started {
+            return self
+                .by_hyper(stream, begun.read.into(), Some(started))
+                .await;
+        }
         let Some(services) = self.site.hot.clone() else {
-            return self.by_hyper(stream, Bytes::new()).await;
+            return self.by_hyper(stream, Bytes::new(), None).await;
         };
         let patience = Patience {
             idle: self.limits.idle,
@@ -83,19 +89,19 @@ impl Connection {
             Ended::Closed => {}
             Ended::HandOver { io, read } => match malformed::what_is_wrong(&read) {
                 Some(why) => malformed::refuse(io, &why).await,
-                None => self.by_hyper(io, read).await,
+                None => self.by_hyper(io, read, None).await,
             },
         }
     }
 
-    async fn by_hyper<S>(self, stream: S, read: Bytes)
+    async fn by_hyper<S>(self, stream: S, read: Bytes, started: Option<Box<Started>>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heads = Heads::new();
         let silent = read.is_empty();
         let io = Guarded::new(stream, read, heads.clone(), self.limits.head, WRITE);
-        let service = heads.watching(self.front());
+        let service = heads.watching(self.front(started));
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -121,7 +127,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heads = Heads::new();
-        let service = heads.watching(self.front());
+        let service = heads.watching(self.front(None));
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -151,12 +157,13 @@ impl Connection {
         }
     }
 
-    fn front(&self) -> ConnectionFront {
+    fn front(&self, started: Option<Box<Started>>) -> ConnectionFront {
         ConnectionFront {
             front: Arc::clone(&self.site.front),
             peer: self.peer,
             certified: self.certified.clone(),
             ids: Arc::new(RequestIds::new(self.seed)),
+            started: Arc::new(Mutex::new(started)),
         }
     }
 }
@@ -188,7 +195,7 @@ mod tests {
             };
             let (mut client, server) = tokio::io::duplex(1 << 16);
             connection
-                .by_hyper(server, Bytes::from(request.clone()))
+                .by_hyper(server, Bytes::from(request.clone()), None)
                 .await;
             let mut answer = Vec::new();
             client.read_to_end(&mut answer).await.unwrap();

@@ -7,4 +7,5 @@ mod listen;
 mod native;
 mod pool;
 mod same_answers;
+mod same_calls;
 mod tls;

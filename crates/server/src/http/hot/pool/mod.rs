@@ -1,31 +1,59 @@
-//! Threads that answer plain reads on plain TCP connections: epoll, one read and one write each, and nothing between.
+//! Threads that answer plain reads, and forward plain calls, on plain TCP connections: epoll, one read and one write each,
+//! and nothing between.
 //!
-//! Owns: a connection while it only asks for what is at hand. Whatever needs more than that leaves with the bytes read and
-//! the bytes not yet sent; so nothing here ever waits, and an idle connection holds no buffer and no task.
+//! Owns: a connection while it asks for what is at hand, or makes plain calls to WeChat. Whatever needs more than that leaves
+//! with the bytes read and the bytes not yet sent; so nothing here ever waits, and an idle connection holds no buffer and
+//! no task.
 //! Must not know: accepting, hyper, any rule of its own.
 
+mod calls;
+mod links;
+mod round;
 mod seats;
 mod turn;
+mod under_way;
 
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use mio::{Poll, Token, Waker};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Begun;
 use super::answer::Answers;
+use crate::gateway::relay::Dialled;
 use crate::http::peer::Peer;
 use crate::http::services::Services;
 use turn::Turns;
 
 /// Which event says that there are new connections, or that there will be none.
 const DOOR: Token = Token(usize::MAX);
+
+/// What comes in at a thread's door.
+enum Arrival {
+    /// A connection.
+    Guest(Guest),
+    /// One to upstream that was asked for, or none.
+    Dialled {
+        host: usize,
+        dialled: Option<Dialled>,
+    },
+    /// Nothing more.
+    Closing,
+}
+
+/// What a thread needs to have others do for it.
+struct Outside {
+    runtime: Handle,
+    door: Sender<Arrival>,
+    waker: Arc<Waker>,
+}
 
 /// A connection and what it holds.
 pub(crate) struct Guest {
@@ -51,6 +79,9 @@ impl Pool {
     ///
     /// # Errors
     /// When the system has no more threads or files to give.
+    ///
+    /// # Panics
+    /// Outside a runtime: connections to upstream are made there.
     pub(crate) fn start(
         threads: usize,
         services: &Arc<Services>,
@@ -74,7 +105,7 @@ impl Pool {
 }
 
 struct Worker {
-    door: Option<Sender<Guest>>,
+    door: Sender<Arrival>,
     waker: Arc<Waker>,
 }
 
@@ -87,27 +118,26 @@ impl Worker {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), DOOR)?);
-        // Kept to the thread's end: a waker that is gone takes with it a wake that has not been heard yet.
-        let kept = Arc::clone(&waker);
-        let (door, arrivals): (_, Receiver<Guest>) = channel();
+        // The thread keeps one to its end: a waker that is gone takes with it a wake that has not been heard yet.
+        let (door, arrivals): (_, Receiver<Arrival>) = channel();
+        let outside = Outside {
+            runtime: Handle::current(),
+            door: door.clone(),
+            waker: Arc::clone(&waker),
+        };
         thread::Builder::new()
             .name("reads".to_owned())
             .spawn(move || {
                 let answers = Answers::new(&services, seed);
-                Turns::new(poll, arrivals, leavers, answers, idle).run();
-                drop(kept);
+                Turns::new(poll, arrivals, outside, leavers, answers, idle).run();
             })?;
-        Ok(Self {
-            door: Some(door),
-            waker,
-        })
+        Ok(Self { door, waker })
     }
 
     fn take(&self, guest: Guest) -> Result<(), Guest> {
-        let Some(door) = &self.door else {
+        if let Err(SendError(Arrival::Guest(guest))) = self.door.send(Arrival::Guest(guest)) {
             return Err(guest);
-        };
-        door.send(guest).map_err(|refused| refused.0)?;
+        }
         // Without a wake it is found at the next one: the queue of a file that only counts cannot be full.
         let _ = self.waker.wake();
         Ok(())
@@ -116,7 +146,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.door = None;
+        // A thread that has ended need not be told.
+        let _ = self.door.send(Arrival::Closing);
         let _ = self.waker.wake();
     }
 }

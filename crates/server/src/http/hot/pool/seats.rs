@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::super::memo::Memo;
 use super::Guest;
+use super::under_way::Call;
 use crate::http::peer::Peer;
 
 /// A connection in its place.
@@ -19,6 +20,10 @@ pub(super) struct Seat {
     /// When something was last read.
     pub(super) heard: Instant,
     pub(super) memo: Memo,
+    /// What it has asked that takes a while.
+    pub(super) call: Option<Box<Call>>,
+    /// Its number.
+    pub(super) at: usize,
     seed: u64,
     permit: OwnedSemaphorePermit,
 }
@@ -47,6 +52,30 @@ impl Seats {
         self.places.get_mut(at).and_then(Option::as_mut)
     }
 
+    /// The call that is under way there.
+    pub(super) fn call(&mut self, at: usize) -> Option<&mut Call> {
+        self.get(at)?.call.as_deref_mut()
+    }
+
+    /// Whose calls have not moved for so long.
+    pub(super) fn stalled(&self, now: Instant, since: Duration) -> Vec<usize> {
+        let stalls = |seat: &&Seat| {
+            let moved = seat.call.as_ref().map(|call| call.moved);
+            moved.is_some_and(|moved| moved + since <= now)
+        };
+        let seats = self.places.iter().flatten();
+        seats.filter(stalls).map(|seat| seat.at).collect()
+    }
+
+    /// Ends every connection without a call under way.
+    pub(super) fn end_idle(&mut self) {
+        for at in 0..self.places.len() {
+            if self.get(at).is_some_and(|seat| seat.call.is_none()) {
+                drop(self.stand_up(at));
+            }
+        }
+    }
+
     /// Seats a connection where it can be `watched`; nowhere if that fails.
     pub(super) fn seat<E>(
         &mut self,
@@ -62,6 +91,8 @@ impl Seats {
             peer: guest.peer,
             heard: now,
             memo: Memo::default(),
+            call: None,
+            at,
             seed: guest.seed,
             permit: guest.permit,
         });
@@ -82,7 +113,8 @@ impl Seats {
     /// Ends every connection that has said nothing for so long; tells when the longest silent of the others was heard.
     pub(super) fn end_silent(&mut self, now: Instant, idle: Duration) -> Option<Instant> {
         for at in 0..self.places.len() {
-            if self.get(at).is_some_and(|seat| seat.heard + idle <= now) {
+            let silent = |seat: &mut Seat| seat.call.is_none() && seat.heard + idle <= now;
+            if self.get(at).is_some_and(silent) {
                 drop(self.stand_up(at));
             }
         }

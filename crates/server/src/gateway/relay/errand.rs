@@ -1,0 +1,240 @@
+//! One plain call from its request to its answer, in bytes: asks the rules that every call asks, and writes.
+//!
+//! Whatever needs waiting, a second sending or a closer look goes on behind hyper, from where it stands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use memchr::memmem;
+use tokio::time::Instant;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Now;
+use wxtoken_core::credential::Credential;
+
+use super::answer::{self, Answered, Head, MOST_HEADERS};
+use super::{Answer, First, Stage, Started};
+use crate::config::{HandsOut, Secret};
+use crate::gateway::body::Share;
+use crate::gateway::headers::goes_down;
+use crate::gateway::identify::Identity;
+use crate::gateway::look::HELD;
+use crate::gateway::telling::Telling;
+use crate::gateway::verdict::{Verdict, is_worth_a_look, judge};
+use crate::http::callers::OpenRequest;
+use crate::http::counters::{Outcome, Surface};
+use crate::http::date::DateText;
+use crate::http::number;
+use crate::http::request_id::{self, RequestId};
+use crate::wechat::{Base, Rid};
+
+/// A plain call that is let in.
+pub(crate) struct Errand {
+    /// Until there is an answer.
+    telling: Option<Telling>,
+    id: RequestId,
+    open: OpenRequest,
+    app: Option<AppId>,
+    used: Option<Arc<Credential>>,
+    /// The AppSecret, if neither it nor the token may be seen by the caller.
+    hidden: Option<Secret>,
+    surface: Surface,
+    base: Base,
+    path: Box<str>,
+    /// For the body, and for an answer that is held back.
+    share: Share,
+    /// Room is set aside for an answer that is held back.
+    held: bool,
+    sent: Option<Instant>,
+}
+
+impl Errand {
+    /// A call that is let in, with what it is sent with.
+    pub(super) fn new(
+        telling: Telling,
+        identity: Identity,
+        used: Option<Arc<Credential>>,
+        secret: Option<Secret>,
+        share: Share,
+        (base, path, surface): (Base, &str, Surface),
+    ) -> Self {
+        let Identity { open, app, .. } = identity;
+        let hides = used.is_some() && open.caller().config().hands_out == HandsOut::Virtual;
+        Self {
+            id: telling.id.clone(),
+            surface,
+            telling: Some(telling),
+            open,
+            app,
+            used,
+            hidden: secret.filter(|_| hides),
+            base,
+            path: path.into(),
+            share,
+            held: false,
+            sent: None,
+        }
+    }
+
+    /// Where it goes.
+    pub(crate) const fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// It goes up now.
+    pub(crate) fn goes_up(&mut self, now: Instant) {
+        self.sent.get_or_insert(now);
+    }
+
+    /// Reads what there is of the answer; what goes to the caller is written to `out`.
+    pub(crate) fn answered(
+        &mut self,
+        bytes: &[u8],
+        now: Now,
+        date: &mut DateText,
+        out: &mut Vec<u8>,
+    ) -> Answered {
+        let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let head = match answer::read(bytes, &mut lines) {
+            Ok(Some(head)) => head,
+            Ok(None) => return Answered::More,
+            Err(answer::Odd) => return self.odd_path(),
+        };
+        if head.coded {
+            return self.odd_path();
+        }
+        let length = usize::try_from(head.length).unwrap_or(usize::MAX);
+        let body = &bytes[head.len..];
+        let whole = body.get(..length).filter(|_| length <= HELD);
+        if whole.is_none() && length <= HELD && self.is_held_back(&head, body, length) {
+            return Answered::More;
+        }
+        if whole.is_some_and(|whole| self.says_more(&head, whole))
+            || self.shows(bytes, &head, whole)
+        {
+            return Answered::Odd;
+        }
+        self.write(&head, now, date, out);
+        let there = body.len().min(length);
+        out.extend_from_slice(&body[..there]);
+        Answered::Passes {
+            taken: head.len + there,
+            left: head.length - there as u64,
+            stays: head.stays,
+        }
+    }
+
+    /// A path that answers in another way is likely to do so again: its connections are better kept by hyper for a while.
+    fn odd_path(&self) -> Answered {
+        if let (Some(telling), Some(app)) = (&self.telling, &self.app) {
+            let (gateway, now) = (&telling.services.gateway, telling.services.keeper.now());
+            gateway.odd.silence(app, &self.path, now.boot);
+        }
+        Answered::Odd
+    }
+
+    /// Whether more of a short answer is waited for: all of one that may say how the call went, of others the first byte.
+    fn is_held_back(&mut self, head: &Head<'_, '_>, body: &[u8], length: usize) -> bool {
+        let first = body.trim_ascii_start().first();
+        let may_say = is_worth_a_look(head.kind) || matches!(first, None | Some(b'{'));
+        self.held |= may_say && self.share.grow(length).is_ok();
+        // Where there is no room, it passes unread.
+        may_say && self.held
+    }
+
+    /// Whether anything follows from a whole answer, or it cannot be read here.
+    fn says_more(&mut self, head: &Head<'_, '_>, whole: &[u8]) -> bool {
+        let is_word = head.status == http::StatusCode::OK;
+        let verdict = if is_word { judge(whole) } else { Verdict::Fine };
+        if let (Some(telling), Some(errcode)) = (&mut self.telling, verdict.errcode()) {
+            telling.line.errcode = Some(errcode);
+            telling.line.rid = Rid::find(whole).map(|rid| rid.to_string());
+        }
+        matches!(verdict, Verdict::BadToken(_) | Verdict::Busy)
+    }
+
+    /// Whether an answer holds what its caller must not see.
+    fn shows(&self, bytes: &[u8], head: &Head<'_, '_>, whole: Option<&[u8]>) -> bool {
+        let (Some(secret), Some(used)) = (&self.hidden, &self.used) else {
+            return false;
+        };
+        let seen = |part: &[u8]| {
+            [used.token.expose(), secret.expose()]
+                .iter()
+                .any(|secret| !secret.is_empty() && memmem::find(part, secret.as_bytes()).is_some())
+        };
+        seen(&bytes[..head.len]) || whole.is_some_and(seen)
+    }
+
+    /// Writes the head of the answer, and tells of the call.
+    fn write(&mut self, head: &Head<'_, '_>, now: Now, date: &mut DateText, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(head.status.as_str().as_bytes());
+        out.push(b' ');
+        let reason = head.status.canonical_reason().unwrap_or("<none>");
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        for line in head.lines {
+            let passes = |name: &str| goes_down(name) && name != request_id::HEADER;
+            push_line(out, line.name, line.value, passes);
+        }
+        if let Some(used) = &self.used {
+            out.extend_from_slice(b"wxtoken-generation: ");
+            number::push(out, used.generation.0);
+            out.extend_from_slice(b"\r\n");
+        }
+        if !head.dated {
+            push_line(out, "date", date.of(now.wall), |_| true);
+        }
+        push_line(out, "x-request-id", self.id.as_str().as_bytes(), |_| true);
+        out.extend_from_slice(b"\r\n");
+        // No replay can follow, and others need the room.
+        self.share.clear();
+        if let Some(mut telling) = self.telling.take() {
+            telling.line.upstream += self.took();
+            telling.status = Some(head.status);
+            let outcome = Outcome::of_status(head.status);
+            telling.services.counters.count(self.surface, outcome);
+        }
+    }
+
+    fn took(&self) -> Duration {
+        self.sent.map_or(Duration::ZERO, |sent| sent.elapsed())
+    }
+
+    /// It goes on behind hyper; nothing of it has been sent. None if it has its answer.
+    pub(crate) fn unsent(self) -> Option<Started> {
+        let (telling, open, app) = (self.telling?, self.open, self.app);
+        let first = None;
+        let stage = Stage::LetIn { open, app, first };
+        Some(Started { telling, stage })
+    }
+
+    /// It goes on behind hyper with this. None if it has its answer.
+    pub(crate) fn goes_on(self, answer: Answer) -> Option<Started> {
+        let took = self.took();
+        let mut telling = self.telling?;
+        telling.line.upstream += took;
+        let (open, app, used) = (self.open, self.app, self.used);
+        let first = Some(First { used, answer });
+        let stage = Stage::LetIn { open, app, first };
+        Some(Started { telling, stage })
+    }
+}
+
+/// Writes a header in lower case, if one of that name passes.
+pub(crate) fn push_line(
+    out: &mut Vec<u8>,
+    name: &str,
+    value: &[u8],
+    passes: impl Fn(&str) -> bool,
+) {
+    let start = out.len();
+    out.extend_from_slice(name.as_bytes());
+    out[start..].make_ascii_lowercase();
+    if !std::str::from_utf8(&out[start..]).is_ok_and(passes) {
+        return out.truncate(start);
+    }
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}

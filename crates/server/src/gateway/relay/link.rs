@@ -1,0 +1,196 @@
+//! One connection to upstream, made by the runtime and used by a thread that waits for many: nothing here blocks.
+//!
+//! Must not know: what is sent on it.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use rustls::ClientConnection;
+
+use super::Onward;
+use crate::wechat::{Stream, bare};
+
+/// A connection, and TLS on it.
+pub(crate) struct Link {
+    stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
+    /// The last read has taken all there was; what comes later is told as something new.
+    drained: bool,
+    /// The other side has closed it, behind what it said last.
+    ends: bool,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Nothing for now.
+    Nothing,
+    /// So many bytes.
+    Bytes(usize),
+    /// That there will be no more.
+    End,
+}
+
+impl Link {
+    /// Takes a connection out of the runtime.
+    pub(crate) fn new(stream: Stream) -> io::Result<Self> {
+        let (stream, tls) = bare(stream)?;
+        Ok(Self {
+            stream: TcpStream::from_std(stream),
+            tls,
+            drained: false,
+            ends: false,
+        })
+    }
+
+    /// Has it watched for whatever happens, from now to its end.
+    pub(crate) fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let all = Interest::READABLE | Interest::WRITABLE;
+        self.stream.register(registry, token, all)
+    }
+
+    /// Sends what can be sent at once, of the first part and then of the second; says how much that was.
+    pub(crate) fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return now(self
+                .stream
+                .write_vectored(&[IoSlice::new(first), IoSlice::new(second)]));
+        };
+        let mut sent = 0;
+        let mut parts = [first, second];
+        loop {
+            let mut taken = 0;
+            for part in &mut parts {
+                let length = tls.writer().write(part)?;
+                *part = &part[length..];
+                taken += length;
+                if !part.is_empty() {
+                    break;
+                }
+            }
+            sent += taken;
+            if !flush(tls, &mut self.stream)? || taken == 0 {
+                return Ok(sent);
+            }
+        }
+    }
+
+    /// Sends on what was taken before and not sent.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => flush(tls, &mut self.stream).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what there is.
+    pub(crate) fn hear(&mut self, room: &mut [u8]) -> io::Result<Said> {
+        let Some(tls) = &mut self.tls else {
+            return heard(self.counted().read(room));
+        };
+        loop {
+            match heard(tls.reader().read(room))? {
+                Said::Nothing => {}
+                said => return Ok(said),
+            }
+            let mut stream = Counted {
+                stream: &mut self.stream,
+                drained: &mut self.drained,
+            };
+            match heard(tls.read_tls(&mut stream))? {
+                Said::Bytes(_) => {}
+                // A connection that is cut without a word may have been cut by anybody.
+                said => return Ok(said),
+            }
+            tls.process_new_packets()
+                .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            flush(tls, &mut self.stream)?;
+        }
+    }
+
+    /// Whether nothing is under way on it, either way, as far as is known here.
+    pub(crate) fn rests(&mut self) -> bool {
+        if self.ends || self.tls.as_ref().is_some_and(|tls| tls.wants_write()) {
+            return false;
+        }
+        let known = match &mut self.tls {
+            None => self.drained,
+            Some(tls) => {
+                self.drained && matches!(heard(tls.reader().read(&mut [0])), Ok(Said::Nothing))
+            }
+        };
+        known || matches!(self.hear(&mut [0]), Ok(Said::Nothing))
+    }
+
+    /// The other side will say nothing behind what it has said.
+    pub(crate) fn ends(&mut self) {
+        self.ends = true;
+    }
+
+    /// Something may have come.
+    pub(crate) fn stirs(&mut self) {
+        self.drained = false;
+    }
+
+    fn counted(&mut self) -> Counted<'_> {
+        Counted {
+            stream: &mut self.stream,
+            drained: &mut self.drained,
+        }
+    }
+
+    /// Hands it over to the runtime; what was read of an answer comes first.
+    pub(crate) fn onward(mut self, registry: &Registry, read: Vec<u8>) -> io::Result<Onward> {
+        self.stream.deregister(registry)?;
+        Ok(Onward::new(self.stream.into(), self.tls, read))
+    }
+}
+
+/// Notices whether a read has taken all there was: it has if it did not fill its room (epoll(7)).
+struct Counted<'l> {
+    stream: &'l mut TcpStream,
+    drained: &'l mut bool,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(room);
+        *self.drained = match &read {
+            Ok(read) => *read < room.len(),
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        read
+    }
+}
+
+/// Sends what TLS has to send; whether that is all.
+fn flush(tls: &mut ClientConnection, stream: &mut TcpStream) -> io::Result<bool> {
+    while tls.wants_write() {
+        if now(tls.write_tls(stream))? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Nothing, if it would have to be waited for.
+fn now(done: io::Result<usize>) -> io::Result<usize> {
+    match done {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            Ok(0)
+        }
+        done => done,
+    }
+}
+
+fn heard(read: io::Result<usize>) -> io::Result<Said> {
+    match read {
+        Ok(0) => Ok(Said::End),
+        Ok(read) => Ok(Said::Bytes(read)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Said::Nothing),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Said::Bytes(0)),
+        Err(error) => Err(error),
+    }
+}

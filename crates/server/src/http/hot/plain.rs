@@ -1,0 +1,214 @@
+//! Is this exactly a plain call? One reading of its length, nothing about the connection, a path that no route of ours has.
+//!
+//! Pure. Whatever else it may be, hyper decides about it.
+
+use std::mem::MaybeUninit;
+
+use http::header::AUTHORIZATION;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::parse::LARGEST_HEAD;
+use crate::gateway::headers::goes_up;
+use crate::gateway::identify::APP;
+use crate::gateway::relay::{LONGEST_BODY, Plain, push_line};
+use crate::http::request_id;
+use crate::http::routes::Route;
+
+/// A call with more headers is not plain.
+const MOST_HEADERS: usize = 64;
+
+/// Reads the head at the beginning of a buffer.
+pub(super) fn plain(buffer: &[u8]) -> Option<Plain<'_>> {
+    let mut lines = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(buffer, &mut lines).ok()?;
+    let httparse::Status::Complete(head) = parsed else {
+        return None;
+    };
+    let method = match request.method? {
+        "GET" => Method::GET,
+        "POST" => Method::POST,
+        _ => return None,
+    };
+    let target = request.path.filter(|target| is_a_call(target))?;
+    let strange =
+        head > LARGEST_HEAD || request.version != Some(1) || !ends_its_lines(&buffer[..head]);
+    // As hyper reads it; it would leave out what stands behind a `#`.
+    let same = PathAndQuery::try_from(target).is_ok_and(|read| read.as_str() == target);
+    if strange || !same {
+        return None;
+    }
+    let mut plain = Plain {
+        method,
+        target,
+        said: HeaderMap::new(),
+        lines: Vec::with_capacity(head),
+        head,
+        length: 0,
+    };
+    let length = read_headers(request.headers, &mut plain)?;
+    plain.length = length.unwrap_or(0);
+    let sane = plain.length <= LONGEST_BODY && (length.is_none() || plain.method == Method::POST);
+    sane.then_some(plain)
+}
+
+/// Whether every line ends in CR LF: httparse, as all the world, takes LF alone as well.
+fn ends_its_lines(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head[at - 1] == b'\r')
+}
+
+/// Takes the headers over; gives the length of the body, if one is told. None if anything is special.
+fn read_headers(lines: &[httparse::Header<'_>], plain: &mut Plain<'_>) -> Option<Option<usize>> {
+    let mut length = None;
+    for line in lines {
+        let is = |name: &str| line.name.eq_ignore_ascii_case(name);
+        match line.name.len() {
+            10 if is("connection") && !line.value.eq_ignore_ascii_case(b"keep-alive") => {
+                return None;
+            }
+            14 if is("content-length") && length.replace(digits(line.value)?).is_some() => {
+                return None;
+            }
+            17 if is("transfer-encoding") => return None,
+            6 if is("expect") => return None,
+            7 if is("upgrade") || is("trailer") => return None,
+            2 if is("te") => return None,
+            14 if is("http2-settings") => return None,
+            13 if is(AUTHORIZATION.as_str()) => say(plain, AUTHORIZATION, line.value)?,
+            11 if is(APP.as_str()) => say(plain, APP, line.value)?,
+            12 if is(request_id::HEADER.as_str()) => {
+                say(plain, request_id::HEADER, line.value)?;
+            }
+            _ => {}
+        }
+        let passes = |name: &str| goes_up(name) && name != "accept-encoding";
+        push_line(&mut plain.lines, line.name, line.value, passes);
+    }
+    Some(length)
+}
+
+fn say(plain: &mut Plain<'_>, name: HeaderName, value: &[u8]) -> Option<()> {
+    let value = HeaderValue::from_bytes(value).ok()?;
+    plain.said.append(name, value);
+    Some(())
+}
+
+fn digits(value: &[u8]) -> Option<usize> {
+    let plain = (1..=9).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    let sum = |sum, digit: &u8| sum * 10 + usize::from(digit - b'0');
+    plain.then(|| value.iter().fold(0, sum))
+}
+
+/// Whether a target is WeChat's beyond doubt: a plain path whose first segment is not ours, and that ends as none of the
+/// routes does that also stand behind `/k/…`.
+fn is_a_call(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    path.starts_with('/')
+        && path.len() > 1
+        && !path.contains("//")
+        && path.bytes().all(plain)
+        && !Route::ALL.iter().any(|route| could_be(*route, path))
+}
+
+/// Whether a path could be a route's; rather one time too often.
+fn could_be(route: Route, path: &str) -> bool {
+    if route.is_compat() {
+        return path.ends_with(route.path());
+    }
+    let first = |path: &str| path.split('/').nth(1).map(str::len);
+    let length = first(route.path()).map_or(0, |length| length + 1);
+    path.get(..length) == route.path().get(..length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn length(head: &str) -> Option<usize> {
+        plain(format!("{head}\r\n\r\n").as_bytes()).map(|plain| plain.length)
+    }
+
+    #[test]
+    fn a_call_with_one_length_or_none_is_plain() {
+        for (head, length_of_body) in [
+            ("GET /cgi-bin/menu/get?access_token=x HTTP/1.1", 0),
+            ("POST /wxa/x HTTP/1.1\r\nContent-Length: 17", 17),
+            ("POST /wxa/x HTTP/1.1\r\nConnection: Keep-Alive", 0),
+            ("GET /k/KEY/cgi-bin/menu/get HTTP/1.1", 0),
+        ] {
+            assert_eq!(length(head), Some(length_of_body), "{head}");
+        }
+    }
+
+    #[test]
+    fn what_goes_up_is_written_in_lower_case_without_what_is_private() {
+        let head = "GET /wxa/x HTTP/1.1\r\nHost: hub\r\nX-A:  1 \r\nAUTHORIZATION: Bearer k\r\nCookie: c\r\nAccept-Encoding: br\r\nConnection: keep-alive\r\nX-Request-ID: r\r\nWxtoken-App: wx1\r\n\r\n";
+        let plain = plain(head.as_bytes()).unwrap();
+        assert_eq!(plain.lines, b"x-a: 1\r\nx-request-id: r\r\n");
+        assert_eq!(plain.said.len(), 3);
+        assert_eq!(plain.head, head.len());
+    }
+
+    #[test]
+    fn what_is_special_is_not() {
+        for head in [
+            "GET /cgi-bin/menu/get HTTP/1.0",
+            "PUT /cgi-bin/menu/get HTTP/1.1",
+            "HEAD /cgi-bin/menu/get HTTP/1.1",
+            "GET /cgi-bin/menu/get HTTP/1.1\r\nContent-Length: 0",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length: +1",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length: 1, 1",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length:",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length : 1",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length: 262145",
+            "POST /wxa/x HTTP/1.1\r\nTransfer-Encoding: chunked",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
+            "POST /wxa/x HTTP/1.1\r\nX: 1\r\n Content-Length: 1",
+            "GET /wxa/x HTTP/1.1\r\nConnection: close",
+            "GET /wxa/x HTTP/1.1\r\nConnection: x-mine",
+            "GET /wxa/x HTTP/1.1\r\nExpect: 100-continue",
+            "GET /wxa/x HTTP/1.1\r\nUpgrade: h2c",
+            "GET /wxa/x HTTP/1.1\r\nTE: trailers",
+            "GET /wxa/x HTTP/1.1\nX: 1",
+            "GET /wxa/x HTTP/1.1\r\nX: a\rb",
+            "GET /wxa/x HTTP/1.1\r\nX: a\0b",
+            "GET http://host/wxa/x HTTP/1.1",
+            "GET //wxa/x HTTP/1.1",
+            "GET /wxa//x HTTP/1.1",
+            "GET /wx%61/x HTTP/1.1",
+            "GET /wxa;x HTTP/1.1",
+            "GET /wxa/x?a#b HTTP/1.1",
+            "GET /wxa/x?a b HTTP/1.1",
+            "GET / HTTP/1.1",
+            "OPTIONS * HTTP/1.1",
+        ] {
+            assert_eq!(length(head), None, "{head}");
+        }
+    }
+
+    #[test]
+    fn no_route_of_ours_is_taken_for_a_call() {
+        for route in Route::ALL {
+            let path = route
+                .path()
+                .replace("{appid}", "wx1")
+                .replace("{kind}", "access_token");
+            for path in [
+                path.clone(),
+                format!("/k/KEY{path}"),
+                format!("/k/KEY/wx1{path}"),
+            ] {
+                let taken = is_a_call(&path);
+                assert!(
+                    !taken || (!route.is_compat() && path.starts_with("/k/")),
+                    "{path}"
+                );
+            }
+        }
+        assert!(!is_a_call("/v1/anything") && !is_a_call("/v1") && !is_a_call("/healthz"));
+    }
+}

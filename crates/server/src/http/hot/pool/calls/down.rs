@@ -1,0 +1,225 @@
+//! An answer on its way down: held back until it is known to be plain, then passed on as it comes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mio::Interest;
+use wxtoken_core::clock::Now;
+
+use super::super::round::send;
+use super::super::seats::Seat;
+use super::super::turn::Turns;
+use super::super::under_way::Passing;
+use super::ROOM;
+use super::end::Onward;
+use crate::gateway::Failure;
+use crate::gateway::relay::{Answered, Said};
+
+/// So many pieces pass of one answer before others have their turn.
+const PIECES: usize = 8;
+
+/// What became of a piece.
+enum Step {
+    GoesOn,
+    Waits,
+    Over,
+    Broken,
+}
+
+/// Has a seat watched for room to write as well, once.
+fn watched(seat: &mut Seat, registry: &mio::Registry) -> Step {
+    let Some(call) = &mut seat.call else {
+        return Step::Waits;
+    };
+    if call.watched {
+        return Step::Waits;
+    }
+    call.watched = true;
+    let both = Interest::READABLE | Interest::WRITABLE;
+    match registry.reregister(&mut seat.stream, mio::Token(seat.at), both) {
+        Ok(()) => Step::Waits,
+        Err(_) => Step::Broken,
+    }
+}
+
+impl Turns<'_> {
+    /// Something happened on a connection to upstream.
+    pub(in super::super) fn link_stirred(&mut self, at: usize, closed: bool, now: Now) {
+        if closed && let Some(link) = self.links.get(at) {
+            link.ends();
+        }
+        match self.links.seat(at) {
+            None => self.links.stirred(at),
+            Some(seat) => {
+                self.push_up(seat, now);
+                self.hear_answer(seat, now);
+            }
+        }
+    }
+
+    /// Reads what there is of an answer.
+    pub(super) fn hear_answer(&mut self, at: usize, now: Now) {
+        loop {
+            let Some(seat) = self.seats.get(at) else {
+                return;
+            };
+            let Some(call) = &mut seat.call else { return };
+            if call.passing.is_some() {
+                return self.pass(at, now);
+            }
+            let Some(link) = call.link.and_then(|link| self.links.get(link)) else {
+                return;
+            };
+            let read = match link.hear(&mut self.room) {
+                Ok(Said::Nothing) => return,
+                Ok(Said::Bytes(read)) => read,
+                Ok(Said::End) | Err(_) if call.got.is_empty() => {
+                    return self.goes_on(at, Onward::Failed(Failure::Broken));
+                }
+                // Half an answer: hyper says what that is.
+                Ok(Said::End) | Err(_) => return self.goes_on(at, Onward::Answering),
+            };
+            call.moved = self.clock;
+            if !call.got.is_empty() || !call.is_sent() {
+                call.got.extend_from_slice(&self.room[..read]);
+            }
+            // An answer that does not wait for the end of the request is nothing plain.
+            if !call.is_sent() || call.got.len() > ROOM {
+                return self.goes_on(at, Onward::Answering);
+            }
+            let bytes = if call.got.is_empty() {
+                &self.room[..read]
+            } else {
+                &call.got[..]
+            };
+            self.down.clear();
+            let errand = &mut call.errand;
+            let answering = || errand.answered(bytes, now, &mut self.date, &mut self.down);
+            // Where that panics hyper has the answer, as it has every other that is not plain.
+            let answered = catch_unwind(AssertUnwindSafe(answering)).unwrap_or(Answered::Odd);
+            match answered {
+                Answered::Passes { taken, left, stays } => {
+                    let stays = stays && taken == bytes.len();
+                    return self.begin_to_pass(at, Passing { left, stays }, now);
+                }
+                Answered::More | Answered::Odd if call.got.is_empty() => {
+                    call.got.extend_from_slice(&self.room[..read]);
+                }
+                Answered::More | Answered::Odd => {}
+            }
+            if answered == Answered::Odd {
+                return self.goes_on(at, Onward::Answering);
+            }
+        }
+    }
+
+    /// Sends the beginning of an answer, which is in `down`.
+    fn begin_to_pass(&mut self, at: usize, passing: Passing, now: Now) {
+        let Some(seat) = self.seats.get(at) else {
+            return;
+        };
+        let Ok(sent) = send(&mut seat.stream, &self.down) else {
+            return self.give_up(at);
+        };
+        if let Some(call) = &mut seat.call {
+            call.down = self.down[sent..].to_vec();
+            call.is_answered(passing, self.clock);
+        }
+        self.pass(at, now);
+    }
+
+    /// Sends on an answer that goes to its caller.
+    pub(in super::super) fn pass(&mut self, at: usize, now: Now) {
+        for _ in 0..PIECES {
+            match self.pass_a_piece(at) {
+                Step::Waits => return,
+                Step::Over => return self.finish(at, now),
+                Step::Broken => return self.give_up(at),
+                Step::GoesOn => {}
+            }
+        }
+        self.passing.push(at);
+    }
+
+    fn pass_a_piece(&mut self, at: usize) -> Step {
+        let clock = self.clock;
+        let Some(seat) = self.seats.get(at) else {
+            return Step::Waits;
+        };
+        let Some(call) = &mut seat.call else {
+            return Step::Waits;
+        };
+        let Some(passing) = &mut call.passing else {
+            return Step::Waits;
+        };
+        if !call.down.is_empty() {
+            let Ok(sent) = send(&mut seat.stream, &call.down) else {
+                return Step::Broken;
+            };
+            call.down.drain(..sent);
+            if sent > 0 {
+                call.moved = clock;
+            }
+            if !call.down.is_empty() {
+                return watched(seat, self.poll.registry());
+            }
+        }
+        if passing.left == 0 {
+            return Step::Over;
+        }
+        let Some(link) = call.link.and_then(|link| self.links.get(link)) else {
+            return Step::Broken;
+        };
+        let most = usize::try_from(passing.left).unwrap_or(ROOM).min(ROOM);
+        match link.hear(&mut self.room[..most]) {
+            Ok(Said::Nothing) => Step::Waits,
+            // The rest of an answer that breaks off is not made up.
+            Ok(Said::End) | Err(_) => Step::Broken,
+            Ok(Said::Bytes(read)) => {
+                passing.left -= read as u64;
+                call.moved = clock;
+                let Ok(sent) = send(&mut seat.stream, &self.room[..read]) else {
+                    return Step::Broken;
+                };
+                call.down.extend_from_slice(&self.room[sent..read]);
+                Step::GoesOn
+            }
+        }
+    }
+
+    /// The caller has its answer.
+    fn finish(&mut self, at: usize, now: Now) {
+        let (clock, open) = (self.clock, self.open);
+        let Some(seat) = self.seats.get(at) else {
+            return;
+        };
+        let Some(mut call) = seat.call.take() else {
+            return;
+        };
+        self.under_way -= 1;
+        seat.heard = clock;
+        if call.watched {
+            let registry = self.poll.registry();
+            let token = mio::Token(at);
+            let watched = registry.reregister(&mut seat.stream, token, Interest::READABLE);
+            call.heard = true;
+            if watched.is_err() {
+                call.heard = false;
+                drop(self.seats.stand_up(at));
+            }
+        }
+        if let Some(link) = call.link.take() {
+            let stays = call.passing.is_some_and(|passing| passing.stays);
+            let rests = self.links.get(link).is_some_and(|link| link.rests());
+            if stays && rests {
+                self.free(link, now);
+            } else {
+                drop(self.links.remove(link));
+            }
+        }
+        if !open {
+            drop(self.seats.stand_up(at));
+        } else if call.heard {
+            self.again.push(at);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Plain calls on this thread's connections: out on a connection to upstream, the answer back, and elsewhere with it if it
+//! turns out not to be plain.
+//!
+//! Must not know: who may call what, what an answer means.
+
+mod down;
+mod end;
+mod up;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use wxtoken_core::clock::Now;
+
+use super::super::Begun as Handed;
+use super::super::parse::LARGEST_HEAD;
+use super::super::plain::plain;
+use super::Arrival;
+use super::turn::Turns;
+use super::under_way::Call;
+use crate::gateway::HELD;
+use crate::gateway::relay::{Begun, Dialled, begin};
+use end::Onward;
+
+/// Room for an answer that is held back; longer ones pass in pieces of this size.
+pub(super) const ROOM: usize = HELD + LARGEST_HEAD;
+/// How often calls that stall and connections that grow old are looked for.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What became of bytes that are no plain read.
+pub(super) enum Taken {
+    /// They are a plain call, or its beginning.
+    Call(Box<Call>),
+    /// A call that goes on elsewhere at once.
+    Elsewhere(Box<Handed>),
+    /// They are something else.
+    Not,
+}
+
+impl Turns<'_> {
+    /// Takes the bytes that a connection begins with, if they are one plain call and nothing behind it.
+    pub(super) fn take(&mut self, read: Range<usize>, at: usize) -> Taken {
+        let bytes = &self.buffer[read];
+        let (Some(plain), Some(seat)) = (plain(bytes), self.seats.get(at)) else {
+            return Taken::Not;
+        };
+        let parts = (plain.head, plain.length);
+        if bytes.len() > parts.0 + parts.1 {
+            return Taken::Not;
+        }
+        let (services, ids) = (self.answers.services, &self.answers.ids);
+        let beginning = || begin(services, seat.peer, ids, &plain);
+        // A call that panics is hyper's, and answered 500 there, or not at all: others must not suffer.
+        match catch_unwind(AssertUnwindSafe(beginning)).unwrap_or(Begun::NotHere) {
+            Begun::Goes(errand, up) => {
+                self.number += 1;
+                let call = Call::new(errand, self.number, bytes, parts, up, self.clock);
+                Taken::Call(Box::new(call))
+            }
+            Begun::Elsewhere(started) => Taken::Elsewhere(Box::new(Handed {
+                read: bytes.to_vec(),
+                unsent: Vec::new(),
+                started: Some(started),
+            })),
+            Begun::NotHere => Taken::Not,
+        }
+    }
+
+    /// Seats a call, to be sent at the end of the round.
+    pub(super) fn set_up(&mut self, at: usize, call: Box<Call>, more: bool) {
+        if let Some(seat) = self.seats.get(at) {
+            seat.call = Some(call);
+            self.under_way += 1;
+            self.sweep.get_or_insert(self.clock + LOOK);
+            self.setting_out.push(at);
+            if more {
+                self.again.push(at);
+            }
+        }
+    }
+
+    /// Sends what was set up.
+    pub(super) fn set_out(&mut self, now: Now) {
+        while let Some(at) = self.setting_out.pop() {
+            let Some(call) = self.seats.call(at) else {
+                continue;
+            };
+            let number = call.number;
+            let host = self.links.host(call.errand.base());
+            if self.links.is_hypers(host) {
+                self.goes_on(at, Onward::NotSent);
+            } else if let Some(link) = self.links.take(host, at, self.clock) {
+                self.lend(at, link);
+                self.push_up(at, now);
+            } else if self.links.wait(host, at, number) {
+                self.dial(host);
+            }
+        }
+    }
+
+    fn lend(&mut self, at: usize, link: usize) {
+        if let Some(call) = self.seats.call(at) {
+            call.link = Some(link);
+        }
+    }
+
+    fn dial(&mut self, host: usize) {
+        let Some(base) = self.links.base(host) else {
+            return;
+        };
+        let dialling = self.answers.services.gateway.dial(base);
+        let (door, waker) = (self.outside.door.clone(), self.outside.waker.clone());
+        self.outside.runtime.spawn(async move {
+            let dialled = dialling.await;
+            // A thread that has ended needs no connection.
+            let _ = door.send(Arrival::Dialled { host, dialled });
+            let _ = waker.wake();
+        });
+    }
+
+    /// A connection was made, or could not be.
+    pub(super) fn dialled(&mut self, host: usize, dialled: Option<Dialled>, now: Now) {
+        self.links
+            .dialled(host, matches!(dialled, Some(Dialled::Http2)));
+        match dialled {
+            Some(Dialled::Plain(link)) => {
+                let registry = self.poll.registry();
+                if let Ok(at) = self.links.admit(link, host, registry, self.clock) {
+                    self.free(at, now);
+                }
+            }
+            Some(Dialled::Http2) => {
+                while let Some(at) = self.waiting(host) {
+                    self.goes_on(at, Onward::NotSent);
+                }
+            }
+            None => {
+                if let Some(at) = self.waiting(host) {
+                    self.goes_on(at, Onward::NotSent);
+                }
+            }
+        }
+    }
+
+    /// The seat whose call has waited longest for a connection.
+    fn waiting(&mut self, host: usize) -> Option<usize> {
+        loop {
+            let (at, number) = self.links.next_waiting(host)?;
+            let waits = |call: &Call| call.number == number && call.link.is_none();
+            if self.seats.call(at).is_some_and(|call| waits(call)) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Nobody's call is on a connection any more: the next one's is, or it rests.
+    fn free(&mut self, link: usize, now: Now) {
+        let host = self.links.leads_to(link);
+        match host.and_then(|host| self.waiting(host)) {
+            Some(at) => {
+                self.links.lend(link, at);
+                self.lend(at, link);
+                self.push_up(at, now);
+            }
+            None => {
+                self.links.rest(link, self.clock);
+                self.sweep.get_or_insert(self.clock + LOOK);
+            }
+        }
+    }
+}
