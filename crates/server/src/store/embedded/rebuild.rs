@@ -2,6 +2,7 @@
 //!
 //! The broken file is kept beside it, under another name. Must not know: what is in a sealed row.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -64,10 +65,11 @@ impl Writer {
         let transaction = target.unchecked_transaction()?;
         write_identity(&transaction, &self.sealer, self.fence.epoch)?;
         let (mut ledger, mut sum) = (self.ledger.clone(), 0u128);
-        let mut failed = Ok(());
+        let (mut failed, mut copied) = (Ok(()), HashSet::new());
         let mut copy = |found| {
             if let Found::Stored(row) = found
                 && self.unsealed_row(&row).is_ok()
+                && copied.insert(row.label.app)
             {
                 failed = table::put(&transaction, &row.label, &row.sealed);
                 sum = sum.wrapping_add(ledger.mark(&row.label.app, None, &row.sealed));

@@ -146,11 +146,19 @@ pub(super) fn name(id: i64, app: &str) -> u64 {
     hasher.finish()
 }
 
-/// The largest row number in use.
-pub(super) fn last(connection: &Connection) -> Sql<i64> {
-    connection.query_row("SELECT coalesce(max(id), 0) FROM record", [], |row| {
-        row.get(0)
-    })
+/// The numbers of all rows that the index of apps knows, as far as it can be read, and whether that is to its end.
+pub(super) fn indexed(connection: &Connection) -> (Vec<i64>, bool) {
+    let mut ids = Vec::new();
+    let mut read = || -> Sql<()> {
+        let mut statement = connection.prepare("SELECT id FROM record ORDER BY app")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            ids.extend(integer(row, 0));
+        }
+        Ok(())
+    };
+    let whole = read().is_ok();
+    (ids, whole)
 }
 
 /// The newest fence number any row was written under.
