@@ -112,14 +112,7 @@ async fn refusals_are_http_200_with_wechats_numbers() {
         server.ask("POST /cgi-bin/token", "", "").await.errcode(),
         43001
     );
-    let wide = Arc::clone(
-        world
-            .services
-            .callers
-            .now()
-            .by_key(WIDE_KEY.as_bytes())
-            .unwrap(),
-    );
+    let wide = world.caller(WIDE_KEY);
     let open = wide.open().unwrap();
     assert_eq!(token(&server, APP, WIDE_KEY).await.errcode(), 45011);
     drop(open);
