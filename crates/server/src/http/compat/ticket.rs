@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use wxtoken_core::credential::Kind;
 
 use super::super::callers::Caller;
+use super::super::error::ApiError;
 use super::super::input::Query;
 use super::super::services::Services;
 use super::super::{door, render};
@@ -24,6 +25,11 @@ const PATH: &str = "/cgi-bin/ticket/getticket";
 const TICKET_TYPE: Refusal = Refusal::Said(
     40097,
     "invalid args: `type` must be jsapi (or 1) or wx_card; other tickets are not kept here",
+);
+
+const NOT_ALLOWED: Refusal = Refusal::Said(
+    48001,
+    "api unauthorized: `allow` in this caller's [[caller]] table lacks \"ticket\"",
 );
 
 /// WeChat's own answer to a ticket request.
@@ -109,7 +115,11 @@ async fn found(
     let (caller, app) = who(services, &asking, &prefix, may)?;
     let _open = door::open(&caller, visit.peer, services.keeper.now())?;
     let app = app.ok_or_else(|| no_app(&presented))?;
-    let key = door::may_read(&caller, app.as_str(), kind?.name())?;
+    let key = door::may_read(&caller, app.as_str(), kind?.name());
+    let key = key.map_err(|error| match error {
+        ApiError::NotAllowed(_) => NOT_ALLOWED,
+        other => other.into(),
+    })?;
     let value = current(services, &caller, key, false).await?;
     let told = told_expires_in(
         caller.config().compat_expires_in,
