@@ -246,6 +246,10 @@ async fn expires_in_is_told_as_the_caller_wants_it() {
         token(&server, APP, WIDE_KEY).await.json()["expires_in"],
         3700
     );
+    // A ticket does not pass the gateway, where a dead one could be replaced.
+    let line = format!("GET /k/{KEY}{TICKET}?access_token=TOKEN-1&type=jsapi");
+    let ticket = server.ask(&line, "", "").await;
+    assert_eq!(ticket.json()["expires_in"], 2200);
 }
 
 #[tokio::test]
