@@ -302,7 +302,7 @@ fn a_sink_on_a_full_disk_keeps_what_it_had() {
         path: path.as_path().into(),
         format: FileFormat::Json,
         kind: Kind::AccessToken,
-        mode: 0o600,
+        mode: Some(0o600),
         owner: None,
         group: None,
     };
