@@ -71,8 +71,8 @@ impl Writer {
                 && self.unsealed_row(&row).is_ok()
                 && copied.insert(row.label.app)
             {
-                failed = table::put(&transaction, &row.label, &row.sealed);
-                sum = sum.wrapping_add(ledger.mark(&row.label.app, None, &row.sealed));
+                failed = table::put_back(&transaction, &row);
+                sum = sum.wrapping_add(ledger.mark(&row.label.app, row.forgotten, &row.sealed));
             }
             failed.is_ok()
         };
@@ -97,7 +97,10 @@ impl Writer {
                 fs::rename(from, beside(&kept, journal))?;
             }
         }
-        fs::rename(&self.path, &kept)?;
+        // A second name before the first is taken away: a start at any moment must find a database, or it would found one.
+        if fs::hard_link(&self.path, &kept).is_err() {
+            fs::rename(&self.path, &kept)?;
+        }
         fs::rename(fresh, &self.path)?;
         let folder = self.path.parent().unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()?;

@@ -201,6 +201,15 @@ pub(super) fn remove(connection: &Connection, id: i64) -> Sql<()> {
     Ok(())
 }
 
+/// A row of another file, as it was.
+pub(super) fn put_back(connection: &Connection, row: &Stored) -> Sql<()> {
+    put(connection, &row.label, &row.sealed)?;
+    connection
+        .prepare_cached("UPDATE record SET forgotten = ?2 WHERE app = ?1")?
+        .execute(params![row.label.app.as_str(), row.forgotten])?;
+    Ok(())
+}
+
 pub(super) fn forget(connection: &Connection, id: i64, at: i64) -> Sql<()> {
     connection
         .prepare_cached("UPDATE record SET forgotten = ?2 WHERE id = ?1")?

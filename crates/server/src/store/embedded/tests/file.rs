@@ -154,6 +154,23 @@ async fn a_forgotten_apps_record_is_kept_for_24_hours_and_then_purged() {
 }
 
 #[tokio::test]
+async fn a_forgotten_app_stays_forgotten_in_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path(), 3).await;
+    open_in(folder.path()).forget(&app(1)).await.unwrap();
+    let opened = writer::open_store(folder.path(), key(1).into(), Wall(NOW)).unwrap();
+    let mut writer = writer::Writer::new(opened, still(NOW));
+    writer.rebuild().unwrap();
+    drop(writer);
+    for (days, there) in [(0, 3), (2, 3), (2, 2)] {
+        let clock = still(NOW + days * 24 * 3600 * 1000);
+        let store = EmbeddedStore::open(folder.path(), key(1).into(), clock).unwrap();
+        let (records, damaged) = load(&store).await;
+        assert_eq!((records.len(), damaged), (there, vec![]), "the sum fits");
+    }
+}
+
+#[tokio::test]
 async fn a_forgotten_app_that_is_written_again_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 1).await;
