@@ -78,6 +78,12 @@ pub(super) fn read<'l, 'b>(
     }
 }
 
+/// Whether nothing has come yet but interim answers, or the beginning of a head.
+pub(crate) fn is_to_come(bytes: &[u8]) -> bool {
+    let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    matches!(read(bytes, &mut lines), Ok(None))
+}
+
 fn head<'l, 'b>(
     code: u16,
     len: usize,

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::Connection;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Link;
 use crate::wechat::{Base, Dialer, Stream};
+
+/// A spare connection is used within this, or not at all.
+const GOOD: Duration = Duration::from_secs(5);
 
 /// A connection that was made.
 pub(crate) enum Dialled {
@@ -21,21 +24,21 @@ pub(crate) enum Dialled {
 
 /// Connections that turned out to speak HTTP/2, and the origins they lead to.
 #[derive(Clone, Default)]
-pub(in crate::gateway) struct Spare(Arc<Mutex<Vec<(Uri, Stream)>>>);
+pub(in crate::gateway) struct Spare(Arc<Mutex<Vec<(Uri, Stream, Instant)>>>);
 
 impl Spare {
-    /// One that leads there.
+    /// One that leads there, and that was made just now: nobody looks whether it is closed.
     pub(in crate::gateway) fn take(&self, origin: &Uri) -> Option<Stream> {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = spare.iter().position(|(leads_to, _)| leads_to == origin)?;
+        spare.retain(|(_, _, made)| made.elapsed() < GOOD);
+        let at = spare.iter().position(|(leads_to, ..)| leads_to == origin)?;
         Some(spare.swap_remove(at).1)
     }
 
     fn put(&self, origin: Uri, stream: Stream) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.iter().all(|(leads_to, _)| *leads_to != origin) {
-            spare.push((origin, stream));
-        }
+        spare.retain(|(leads_to, ..)| *leads_to != origin);
+        spare.push((origin, stream, Instant::now()));
     }
 }
 

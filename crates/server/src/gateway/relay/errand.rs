@@ -35,8 +35,9 @@ pub(crate) struct Errand {
     open: OpenRequest,
     app: Option<AppId>,
     used: Option<Arc<Credential>>,
-    /// The AppSecret, if neither it nor the token may be seen by the caller.
-    hidden: Option<Secret>,
+    /// Neither token nor AppSecret may be seen by the caller.
+    hides: bool,
+    secret: Option<Secret>,
     surface: Surface,
     base: Base,
     path: Box<str>,
@@ -66,7 +67,8 @@ impl Errand {
             open,
             app,
             used,
-            hidden: secret.filter(|_| hides),
+            hides,
+            secret,
             base,
             path: path.into(),
             share,
@@ -136,7 +138,9 @@ impl Errand {
     fn is_held_back(&mut self, head: &Head<'_, '_>, body: &[u8], length: usize) -> bool {
         let first = body.trim_ascii_start().first();
         let may_say = is_worth_a_look(head.kind) || matches!(first, None | Some(b'{'));
-        self.held |= may_say && self.share.grow(length).is_ok();
+        if may_say && !self.held {
+            self.held = self.share.grow(length).is_ok();
+        }
         // Where there is no room, it passes unread.
         may_say && self.held
     }
@@ -154,13 +158,15 @@ impl Errand {
 
     /// Whether an answer holds what its caller must not see.
     fn shows(&self, bytes: &[u8], head: &Head<'_, '_>, whole: Option<&[u8]>) -> bool {
-        let (Some(secret), Some(used)) = (&self.hidden, &self.used) else {
+        if !self.hides {
             return false;
-        };
+        }
+        let token = self.used.as_ref().map(|used| used.token.expose());
+        let secret = self.secret.as_ref().map(|secret| secret.expose());
+        let hidden = [token, secret];
         let seen = |part: &[u8]| {
-            [used.token.expose(), secret.expose()]
-                .iter()
-                .any(|secret| !secret.is_empty() && memmem::find(part, secret.as_bytes()).is_some())
+            let mut hidden = hidden.iter().flatten().filter(|text| !text.is_empty());
+            hidden.any(|text| memmem::find(part, text.as_bytes()).is_some())
         };
         seen(&bytes[..head.len]) || whole.is_some_and(seen)
     }

@@ -60,19 +60,22 @@ impl Link {
         };
         let mut sent = 0;
         let mut parts = [first, second];
+        let mut left = false;
         loop {
-            let mut taken = 0;
             for part in &mut parts {
                 let length = tls.writer().write(part)?;
                 *part = &part[length..];
-                taken += length;
+                sent += length;
                 if !part.is_empty() {
                     break;
                 }
             }
-            sent += taken;
-            if !flush(tls, &mut self.stream)? || taken == 0 {
-                return Ok(sent);
+            match flush(tls, &mut self.stream, &mut left) {
+                Ok(true) if parts.iter().any(|part| !part.is_empty()) => {}
+                Ok(_) => return Ok(sent),
+                Err(error) if !left => return Err(error),
+                // Some of it has left; what is wrong shows again where the answer is read.
+                Err(_) => return Ok(sent),
             }
         }
     }
@@ -80,7 +83,7 @@ impl Link {
     /// Sends on what was taken before and not sent.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match &mut self.tls {
-            Some(tls) => flush(tls, &mut self.stream).map(drop),
+            Some(tls) => flush(tls, &mut self.stream, &mut false).map(drop),
             None => Ok(()),
         }
     }
@@ -106,7 +109,7 @@ impl Link {
             }
             tls.process_new_packets()
                 .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-            flush(tls, &mut self.stream)?;
+            flush(tls, &mut self.stream, &mut false)?;
         }
     }
 
@@ -165,12 +168,13 @@ impl Read for Counted<'_> {
     }
 }
 
-/// Sends what TLS has to send; whether that is all.
-fn flush(tls: &mut ClientConnection, stream: &mut TcpStream) -> io::Result<bool> {
+/// Sends what TLS has to send; whether that is all. `left` is set once a byte has left, also if an error follows.
+fn flush(tls: &mut ClientConnection, stream: &mut TcpStream, left: &mut bool) -> io::Result<bool> {
     while tls.wants_write() {
         if now(tls.write_tls(stream))? == 0 {
             return Ok(false);
         }
+        *left = true;
     }
     Ok(true)
 }

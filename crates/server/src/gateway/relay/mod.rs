@@ -27,7 +27,7 @@ use super::upstream::Failure;
 use crate::http::callers::OpenRequest;
 use crate::http::request_id::RequestId;
 
-pub(crate) use answer::Answered;
+pub(crate) use answer::{Answered, is_to_come};
 pub(crate) use begin::{Begun, begin};
 pub(crate) use dial::Dialled;
 pub(super) use dial::{Dialling, Spare};

@@ -15,6 +15,8 @@ use crate::wechat::Base;
 
 /// A connection that nobody used for so long is closed: less than the 75 s after which servers commonly close theirs.
 const IDLE: Duration = Duration::from_secs(50);
+/// One that nobody used for so long is looked at before it is used: it may be closed, and that not told yet.
+const A_WHILE: Duration = Duration::from_secs(1);
 /// No more are kept for one host.
 const MOST: usize = 1024;
 /// Tells their events from those of callers' connections.
@@ -25,8 +27,20 @@ struct Place {
     link: Link,
     host: usize,
     since: Instant,
+    /// A call was on it before.
+    rested: bool,
     /// The seat whose call is on it.
     of: Option<usize>,
+}
+
+impl Place {
+    /// Whether it is young enough, and, if it has lain for a while, still open.
+    fn is_good(&mut self, now: Instant) -> bool {
+        if self.since + A_WHILE <= now {
+            self.link.stirs();
+        }
+        self.since + IDLE > now && self.link.rests()
+    }
 }
 
 /// A host of upstream's.
@@ -80,8 +94,9 @@ impl Links {
     /// The connection used last, for a seat's call.
     pub(super) fn take(&mut self, host: usize, seat: usize, now: Instant) -> Option<usize> {
         while let Some(at) = self.hosts.get_mut(host)?.idle.pop() {
-            let fresh = |place: &&mut Place| place.since + IDLE > now;
-            if let Some(place) = self.places[at].as_mut().filter(fresh) {
+            if let Some(place) = self.places[at].as_mut()
+                && place.is_good(now)
+            {
                 place.of = Some(seat);
                 return Some(at);
             }
@@ -133,6 +148,7 @@ impl Links {
             link,
             host,
             since: now,
+            rested: false,
             of: None,
         });
         match self.free.pop() {
@@ -159,6 +175,13 @@ impl Links {
         }
     }
 
+    /// Whether a call was on a connection before.
+    pub(super) fn has_rested(&self, at: usize) -> bool {
+        self.places
+            .get(at)
+            .is_some_and(|place| place.as_ref().is_some_and(|place| place.rested))
+    }
+
     /// The host a connection leads to.
     pub(super) fn leads_to(&self, at: usize) -> Option<usize> {
         Some(self.places.get(at)?.as_ref()?.host)
@@ -171,6 +194,7 @@ impl Links {
         };
         place.of = None;
         place.since = now;
+        place.rested = true;
         let idle = &mut self.hosts[place.host].idle;
         if idle.len() < MOST {
             idle.push(at);

@@ -127,13 +127,10 @@ impl<'s> Turns<'s> {
                 self.link_stirred(at, closed, now);
             }
         }
-        for at in mem::take(&mut self.passing) {
+        for at in once_each(mem::take(&mut self.passing)) {
             self.pass(at, now);
         }
-        let mut again = mem::take(&mut self.again);
-        again.sort_unstable();
-        again.dedup();
-        for at in again {
+        for at in once_each(mem::take(&mut self.again)) {
             self.hear(at, true, false, now);
         }
         self.reply(now);
@@ -162,7 +159,8 @@ impl<'s> Turns<'s> {
     /// How long to wait for something to happen.
     fn patience(&self) -> Option<Duration> {
         let last = !self.open && self.under_way == 0;
-        if last || !self.again.is_empty() || !self.passing.is_empty() {
+        let unheard = [&self.again, &self.passing, &self.setting_out];
+        if last || unheard.iter().any(|seats| !seats.is_empty()) {
             return Some(Duration::ZERO);
         }
         if !self.open {
@@ -209,4 +207,11 @@ impl<'s> Turns<'s> {
         let first = self.seats.end_silent(self.clock, self.idle);
         self.look = first.map(|heard| (heard + self.idle).max(self.clock + self.idle / LOOKS));
     }
+}
+
+/// Seats that were noted, perhaps for several reasons, each once.
+fn once_each(mut seats: Vec<usize>) -> Vec<usize> {
+    seats.sort_unstable();
+    seats.dedup();
+    seats
 }

@@ -12,10 +12,10 @@ use super::super::under_way::Passing;
 use super::ROOM;
 use super::end::Onward;
 use crate::gateway::Failure;
-use crate::gateway::relay::{Answered, Said};
+use crate::gateway::relay::{Answered, Said, is_to_come};
 
 /// So many pieces pass of one answer before others have their turn.
-const PIECES: usize = 8;
+const PIECES: usize = 2;
 
 /// What became of a piece.
 enum Step {
@@ -82,9 +82,13 @@ impl Turns<'_> {
             if !call.got.is_empty() || !call.is_sent() {
                 call.got.extend_from_slice(&self.room[..read]);
             }
-            // An answer that does not wait for the end of the request is nothing plain.
-            if !call.is_sent() || call.got.len() > ROOM {
+            // An answer that does not wait for the end of the request is nothing plain; an interim one is none yet.
+            let early = !call.is_sent();
+            if early && !is_to_come(&call.got) || call.got.len() > ROOM {
                 return self.goes_on(at, Onward::Answering);
+            }
+            if early {
+                continue;
             }
             let bytes = if call.got.is_empty() {
                 &self.room[..read]

@@ -126,8 +126,10 @@ impl Turns<'_> {
         match dialled {
             Some(Dialled::Plain(link)) => {
                 let registry = self.poll.registry();
-                if let Ok(at) = self.links.admit(link, host, registry, self.clock) {
-                    self.free(at, now);
+                match self.links.admit(link, host, registry, self.clock) {
+                    Ok(link) => self.free(link, now),
+                    // The system has no room to watch it.
+                    Err(_) => self.next_elsewhere(host),
                 }
             }
             Some(Dialled::Http2) => {
@@ -135,11 +137,14 @@ impl Turns<'_> {
                     self.goes_on(at, Onward::NotSent);
                 }
             }
-            None => {
-                if let Some(at) = self.waiting(host) {
-                    self.goes_on(at, Onward::NotSent);
-                }
-            }
+            None => self.next_elsewhere(host),
+        }
+    }
+
+    /// The call that has waited longest for a connection goes on elsewhere.
+    fn next_elsewhere(&mut self, host: usize) {
+        if let Some(at) = self.waiting(host) {
+            self.goes_on(at, Onward::NotSent);
         }
     }
 

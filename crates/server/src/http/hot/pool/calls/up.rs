@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Read};
 use wxtoken_core::clock::Now;
 
 use super::super::turn::Turns;
+use super::end::Onward;
+use crate::gateway::Failure;
 
 impl Turns<'_> {
     /// Something happened on a connection whose call is under way.
@@ -18,9 +20,6 @@ impl Turns<'_> {
             call.heard = true;
             return self.pass(at, now);
         }
-        if call.is_whole() {
-            call.heard = true;
-        }
         while !call.is_whole() {
             match seat.stream.read(call.missing()) {
                 Ok(read) if read > 0 => call.came(read, clock),
@@ -28,6 +27,10 @@ impl Turns<'_> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Ok(_) | Err(_) => return self.give_up(at),
             }
+        }
+        if call.is_whole() {
+            // What stands behind it was perhaps told of together with it, and is not told of again.
+            call.heard = true;
         }
         if closed {
             // Whoever asked has gone: nobody waits for the answer.
@@ -55,14 +58,23 @@ impl Turns<'_> {
             match link.send(first, second) {
                 Ok(0) => return,
                 Ok(sent) => call.went(sent, clock),
-                // It was closed while nobody used it, and no byte has left: another will do.
-                Err(_) if call.is_unsent() => {
-                    drop(call.link.take().and_then(|link| self.links.remove(link)));
-                    return self.setting_out.push(at);
-                }
+                Err(_) if call.is_unsent() => return self.set_out_again(at),
                 // It may have answered before it was closed.
                 Err(_) => return self.hear_answer(at, now),
             }
         }
+    }
+
+    /// A connection is of no use, and no byte has left. Closed while nobody used it, it is replaced; a new one that is closed
+    /// at once would be followed by others like it.
+    fn set_out_again(&mut self, at: usize) {
+        let Some(call) = self.seats.call(at) else {
+            return;
+        };
+        if !call.link.is_some_and(|link| self.links.has_rested(link)) {
+            return self.goes_on(at, Onward::Failed(Failure::Broken));
+        }
+        drop(call.link.take().and_then(|link| self.links.remove(link)));
+        self.setting_out.push(at);
     }
 }

@@ -1,0 +1,172 @@
+//! What only calls that are relayed without hyper could get wrong: their connections, their pieces, what stands behind them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::harness::{KEY, World, callers};
+use crate::scripted::{FINE, json};
+use crate::wire::Wire;
+
+const POST: &str = "POST /cgi-bin/menu/create HTTP/1.1";
+
+fn head(line: &str, length: usize) -> String {
+    format!("{line}\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {length}\r\n\r\n")
+}
+
+async fn answer(wire: &mut Wire) -> String {
+    let head = wire.head().await.expect("an answer");
+    let body = wire.answer_body("POST", &head).await.unwrap();
+    format!(
+        "{} {}",
+        head.status(),
+        String::from_utf8(body.bytes).unwrap()
+    )
+}
+
+#[tokio::test]
+async fn a_request_that_comes_together_with_the_end_of_a_body_is_answered_too() {
+    let heads = Arc::new(Semaphore::new(0));
+    let told = Arc::clone(&heads);
+    let (world, _upstream) = World::scripted(&callers(), move |mut wire, head| {
+        told.add_permits(1);
+        async move {
+            wire.body(&head).await.ok()?;
+            wire.send(json(FINE)).await.ok()?;
+            Some(wire)
+        }
+    })
+    .await;
+    let mut caller = Wire::connect(&world.url).await;
+    caller.send(head(POST, 3)).await.unwrap();
+    let _began = heads.acquire().await.unwrap();
+    let behind = format!("abc{}xyz", head(POST, 3));
+    caller.send(behind).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(answer(&mut caller).await, format!("200 {FINE}"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_many_pieces_takes_its_room_once() {
+    const PIECES: usize = 45;
+    const PIECE: usize = 1300;
+    let next = Arc::new(Semaphore::new(0));
+    let go = Arc::clone(&next);
+    let limits = "[gateway]\nreplay_memory = \"64KiB\"\nreplay_limit = \"256KiB\"\nbuffers_total = \"1MiB\"\n";
+    let (world, _upstream) =
+        World::scripted(&format!("{}{limits}", callers()), move |mut wire, head| {
+            let go = Arc::clone(&go);
+            async move {
+                wire.body(&head).await.ok()?;
+                if head.path() != "/cgi-bin/drips" {
+                    wire.send(json(FINE)).await.ok()?;
+                    return Some(wire);
+                }
+                let text = format!("{{\"x\":\"{}\"}}", "x".repeat(PIECES * PIECE));
+                for piece in json(&text).as_bytes().chunks(PIECE) {
+                    go.acquire().await.ok()?.forget();
+                    wire.send(piece).await.ok()?;
+                }
+                Some(wire)
+            }
+        })
+        .await;
+    let world = Arc::new(world);
+    let dripped = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.post("/cgi-bin/drips", "").await }
+    });
+    for _ in 0..PIECES + 2 {
+        next.add_permits(1);
+        for _ in 0..3 {
+            let other = world.post("/cgi-bin/menu/create", vec![b'x'; 60_000]).await;
+            assert_eq!(other.errcode(), 0, "{}", other.errmsg());
+        }
+    }
+    let dripped = dripped.await.unwrap();
+    assert_eq!(
+        dripped.json()["x"].as_str().map(str::len),
+        Some(PIECES * PIECE)
+    );
+}
+
+#[tokio::test]
+async fn an_interim_answer_while_the_body_comes_is_no_answer_yet() {
+    let hinted = Arc::new(Semaphore::new(0));
+    let told = Arc::clone(&hinted);
+    let (world, _upstream) = World::scripted(&callers(), move |mut wire, head| {
+        let told = Arc::clone(&told);
+        async move {
+            if head.path() == "/cgi-bin/hints" {
+                wire.send("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+                    .await
+                    .ok()?;
+                told.add_permits(1);
+            }
+            let body = wire.body(&head).await.ok()?;
+            wire.send(json(&format!("{{\"len\":{}}}", body.bytes.len())))
+                .await
+                .ok()?;
+            Some(wire)
+        }
+    })
+    .await;
+    let mut caller = Wire::connect(&world.url).await;
+    let begun = head("POST /cgi-bin/hints HTTP/1.1", 200_000);
+    caller
+        .send([begun.as_bytes(), &[b'x'; 100_000]].concat())
+        .await
+        .unwrap();
+    let _hinted = hinted.acquire().await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(
+            world.post("/cgi-bin/menu/create", "{}").await.json()["len"],
+            2
+        );
+    }
+    caller.send([b'x'; 100_000]).await.unwrap();
+    assert_eq!(answer(&mut caller).await, "200 {\"len\":200000}");
+}
+
+/// A door to the simulator that can be told to reset whoever comes.
+async fn door(behind: String, resets: Arc<AtomicBool>, came: Arc<AtomicUsize>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            came.fetch_add(1, Ordering::SeqCst);
+            if resets.load(Ordering::SeqCst) {
+                stream.set_zero_linger().unwrap();
+                continue;
+            }
+            let inside = TcpStream::connect(behind.trim_start_matches("http://")).await;
+            let mut inside = inside.unwrap();
+            tokio::spawn(async move {
+                // How the two end is theirs.
+                let _ended = tokio::io::copy_bidirectional(&mut stream, &mut inside).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn connections_that_are_reset_as_soon_as_they_are_made_are_not_made_again_and_again() {
+    let (resets, came) = (Arc::default(), Arc::default());
+    let (told, count) = (Arc::clone(&resets), Arc::clone(&came));
+    let (world, ()) = World::behind("", &callers(), async |url| {
+        (door(url, told, count).await, ())
+    })
+    .await;
+    world.token().await;
+    resets.store(true, Ordering::SeqCst);
+    let before = came.load(Ordering::SeqCst);
+    for _ in 0..5 {
+        assert_eq!(world.post("/cgi-bin/menu/create", "{}").await.errcode(), -1);
+    }
+    let made = came.load(Ordering::SeqCst) - before;
+    assert!(made <= 20, "{made} connections for 5 calls");
+}
