@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
@@ -58,6 +58,10 @@ const fn nibble(hex: u8) -> u8 {
 
 /// A whole body, if it is small enough and arrives in time.
 pub(crate) async fn body(body: Body, limits: &RequestLimits) -> Result<Bytes, ApiError> {
+    // What says itself that it is too large need not be sent first, nor be asked for with 100 Continue.
+    if HttpBody::size_hint(&body).lower() > limits.body_limit as u64 {
+        return Err(ApiError::TooLarge(limits.body_limit));
+    }
     let limited = Limited::new(body, limits.body_limit);
     let collected = tokio::time::timeout(limits.body_timeout, limited.collect());
     match collected.await {

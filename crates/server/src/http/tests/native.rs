@@ -16,8 +16,8 @@ use crate::http::listen::Site;
 use crate::http::native::credential;
 use crate::http::routes::Route;
 use crate::http::testing::{
-    APP, FOREIGN_APP, KEY, NOW, WIDE_KEY, World, caller, credential_of, id_of, one_at_a_time,
-    usual_callers,
+    APP, Answer, FOREIGN_APP, KEY, NOW, WIDE_KEY, World, caller, credential_of, id_of,
+    one_at_a_time, usual_callers,
 };
 use crate::keeper::{Command, NoLive, Notice, Report};
 
@@ -347,6 +347,12 @@ async fn a_body_over_the_limit_or_too_slow_is_refused() {
     let server = world.serve().await;
     let large = server.post("/v1/read", KEY, &"x".repeat(1001)).await;
     assert_eq!((large.status, large.problem().as_str()), (413, "too-large"));
+    // Nothing of it is sent: an answer that waited for it would be another.
+    let head = format!(
+        "POST /v1/read HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n"
+    );
+    let announced = Answer::read(&server.raw(head.as_bytes()).await);
+    assert_eq!(announced.status, 413);
     let half = format!(
         "POST /v1/read HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 10\r\n\r\n{{"
     );
