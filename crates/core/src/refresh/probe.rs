@@ -76,14 +76,12 @@ impl Machine {
         let spent = self.spent(BudgetKind::Probe, now);
         let half = u64::from(spent.limit) / 2;
         let least = 30 * 3_600_000 / half.max(1);
-        // While the primary lane is dead, that is the other one.
-        let handed = self.handed[Kind::AccessToken.index()].lane;
-        let first = handed.unwrap_or(self.primary());
-        let both = self.in_use(first.other())
-            && self.probed_regularly(first.other(), now)
-            && self.probed_regularly(first, now);
+        let primary = self.primary();
+        let both = self.in_use(primary.other())
+            && self.probed_regularly(primary.other(), now)
+            && self.probed_regularly(primary, now);
         let every = self.rules.timing.probe_every.max(least);
-        let every = match (both, lane == first) {
+        let every = match (both, lane == primary) {
             (false, _) => every,
             // Of the two together: three quarters and a quarter.
             (true, true) => every.max(least * 4 / 3),
@@ -96,13 +94,6 @@ impl Machine {
 
     pub(super) fn first_probe(&mut self, lane: Lane, now: Now) -> Boot {
         now.boot.plus(self.probe_interval(lane, now))
-    }
-
-    /// The lane is handed out from now on: what was far enough apart for a standby is too far for it.
-    pub(super) fn probe_sooner(&mut self, lane: Lane, now: Now) {
-        let due = self.first_probe(lane, now);
-        let health = &mut self.lane_mut(lane).health;
-        health.probe_due = health.probe_due.min(due);
     }
 
     pub(super) fn found_alive(
@@ -134,7 +125,7 @@ impl Machine {
             suspected,
             hearsay_only: state.health.hearsay_only && suspected.is_some(),
             put_back: state.health.put_back && suspected.is_some(),
-            not_before: sent.plus(gap),
+            not_before: now.boot.plus(gap),
             hearsay_after: state.health.hearsay_after,
             watched_until: state.health.watched_until,
             ..Default::default()

@@ -47,7 +47,9 @@ impl Caller {
             name: name.into(),
             key: Some(key),
             apps: AppScope::All,
-            allow: Permissions::NONE.with(Permission::Read),
+            allow: Permissions::NONE
+                .with(Permission::Read)
+                .with(Permission::Ticket),
             call_paths: Box::new(["/".into()]),
             hands_out: HandsOut::Real,
             compat_expires_in: CompatExpiresIn::Remaining,

@@ -130,13 +130,22 @@ fn read_certificate(field: &Field<'_>) -> Option<Box<str>> {
 }
 
 fn read_key(table: &Table<'_>) -> Option<KeyHash> {
-    table.key_or_hash(|key, secret| {
-        if is_caller_key(secret) {
-            return Some(KeyHash::of(secret));
+    match (table.get("key"), table.get("key_sha256")) {
+        (Some(_), Some(hash)) => {
+            hash.wrong(Flaw::BesideKey);
+            None
         }
-        key.wrong(Flaw::NotACallerKey);
-        None
-    })
+        (None, Some(hash)) => hash.key_hash(),
+        (Some(key), None) => {
+            let secret = key.secret()?;
+            if is_caller_key(secret.expose()) {
+                return Some(KeyHash::of(secret.expose()));
+            }
+            key.wrong(Flaw::NotACallerKey);
+            None
+        }
+        (None, None) => None,
+    }
 }
 
 fn check_known_by_something(table: &Table<'_>) {
@@ -206,6 +215,9 @@ fn read_allow(field: &Field<'_>) -> Permissions {
         if let Some(permission) = item.one_of(&words) {
             allow = allow.with(permission);
         }
+    }
+    if allow.allows(Permission::Read) {
+        allow = allow.with(Permission::Ticket);
     }
     allow
 }

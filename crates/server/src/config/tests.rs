@@ -315,11 +315,7 @@ fn an_app_and_a_caller_become_what_was_written() {
     let sink = &app.files()[0];
     assert_eq!(
         (&*sink.path, sink.format, sink.mode),
-        (
-            Path::new("/nowhere/token.json"),
-            FileFormat::Json,
-            Some(0o640)
-        )
+        (Path::new("/nowhere/token.json"), FileFormat::Json, 0o640)
     );
     let caller = &config.callers[0];
     assert_eq!(caller.key, Some(KeyHash::of(CALLER_KEY)));
@@ -327,7 +323,10 @@ fn an_app_and_a_caller_become_what_was_written() {
         matches!(&caller.apps, AppScope::Some(apps) if apps.len() == 2 && caller.apps.contains(&app.appid))
     );
     for permission in Permission::ALL {
-        let wanted = matches!(permission, Permission::Read | Permission::Report);
+        let wanted = matches!(
+            permission,
+            Permission::Read | Permission::Ticket | Permission::Report
+        );
         assert_eq!(caller.allow.allows(permission), wanted, "{permission:?}");
     }
     assert_eq!(

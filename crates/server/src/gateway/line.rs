@@ -87,7 +87,7 @@ impl Line {
         status: Option<StatusCode>,
         tell: &Tell,
         seen: &MixUps,
-        now: Boot,
+        now: impl FnOnce() -> Boot,
     ) {
         let took = self.began.elapsed();
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -109,7 +109,7 @@ impl Line {
             if self.caller.is_empty() { "nobody known" } else { &self.caller },
         );
         if let Some(mix_up) = self.mix_up
-            && seen.is_news(&self.caller, mix_up, now)
+            && seen.is_news(&self.caller, mix_up, now())
         {
             tracing::warn!(
                 caller = self.caller,

@@ -44,7 +44,7 @@ impl Telling {
 impl Drop for Telling {
     fn drop(&mut self) {
         let gateway = &self.services.gateway;
-        let now = self.services.keeper.now().boot;
+        let now = || self.services.keeper.now().boot;
         self.line
             .write(&self.id, self.status, &gateway.tell, &gateway.mix_ups, now);
     }

@@ -174,10 +174,6 @@ impl World {
         self.shelf.put(&APP.parse().unwrap(), kind, None);
     }
 
-    pub(crate) fn caller(&self, key: &str) -> Arc<super::callers::Caller> {
-        Arc::clone(self.services.callers.now().by_key(key.as_bytes()).unwrap())
-    }
-
     pub(crate) fn key(kind: Kind) -> CredentialKey {
         CredentialKey {
             app: APP.parse().unwrap(),

@@ -136,7 +136,9 @@ impl Driver {
 
     fn publish(&mut self, index: u32, app: AppId, kind: Kind) {
         let now = self.parts.clock.now();
-        let machine = self.machine(index, now);
+        let machine = self
+            .kept(index)
+            .and_then(|kept| kept.machine(self.parts.own, now));
         let Some(machine) = machine.filter(|machine| machine.rules().keeps(kind)) else {
             return;
         };
@@ -163,7 +165,8 @@ impl Driver {
         );
         let asked = clock.now().boot;
         let lease = self
-            .machine(index, clock.now())
+            .kept(index)
+            .and_then(|kept| kept.machine(self.parts.own, clock.now()))
             .map_or(30_000, |machine| machine.rules().timing.lease);
         tokio::spawn(async move {
             let event = match store.lease(&app, Duration::from_millis(lease)).await {

@@ -51,8 +51,14 @@ impl Waiting {
         wait: Duration,
         answer: oneshot::Sender<Result<Report, Absent>>,
     ) {
-        let wanted = Wanted::Verdict { id, answer };
-        self.wait(index, key, asked, wait, wanted);
+        let deadline = asked.plus(millis(wait));
+        self.waiters.push(Waiter {
+            index,
+            key,
+            asked,
+            deadline,
+            wanted: Wanted::Verdict { id, answer },
+        });
     }
 
     pub(super) fn refresh(
@@ -64,23 +70,12 @@ impl Waiting {
         wait: Duration,
         answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
     ) {
+        let deadline = asked.plus(millis(wait));
         let wanted = Wanted::Refresh {
             force,
             before,
             answer,
         };
-        self.wait(index, key, asked, wait, wanted);
-    }
-
-    fn wait(
-        &mut self,
-        index: u32,
-        key: CredentialKey,
-        asked: Boot,
-        wait: Duration,
-        wanted: Wanted,
-    ) {
-        let deadline = asked.plus(millis(wait));
         self.waiters.push(Waiter {
             index,
             key,

@@ -221,7 +221,7 @@ impl Doors {
     /// Callers and certificates change; connections stay.
     pub(super) fn reload(&self, new: &Config, troubles: &mut Vec<String>) {
         self.services.callers.replace(&new.callers);
-        self.admin_services.change_access(&new.admin);
+        self.admin_services.change_key(&new.admin);
         let sides = [
             (&self.api_tls, &new.server.tls),
             (&self.admin_tls, &new.admin.tls),

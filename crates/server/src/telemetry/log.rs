@@ -11,6 +11,8 @@ use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::gather::Paper;
+use super::json::Json;
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::words::InChinese;
 
@@ -34,7 +36,7 @@ impl InChinese for AlreadySet {
 /// If it has been set up before.
 pub fn init(log: &Log, colours_welcome: bool) -> Result<(), AlreadySet> {
     let is_terminal = stderr().is_terminal();
-    let lines = lines(log, is_terminal, colours_welcome, stderr);
+    let lines = lines(log, is_terminal, colours_welcome, || Paper);
     tracing::subscriber::set_global_default(lines).map_err(|_| AlreadySet)
 }
 
@@ -70,11 +72,7 @@ where
             .with_target(false)
             .boxed()
     } else {
-        lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .boxed()
+        lines.event_format(Json).boxed()
     };
     tracing_subscriber::registry().with(lines.with_filter(wanted))
 }

@@ -31,6 +31,8 @@
 
 mod calls;
 mod census;
+mod gather;
+mod json;
 mod log;
 mod metered;
 mod metrics;
@@ -38,6 +40,7 @@ mod process;
 
 pub use calls::Forwarded;
 pub use census::{Census, State};
+pub(crate) use gather::{flush, gather};
 pub use log::{AlreadySet, init, subscriber};
 pub use metered::{MeteredSource, MeteredStore};
 pub use metrics::{CONTENT_TYPE, Metrics};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Now;
 use wxtoken_core::credential::Credential;
 
 use super::{Errand, Plain, Stage, Started};
@@ -37,6 +38,7 @@ pub(crate) fn begin(
     peer: Peer,
     ids: &RequestIds,
     plain: &Plain<'_>,
+    now: Now,
 ) -> Begun {
     let gateway = &services.gateway;
     let mut share = gateway.buffers.share();
@@ -52,7 +54,7 @@ pub(crate) fn begin(
     let Ok(Some(presented)) = Presented::at_once(services, target.query) else {
         return Begun::NotHere;
     };
-    let id = RequestId::of(&plain.said, ids, services.keeper.now().wall);
+    let id = RequestId::of(&plain.said, ids, now.wall);
     let mut telling = Telling::with(services, line, id);
     let asking = Asking {
         path: prefix.path,
@@ -68,11 +70,7 @@ pub(crate) fn begin(
         Err(refusal) => return elsewhere(telling, Stage::Refused(refusal)),
     };
     let app = identity.app;
-    let silenced = |app| {
-        gateway
-            .odd
-            .is_silenced(&app, prefix.path, services.keeper.now().boot)
-    };
+    let silenced = |app| gateway.odd.is_silenced(&app, prefix.path, now.boot);
     let (odd, used) = (
         app.is_some_and(silenced),
         token(services, &identity, &presented),

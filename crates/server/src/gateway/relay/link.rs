@@ -54,9 +54,12 @@ impl Link {
     /// Sends what can be sent at once, of the first part and then of the second; says how much that was.
     pub(crate) fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
-            return now(self
-                .stream
-                .write_vectored(&[IoSlice::new(first), IoSlice::new(second)]));
+            return now(if second.is_empty() {
+                self.stream.write(first)
+            } else {
+                let both = [IoSlice::new(first), IoSlice::new(second)];
+                self.stream.write_vectored(&both)
+            });
         };
         let mut sent = 0;
         let mut parts = [first, second];

@@ -34,25 +34,11 @@ pub type AppName = Arc<dyn Fn(&AppId) -> Option<String> + Send + Sync>;
 pub type KeepRevocation =
     Arc<dyn Fn(u64, u64) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
-/// Who is let in.
-struct Access {
-    key: Option<KeyHash>,
-    open_metrics: bool,
-}
-
-impl Access {
-    const fn of(admin: &Admin) -> Self {
-        Self {
-            key: admin.key,
-            open_metrics: admin.open_metrics,
-        }
-    }
-}
-
 /// What the admin handlers work with.
 pub struct AdminServices {
     services: Arc<Services>,
-    access: ArcSwap<Access>,
+    key: ArcSwap<Option<KeyHash>>,
+    open_metrics: bool,
     has_tls: bool,
     metrics: MetricsPage,
     name: AppName,
@@ -71,7 +57,8 @@ impl AdminServices {
     ) -> Arc<Self> {
         Arc::new(Self {
             services,
-            access: ArcSwap::from_pointee(Access::of(admin)),
+            key: ArcSwap::from_pointee(admin.key),
+            open_metrics: admin.open_metrics,
             has_tls: admin.tls.is_some(),
             metrics,
             name,
@@ -79,9 +66,9 @@ impl AdminServices {
         })
     }
 
-    /// The configuration says anew who is let in.
-    pub fn change_access(&self, admin: &Admin) {
-        self.access.store(Arc::new(Access::of(admin)));
+    /// The configuration has another key now.
+    pub fn change_key(&self, admin: &Admin) {
+        self.key.store(Arc::new(admin.key));
     }
 }
 

@@ -146,15 +146,7 @@ impl Connection {
             () = heads.quiet(self.limits.idle) => {}
         }
         connection.as_mut().graceful_shutdown();
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => return,
-            () = sleep(A_MOMENT) => {}
-        }
-        // hyper waits for the first bytes of HTTP/2 as long as it takes, and a goodbye does not end that.
-        if heads.begun() > 0 {
-            let _ = connection.await;
-        }
+        let _ = connection.await;
     }
 
     /// Resolves when no further request is wanted. Who has not spoken when the server stops may have just come.

@@ -2,7 +2,6 @@
 //!
 //! The broken file is kept beside it, under another name. Must not know: what is in a sealed row.
 
-use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -65,14 +64,13 @@ impl Writer {
         let transaction = target.unchecked_transaction()?;
         write_identity(&transaction, &self.sealer, self.fence.epoch)?;
         let (mut ledger, mut sum) = (self.ledger.clone(), 0u128);
-        let (mut failed, mut copied) = (Ok(()), HashSet::new());
+        let mut failed = Ok(());
         let mut copy = |found| {
             if let Found::Stored(row) = found
                 && self.unsealed_row(&row).is_ok()
-                && copied.insert(row.label.app)
             {
-                failed = table::put_back(&transaction, &row);
-                sum = sum.wrapping_add(ledger.mark(&row.label.app, row.forgotten, &row.sealed));
+                failed = table::put(&transaction, &row.label, &row.sealed);
+                sum = sum.wrapping_add(ledger.mark(&row.label.app, None, &row.sealed));
             }
             failed.is_ok()
         };
@@ -97,10 +95,7 @@ impl Writer {
                 fs::rename(from, beside(&kept, journal))?;
             }
         }
-        // A second name before the first is taken away: a start at any moment must find a database, or it would found one.
-        if fs::hard_link(&self.path, &kept).is_err() {
-            fs::rename(&self.path, &kept)?;
-        }
+        fs::rename(&self.path, &kept)?;
         fs::rename(fresh, &self.path)?;
         let folder = self.path.parent().unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()?;

@@ -8,6 +8,7 @@
 
 mod calls;
 mod links;
+mod rooms;
 mod round;
 mod seats;
 mod turn;

@@ -91,7 +91,6 @@ impl Turns<'_> {
             }
         }
         round.clear();
-        self.set_out(now);
         self.round = round;
         // An answer or so beyond that much is usual, and the room for it stays.
         if self.answers.out.capacity() > 2 * MUCH {
@@ -105,7 +104,7 @@ impl Turns<'_> {
             let bytes = &self.buffer[visit.read.clone()];
             let answered = answer(bytes, &mut self.answers, seat, now);
             if answered == 0 && !visit.closed {
-                visit.call = self.take(visit.read.clone(), visit.at);
+                visit.call = self.take(visit.read.clone(), visit.at, now);
             }
             visit.read.start += answered;
         }

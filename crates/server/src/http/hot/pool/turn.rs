@@ -16,11 +16,14 @@ use wxtoken_core::clock::Now;
 use super::super::Begun;
 use super::super::answer::Answers;
 use super::calls;
+use super::calls::down::Due;
 use super::links::{self, Links};
+use super::rooms::Rooms;
 use super::round::{ROOM, Visit};
 use super::seats::Seats;
 use super::{Arrival, DOOR, Guest, Leaver, Outside};
 use crate::http::date::DateText;
+use crate::telemetry;
 
 /// Connections that one look at the clock serves.
 const A_TURN: usize = 256;
@@ -46,9 +49,13 @@ pub(super) struct Turns<'s> {
     pub(super) setting_out: Vec<usize>,
     /// Whose answers go on passing in the next turn.
     pub(super) passing: Vec<usize>,
-    /// Room for the answer to one call: as it comes, and as it goes down.
+    /// Room for requests.
+    pub(super) rooms: Rooms,
+    /// Room for an answer as it comes.
     pub(super) room: Vec<u8>,
+    /// Beginnings of answers as they go down, and whose they are.
     pub(super) down: Vec<u8>,
+    pub(super) due: Vec<Due>,
     pub(super) date: DateText,
     /// Of the call that came last.
     pub(super) number: u64,
@@ -89,6 +96,8 @@ impl<'s> Turns<'s> {
             passing: Vec::new(),
             room: vec![0; calls::ROOM],
             down: Vec::new(),
+            rooms: Rooms::default(),
+            due: Vec::new(),
             number: 0,
             under_way: 0,
             sweep: None,
@@ -102,6 +111,7 @@ impl<'s> Turns<'s> {
     /// Until the door is closed; then once more, for what has arrived by then, and until no call is under way.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(A_TURN);
+        telemetry::gather();
         while self.open {
             if let Err(error) = self.turn(&mut events) {
                 tracing::error!(%error, "a thread that answers reads has failed: {error}; the rest of the server goes on without it");
@@ -146,13 +156,17 @@ impl<'s> Turns<'s> {
         if events.iter().any(|event| event.token() == DOOR) {
             self.let_in(now);
         }
+        // One behind the other: whom it wakes on this machine it wakes once for all.
+        self.deliver(now);
         self.set_out(now);
+        self.deliver(now);
         if self.look.is_some_and(|look| look <= self.clock) {
             self.see_out_the_silent();
         }
         if self.sweep.is_some_and(|sweep| sweep <= self.clock) {
             self.look_round();
         }
+        telemetry::flush();
         Ok(())
     }
 

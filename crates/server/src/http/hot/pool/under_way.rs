@@ -2,6 +2,8 @@
 //!
 //! Must not know: connections to upstream, what a call may do.
 
+use std::mem;
+
 use tokio::time::Instant;
 
 use super::super::Begun as Handed;
@@ -13,12 +15,12 @@ pub(super) struct Call {
     /// No other call of this thread has it.
     pub(super) number: u64,
     /// The request as it comes in: if it has to go on elsewhere, it is read again.
-    request: Vec<u8>,
-    /// How long its head is.
-    head: usize,
+    room: Room,
+    /// What goes up behind that: the rest of its body.
+    rest: usize,
     /// How much of it is there.
     filled: usize,
-    /// Its head as it goes up.
+    /// Its head as it goes up, and what of its body came with it.
     up: Vec<u8>,
     /// How much has gone up, head and body.
     sent: usize,
@@ -32,10 +34,20 @@ pub(super) struct Call {
     pub(super) passing: Option<Passing>,
     /// When anything last moved.
     pub(super) moved: Instant,
+    /// Its answer has begun and is to be sent.
+    pub(super) is_due: bool,
     /// Its caller has said more, behind the request.
     pub(super) heard: bool,
     /// Its seat is watched for room to write, too.
     pub(super) watched: bool,
+}
+
+/// Where a request is kept; what stands behind it is left over from another.
+#[derive(Default)]
+pub(super) struct Room {
+    pub(super) bytes: Vec<u8>,
+    /// How long it is.
+    pub(super) whole: usize,
 }
 
 /// An answer on its way down.
@@ -52,17 +64,17 @@ impl Call {
         errand: Box<Errand>,
         number: u64,
         read: &[u8],
-        (head, body): (usize, usize),
-        up: Vec<u8>,
+        (head, mut room): (usize, Room),
+        mut up: Vec<u8>,
         now: Instant,
     ) -> Self {
-        let mut request = read.to_vec();
-        request.resize(head + body, 0);
+        up.extend_from_slice(&read[head..]);
+        room.bytes[..read.len()].copy_from_slice(read);
         Self {
             errand,
             number,
-            request,
-            head,
+            room,
+            rest: read.len(),
             filled: read.len(),
             up,
             sent: 0,
@@ -71,6 +83,7 @@ impl Call {
             down: Vec::new(),
             passing: None,
             moved: now,
+            is_due: false,
             heard: false,
             watched: false,
         }
@@ -78,12 +91,12 @@ impl Call {
 
     /// Whether all of the request is there.
     pub(super) fn is_whole(&self) -> bool {
-        self.filled == self.request.len()
+        self.filled == self.room.whole
     }
 
     /// Room for what is missing of the request.
     pub(super) fn missing(&mut self) -> &mut [u8] {
-        &mut self.request[self.filled..]
+        &mut self.room.bytes[self.filled..self.room.whole]
     }
 
     /// So much more of the request is there.
@@ -94,7 +107,7 @@ impl Call {
 
     /// What is there and has not gone up.
     pub(super) fn unsent(&self) -> (&[u8], &[u8]) {
-        let body = &self.request[self.head..self.filled];
+        let body = &self.room.bytes[self.rest..self.filled];
         match self.up.get(self.sent..) {
             Some(head) => (head, body),
             None => (&body[self.sent - self.up.len()..], &[]),
@@ -115,15 +128,17 @@ impl Call {
 
     /// Whether all of it has gone up.
     pub(super) fn is_sent(&self) -> bool {
-        self.sent == self.up.len() + self.request.len() - self.head
+        self.sent == self.up.len() + self.room.whole - self.rest
     }
 
     /// It has its answer: what is kept of the request goes.
-    pub(super) fn is_answered(&mut self, passing: Passing, now: Instant) {
-        (self.request, self.up, self.got) = (Vec::new(), Vec::new(), Vec::new());
-        (self.head, self.filled, self.sent) = (0, 0, 0);
+    pub(super) fn is_answered(&mut self, passing: Passing, now: Instant) -> Vec<u8> {
+        (self.up, self.got) = (Vec::new(), Vec::new());
+        (self.rest, self.filled, self.sent) = (0, 0, 0);
+        self.is_due = false;
         self.passing = Some(passing);
         self.moved = now;
+        mem::take(&mut self.room).bytes
     }
 
     /// What its connection takes along when it goes on elsewhere: with what came of it, if it was sent. None if its caller
@@ -131,7 +146,7 @@ impl Call {
     pub(super) fn go_on(self, answer: Option<Answer>) -> Option<Handed> {
         let Self {
             errand,
-            mut request,
+            room,
             filled,
             ..
         } = self;
@@ -139,9 +154,10 @@ impl Call {
             None => errand.unsent(),
             Some(answer) => errand.goes_on(answer),
         };
-        request.truncate(filled);
+        let mut read = room.bytes;
+        read.truncate(filled);
         Some(Handed {
-            read: request,
+            read,
             unsent: Vec::new(),
             started: Some(Box::new(started?)),
         })

@@ -1,5 +1,7 @@
 //! An answer on its way down: held back until it is known to be plain, then passed on as it comes.
 
+use std::mem;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mio::Interest;
@@ -16,6 +18,16 @@ use crate::gateway::relay::{Answered, Said, is_to_come};
 
 /// So many pieces pass of one answer before others have their turn.
 const PIECES: usize = 2;
+/// Answers are not gathered beyond this much.
+const DUE: usize = 128 * 1024;
+
+/// The beginning of an answer, to be sent at the end of the round.
+pub(in super::super) struct Due {
+    at: usize,
+    /// Where it stands.
+    part: Range<usize>,
+    passing: Passing,
+}
 
 /// What became of a piece.
 enum Step {
@@ -63,6 +75,9 @@ impl Turns<'_> {
                 return;
             };
             let Some(call) = &mut seat.call else { return };
+            if call.is_due {
+                return;
+            }
             if call.passing.is_some() {
                 return self.pass(at, now);
             }
@@ -72,9 +87,7 @@ impl Turns<'_> {
             let read = match link.hear(&mut self.room) {
                 Ok(Said::Nothing) => return,
                 Ok(Said::Bytes(read)) => read,
-                Ok(Said::End) | Err(_) if call.got.is_empty() => {
-                    return self.goes_on(at, Onward::Failed(Failure::Broken));
-                }
+                Ok(Said::End) | Err(_) if call.got.is_empty() => return self.is_broken(at),
                 // Half an answer: hyper says what that is.
                 Ok(Said::End) | Err(_) => return self.goes_on(at, Onward::Answering),
             };
@@ -95,15 +108,20 @@ impl Turns<'_> {
             } else {
                 &call.got[..]
             };
-            self.down.clear();
+            let start = self.down.len();
             let errand = &mut call.errand;
             let answering = || errand.answered(bytes, now, &mut self.date, &mut self.down);
             // Where that panics hyper has the answer, as it has every other that is not plain.
             let answered = catch_unwind(AssertUnwindSafe(answering)).unwrap_or(Answered::Odd);
+            if !matches!(answered, Answered::Passes { .. }) {
+                self.down.truncate(start);
+            }
             match answered {
                 Answered::Passes { taken, left, stays } => {
                     let stays = stays && taken == bytes.len();
-                    return self.begin_to_pass(at, Passing { left, stays }, now);
+                    call.is_due = true;
+                    let (passing, part) = (Passing { left, stays }, start..self.down.len());
+                    return self.is_due(Due { at, part, passing }, now);
                 }
                 Answered::More | Answered::Odd if call.got.is_empty() => {
                     call.got.extend_from_slice(&self.room[..read]);
@@ -116,19 +134,39 @@ impl Turns<'_> {
         }
     }
 
-    /// Sends the beginning of an answer, which is in `down`.
-    fn begin_to_pass(&mut self, at: usize, passing: Passing, now: Now) {
-        let Some(seat) = self.seats.get(at) else {
-            return;
-        };
-        let Ok(sent) = send(&mut seat.stream, &self.down) else {
-            return self.give_up(at);
-        };
-        if let Some(call) = &mut seat.call {
-            call.down = self.down[sent..].to_vec();
-            call.is_answered(passing, self.clock);
+    /// No answer will come.
+    fn is_broken(&mut self, at: usize) {
+        self.goes_on(at, Onward::Failed(Failure::Broken));
+    }
+
+    fn is_due(&mut self, due: Due, now: Now) {
+        self.due.push(due);
+        if self.down.len() > DUE {
+            self.deliver(now);
         }
-        self.pass(at, now);
+    }
+
+    /// Sends the beginnings of the answers that are due: one behind the other, so that a caller on this machine is woken once
+    /// for many.
+    pub(in super::super) fn deliver(&mut self, now: Now) {
+        while !self.due.is_empty() {
+            for Due { at, part, passing } in mem::take(&mut self.due) {
+                let Some(seat) = self.seats.get(at) else {
+                    continue;
+                };
+                let Some(call) = &mut seat.call else { continue };
+                let part = &self.down[part];
+                let Ok(sent) = send(&mut seat.stream, part) else {
+                    self.give_up(at);
+                    continue;
+                };
+                call.down = part[sent..].to_vec();
+                self.rooms.keep(call.is_answered(passing, self.clock));
+                self.pass(at, now);
+            }
+        }
+        self.down.clear();
+        self.down.shrink_to(DUE);
     }
 
     /// Sends on an answer that goes to its caller.

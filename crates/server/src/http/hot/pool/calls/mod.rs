@@ -3,7 +3,7 @@
 //!
 //! Must not know: who may call what, what an answer means.
 
-mod down;
+pub(super) mod down;
 mod end;
 mod up;
 
@@ -18,7 +18,7 @@ use super::super::parse::LARGEST_HEAD;
 use super::super::plain::plain;
 use super::Arrival;
 use super::turn::Turns;
-use super::under_way::Call;
+use super::under_way::{Call, Room};
 use crate::gateway::HELD;
 use crate::gateway::relay::{Begun, Dialled, begin};
 use end::Onward;
@@ -40,22 +40,26 @@ pub(super) enum Taken {
 
 impl Turns<'_> {
     /// Takes the bytes that a connection begins with, if they are one plain call and nothing behind it.
-    pub(super) fn take(&mut self, read: Range<usize>, at: usize) -> Taken {
+    pub(super) fn take(&mut self, read: Range<usize>, at: usize, now: Now) -> Taken {
         let bytes = &self.buffer[read];
         let (Some(plain), Some(seat)) = (plain(bytes), self.seats.get(at)) else {
             return Taken::Not;
         };
-        let parts = (plain.head, plain.length);
-        if bytes.len() > parts.0 + parts.1 {
+        let (head, whole) = (plain.head, plain.head + plain.length);
+        if bytes.len() > whole {
             return Taken::Not;
         }
         let (services, ids) = (self.answers.services, &self.answers.ids);
-        let beginning = || begin(services, seat.peer, ids, &plain);
+        let beginning = || begin(services, seat.peer, ids, &plain, now);
         // A call that panics is hyper's, and answered 500 there, or not at all: others must not suffer.
         match catch_unwind(AssertUnwindSafe(beginning)).unwrap_or(Begun::NotHere) {
             Begun::Goes(errand, up) => {
                 self.number += 1;
-                let call = Call::new(errand, self.number, bytes, parts, up, self.clock);
+                let room = Room {
+                    bytes: self.rooms.take(whole),
+                    whole,
+                };
+                let call = Call::new(errand, self.number, bytes, (head, room), up, self.clock);
                 Taken::Call(Box::new(call))
             }
             Begun::Elsewhere(started) => Taken::Elsewhere(Box::new(Handed {

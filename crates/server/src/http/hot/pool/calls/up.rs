@@ -16,6 +16,10 @@ impl Turns<'_> {
             return;
         };
         let Some(call) = &mut seat.call else { return };
+        if call.is_due {
+            call.heard = true;
+            return;
+        }
         if call.passing.is_some() && call.watched {
             call.heard = true;
             return self.pass(at, now);

@@ -1,0 +1,94 @@
+//! Where lines go: to standard error, each at once; of a thread that asks for it many together, since a thread that serves
+//! hundreds of calls between two looks at its connections would spend more on telling of them than on all else of its own.
+//!
+//! Must not know: what is in a line.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+
+/// Lines are not kept beyond this much.
+const MUCH: usize = 64 * 1024;
+
+thread_local! {
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { gathers: false, lines: Vec::new() }) };
+}
+
+struct Kept {
+    gathers: bool,
+    lines: Vec<u8>,
+}
+
+impl Kept {
+    fn write_out(&mut self) {
+        if !self.lines.is_empty() {
+            // A log that nobody takes is nobody's failure.
+            let _ = io::stderr().write_all(&self.lines);
+            self.lines.clear();
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.write_out();
+    }
+}
+
+/// This thread's lines wait from now on until it says [`flush`], or ends.
+pub(crate) fn gather() {
+    KEPT.with_borrow_mut(|kept| kept.gathers = true);
+}
+
+/// Writes what waits.
+pub(crate) fn flush() {
+    KEPT.with_borrow_mut(Kept::write_out);
+}
+
+/// Standard error, now or a little later.
+pub(super) struct Paper;
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let kept = KEPT.try_with(|kept| {
+            // A line about writing a line is nobody's.
+            let Ok(mut kept) = kept.try_borrow_mut() else {
+                return false;
+            };
+            if kept.gathers {
+                kept.lines.extend_from_slice(bytes);
+                if kept.lines.len() > MUCH {
+                    kept.write_out();
+                }
+            }
+            kept.gathers
+        });
+        if !kept.unwrap_or(false) {
+            io::stderr().write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_wait_until_they_are_asked_for() {
+        let kept = || KEPT.with_borrow(|kept| kept.lines.clone());
+        Paper.write_all(b"").unwrap();
+        assert!(kept().is_empty(), "nobody gathers");
+        gather();
+        Paper.write_all(b"{\"a\":1}\n").unwrap();
+        Paper.write_all(b"{\"a\":2}\n").unwrap();
+        assert_eq!(kept(), b"{\"a\":1}\n{\"a\":2}\n");
+        flush();
+        assert!(kept().is_empty());
+        Paper.write_all(&[b' '; MUCH + 1]).unwrap();
+        assert!(kept().is_empty(), "no more than that is kept");
+    }
+}
