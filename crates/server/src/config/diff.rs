@@ -38,6 +38,24 @@ impl Changes {
 }
 
 impl Config {
+    /// The same without apps and callers: what a start decides, and a reload cannot change, is all in the rest.
+    #[must_use]
+    pub fn without_apps(&self) -> Self {
+        Self {
+            server: self.server.clone(),
+            admin: self.admin.clone(),
+            store: self.store.clone(),
+            upstream: self.upstream.clone(),
+            refresh: self.refresh.clone(),
+            gateway: self.gateway.clone(),
+            log: self.log.clone(),
+            apps: Vec::new(),
+            callers: Vec::new(),
+            file: self.file.clone(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// What differs in `new`.
     #[must_use]
     pub fn diff(&self, new: &Self) -> Changes {
@@ -109,7 +127,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("admin.tls", has_tls(&admin.tls, &new.admin.tls)),
         ("store", old.store != new.store),
         ("upstream", old.upstream != new.upstream),
-        ("refresh", old.refresh != new.refresh),
+        (
+            "refresh.max_in_flight",
+            old.refresh.max_in_flight != new.refresh.max_in_flight,
+        ),
         ("log", old.log != new.log),
     ];
     let differs = differs.into_iter().filter(|(_, differs)| *differs);
@@ -210,5 +231,20 @@ mod tests {
             ..old.admin.clone()
         };
         assert_eq!(old.diff(&new).needs_restart, ["admin.listen"]);
+    }
+
+    #[test]
+    fn of_the_times_to_refresh_at_none_waits_for_a_restart() {
+        let (old, new) = (config(""), config("[refresh]\nstable_before = \"200s\""));
+        assert!(old.diff(&new).needs_restart.is_empty());
+        let new = config("[refresh]\nmax_in_flight = 3");
+        assert_eq!(old.diff(&new).needs_restart, ["refresh.max_in_flight"]);
+    }
+
+    #[test]
+    fn apps_and_callers_are_nothing_that_a_restart_is_needed_for() {
+        let with = config(&app("wx1", ""));
+        assert!(with.without_apps().apps.is_empty());
+        assert!(config("").diff(&with.without_apps()).is_empty());
     }
 }

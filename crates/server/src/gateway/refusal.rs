@@ -145,10 +145,12 @@ impl Refusal {
     fn code(&self) -> (i64, String) {
         match self {
             Self::Said(code, text) => (*code, (*text).to_owned()),
-            Self::Api(ApiError::NotAllowed(_)) => (
+            Self::Api(ApiError::NotAllowed(lacking)) => (
                 48001,
-                "api unauthorized: `allow` in this caller's [[caller]] table lacks \"call\""
-                    .to_owned(),
+                format!(
+                    "api unauthorized: `allow` in this caller's [[caller]] table lacks \"{}\"",
+                    lacking.name()
+                ),
             ),
             Self::Api(error @ (ApiError::BadKey | ApiError::NoKey)) => {
                 (40001, format!("invalid credential: {error}"))

@@ -29,6 +29,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// The server at work.
 pub struct Running {
     config: Arc<ArcSwap<Config>>,
+    /// What cannot change before the next start, as it was at this one.
+    at_start: Config,
     backbone: Backbone,
     doors: Doors,
     sinks: Upkeep,
@@ -66,6 +68,7 @@ impl Running {
         let bound = Bound::bind(&config, &stop).await?;
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
         let (sinks, worker) = Upkeep::new(&config, Arc::clone(&metrics));
+        let at_start = config.without_apps();
         let config = Arc::new(ArcSwap::from_pointee(config));
         let (counted, writes) = (Arc::clone(&metrics), Arc::clone(&metrics));
         let alarms = Arc::clone(&metrics);
@@ -102,6 +105,7 @@ impl Running {
         begun.done();
         Ok(Self {
             config,
+            at_start,
             backbone,
             doors,
             sinks,
@@ -131,9 +135,9 @@ impl Running {
     /// Takes a new configuration over: apps, callers, sinks and certificates change without a dropped request.
     pub async fn reload(&self, new: Config) -> Reloaded {
         let old = self.config.load_full();
-        let changes = old.diff(&new);
+        let differs = self.at_start.diff(&new.without_apps());
         let mut reloaded = Reloaded {
-            needs_restart: changes.needs_restart,
+            needs_restart: differs.needs_restart,
             ..Reloaded::default()
         };
         self.config.store(Arc::new(new));

@@ -187,3 +187,18 @@ async fn tricks_with_paths_go_nowhere() {
     assert_eq!(world.calls("/cgi-bin/clear_quota"), 0);
     assert_eq!(world.calls("/cgi-bin/token"), 0);
 }
+
+#[tokio::test]
+async fn a_reload_says_what_waits_for_a_restart_by_what_runs_and_not_by_the_last_file() {
+    let world = World::new().await;
+    let with = |connections: usize| {
+        let mut config = (*world.server.config()).clone();
+        config.server.max_connections = connections;
+        world.server.reload(config)
+    };
+    let now = world.server.config().server.max_connections;
+    for (connections, told) in [(now - 1, true), (now - 1, true), (now, false), (now, false)] {
+        let reloaded = with(connections).await;
+        assert_eq!(!reloaded.needs_restart.is_empty(), told, "{connections}");
+    }
+}

@@ -132,6 +132,8 @@ impl Listener {
     fn event(&self, caller: &Caller, notice: &Notice) -> Option<Vec<u8>> {
         let readable =
             |app: &AppId, kind: Kind| caller.sees(app) && caller.lacks_to_read(kind).is_none();
+        // What befalls an app as a whole is for those who read its tokens.
+        let concerned = |app: &AppId| readable(app, Kind::AccessToken);
         match notice {
             Notice::Credential(key, value) => readable(&key.app, key.kind).then(|| {
                 let now = self.services.keeper.now();
@@ -161,7 +163,7 @@ impl Listener {
                 name,
                 detail,
             } => {
-                let readable = kind.map_or_else(|| caller.sees(app), |kind| readable(app, kind));
+                let readable = kind.map_or_else(|| concerned(app), |kind| readable(app, kind));
                 let kind = kind.map(Kind::name);
                 let about = About {
                     appid: app.as_str(),
@@ -171,7 +173,7 @@ impl Listener {
                 };
                 readable.then(|| event("trouble", &about))
             }
-            Notice::Cleared { app, name } => caller.sees(app).then(|| {
+            Notice::Cleared { app, name } => concerned(app).then(|| {
                 event(
                     "cleared",
                     &About {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use wxtoken_core::credential::{CredentialKey, Kind};
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 
-use crate::config::{HandsOut, KeyHash, Permission, Server};
+use crate::config::{HandsOut, KeyHash, Permission, Permissions, Server};
 use crate::http::error::ApiError;
 use crate::http::listen::Site;
 use crate::http::native::credential;
@@ -555,6 +555,35 @@ async fn the_stream_tells_changes_to_those_who_may_see_them() {
         .unwrap();
     plain.read_to_string(&mut seen).await.unwrap();
     assert!(!seen.contains("event: gone"));
+}
+
+#[tokio::test]
+async fn who_may_not_read_an_apps_tokens_hears_nothing_of_its_troubles() {
+    let world = World::new();
+    let mut callers = usual_callers();
+    callers[0].allow = Permissions::NONE.with(Permission::Ticket);
+    world.services.callers.replace(&callers);
+    let server = world.serve().await;
+    let mut stream = stream_of(server.address, "", KEY).await;
+    let mut seen = String::new();
+    event(&mut stream, &mut seen, "event: resync\n").await;
+    let app = APP.parse().unwrap();
+    let name = "foreign-fetcher";
+    let detail = "somebody else fetches".to_owned();
+    for notice in [
+        Notice::Trouble {
+            app,
+            kind: None,
+            name,
+            detail,
+        },
+        Notice::Cleared { app, name },
+        Notice::Gone(World::key(Kind::JsapiTicket)),
+    ] {
+        world.notices.send(notice).unwrap();
+    }
+    event(&mut stream, &mut seen, "event: gone\n").await;
+    assert!(!seen.contains(name), "{seen}");
 }
 
 #[tokio::test]
