@@ -46,7 +46,7 @@ impl Config {
             admin: self.admin.clone(),
             store: self.store.clone(),
             upstream: self.upstream.clone(),
-            refresh: self.refresh.clone(),
+            refresh: self.refresh,
             gateway: self.gateway.clone(),
             log: self.log.clone(),
             apps: Vec::new(),
