@@ -47,7 +47,7 @@ impl Config {
             store: self.store.clone(),
             upstream: self.upstream.clone(),
             refresh: self.refresh,
-            gateway: self.gateway.clone(),
+            gateway: self.gateway,
             log: self.log.clone(),
             apps: Vec::new(),
             callers: Vec::new(),
