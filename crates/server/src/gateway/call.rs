@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 use wxtoken_core::app::AppId;
@@ -73,10 +74,7 @@ impl Call<'_> {
     /// Sends it, if that has not been done, and once more if need be.
     pub(super) async fn run(&self, sent: Option<First>, line: &mut Line) -> Result<Done, Refusal> {
         let (used, first) = match sent {
-            Some(First { used, answer }) => {
-                self.tape.was_played();
-                (used, self.looked_at(answer.come().await, line).await)
-            }
+            Some(first) => self.resumed(first, line).await,
             None => {
                 let used = self.credential().await?;
                 let first = self.attempt(used.as_deref(), self.tape.play(), line).await;
@@ -111,6 +109,24 @@ impl Call<'_> {
             used,
             replayed: false,
         })
+    }
+
+    /// What came of the first sending, which the relay has done.
+    async fn resumed(
+        &self,
+        first: First,
+        line: &mut Line,
+    ) -> (Option<Arc<Credential>>, Result<Looked, NoAnswer>) {
+        self.tape.was_played();
+        if first.whole {
+            // It is kept for a replay as it would have been, and its connection is read to the end of it.
+            let mut playing = self.tape.play();
+            while let Some(Ok(_)) = playing.frame().await {}
+        }
+        let sent = Instant::now();
+        let answer = first.answer.come().await;
+        line.upstream += sent.elapsed();
+        (first.used, self.looked_at(answer, line).await)
     }
 
     /// The app's token, for calls that take it.

@@ -123,6 +123,11 @@ impl Gateway {
         self.buffers.taken()
     }
 
+    /// Whether no other host may be tried in the place of this one.
+    pub(crate) fn has_no_other(&self, base: &Base) -> bool {
+        self.upstream.has_no_other(base)
+    }
+
     /// Makes a connection for the relay; none if that cannot be done.
     pub(crate) fn dial(
         &self,

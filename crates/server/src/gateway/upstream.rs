@@ -11,7 +11,7 @@ use http::header::TRANSFER_ENCODING;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::{Body, Incoming};
-use hyper_util::client::legacy::{Client, Error};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout};
 use tower::Service;
@@ -59,7 +59,7 @@ pub(crate) enum Failure {
 /// Sends requests and gives their answers.
 pub(crate) struct Upstream {
     client: Client<Connector, Playing>,
-    hosts: Hosts,
+    hosts: Arc<Hosts>,
     dialling: Arc<Dialling>,
 }
 
@@ -86,7 +86,10 @@ impl Upstream {
             .build(connector);
         Self {
             client,
-            hosts: Hosts::new(options.base_url.clone(), options.fallback_urls.clone()),
+            hosts: Arc::new(Hosts::new(
+                options.base_url.clone(),
+                options.fallback_urls.clone(),
+            )),
             dialling: Arc::new(Dialling::new(dialer, within, spare)),
         }
     }
@@ -96,10 +99,24 @@ impl Upstream {
         self.hosts.first(Instant::now())
     }
 
+    /// Whether no other host may be tried in the place of this one.
+    pub(crate) fn has_no_other(&self, base: &Base) -> bool {
+        self.hosts.has_no_other(base)
+    }
+
     /// Makes a connection for the relay; none if that cannot be done.
     pub(crate) fn dial(&self, base: &Base) -> impl Future<Output = Option<Dialled>> + Send + use<> {
-        let (dialling, base) = (Arc::clone(&self.dialling), base.clone());
-        async move { dialling.dial(&base).await }
+        let (dialling, hosts) = (Arc::clone(&self.dialling), Arc::clone(&self.hosts));
+        let base = base.clone();
+        async move {
+            let dialled = dialling.dial(&base).await;
+            match &dialled {
+                Some(_) => hosts.worked(&base),
+                // The call goes on elsewhere, and begins with the next one.
+                None => hosts.failed(&base, Instant::now()),
+            }
+            dialled
+        }
     }
 
     /// Sends a request, to the first host that can be reached. `play` gives the body, from its beginning each time.
@@ -173,8 +190,8 @@ async fn while_it_moves<F: Future>(answer: F, tape: &Tape) -> Result<F::Output, 
 }
 
 /// What lies at the bottom of an error: names hosts and reasons, never a request.
-fn innermost(error: &Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }

@@ -1,6 +1,8 @@
 //! Where lines go: to standard error, each at once; of a thread that asks for it many together, since a thread that serves
 //! hundreds of calls between two looks at its connections would spend more on telling of them than on all else of its own.
 //!
+//! Whoever reads standard error has to: a pipe that nobody empties stops the threads that write to it, as everywhere.
+//!
 //! Must not know: what is in a line.
 
 use std::cell::RefCell;

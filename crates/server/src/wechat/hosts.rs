@@ -47,6 +47,11 @@ impl Hosts {
         good.or(self.hosts.first()).map(|host| &host.url)
     }
 
+    /// Whether none of the others stands in for this one: an app's own has none.
+    pub(crate) fn has_no_other(&self, url: &Base) -> bool {
+        self.hosts.len() == 1 || self.hosts.iter().all(|host| host.url != *url)
+    }
+
     /// A connection could not be made.
     pub(crate) fn failed(&self, url: &Base, now: Instant) {
         self.set(url, Some(now));
@@ -87,6 +92,7 @@ mod tests {
         hosts.failed(&main, now);
         assert_eq!(hosts.in_order(now), [&spare, &main]);
         assert_eq!(hosts.first(now), Some(&spare));
+        assert!(!hosts.has_no_other(&main) && hosts.has_no_other(&url("https://own.example")));
         hosts.failed(&spare, now);
         assert_eq!(hosts.in_order(now), [&main, &spare]);
         assert_eq!(hosts.first(now), Some(&main));

@@ -19,6 +19,7 @@ mod same_calls;
 mod scripted;
 mod secrets;
 mod secure;
+mod secure_calls;
 mod smuggling;
 mod standby;
 mod strangers;

@@ -24,7 +24,7 @@ use crate::harness::{KEY, PATIENCE, World, callers};
 use crate::scripted::{BAD_TOKEN, FINE};
 
 /// An authority and a certificate for loopback, as files.
-fn sign(folder: &Path) {
+pub(crate) fn sign(folder: &Path) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -40,7 +40,7 @@ fn sign(folder: &Path) {
     }
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

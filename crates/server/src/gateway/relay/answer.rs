@@ -64,7 +64,7 @@ pub(super) fn read<'l, 'b>(
             httparse::Status::Complete(_) | httparse::Status::Partial => return Err(Odd),
         };
         let interim = matches!(answer.code, Some(100 | 102..=199));
-        if answer.version != Some(1) || bytes[start..start + length].is_empty() {
+        if answer.version != Some(1) {
             return Err(Odd);
         }
         start += length;

@@ -9,6 +9,7 @@ use hyper_util::client::legacy::connect::Connection;
 use tokio::time::{Instant, timeout};
 
 use super::Link;
+use crate::gateway::upstream::innermost;
 use crate::wechat::{Base, Dialer, Stream};
 
 /// A spare connection is used within this, or not at all.
@@ -67,7 +68,13 @@ impl Dialling {
             return Some(Dialled::Http2);
         }
         let stream = timeout(self.within, self.dialer.connect(base)).await;
-        let stream = stream.ok()?.ok()?;
+        let stream = stream.unwrap_or_else(|_| Err("it took too long".into()));
+        let stream = stream
+            .inspect_err(|why| {
+                let why = innermost(&**why);
+                tracing::info!(host = %base, "no connection to WeChat: {why}");
+            })
+            .ok()?;
         if stream.connected().is_negotiated_h2() {
             self.by_http2().insert(base.clone());
             self.spare.put(base.origin(), stream);

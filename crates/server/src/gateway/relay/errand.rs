@@ -82,7 +82,7 @@ impl Errand {
         &self.base
     }
 
-    /// It goes up now.
+    /// It is on its way up from now on.
     pub(crate) fn goes_up(&mut self, now: Instant) {
         self.sent.get_or_insert(now);
     }
@@ -215,13 +215,17 @@ impl Errand {
         Some(Started { telling, stage })
     }
 
-    /// It goes on behind hyper with this. None if it has its answer.
-    pub(crate) fn goes_on(self, answer: Answer) -> Option<Started> {
+    /// It goes on behind hyper with this, and with all of its request or not. None if it has its answer.
+    pub(crate) fn goes_on(self, answer: Answer, whole: bool) -> Option<Started> {
         let took = self.took();
         let mut telling = self.telling?;
         telling.line.upstream += took;
         let (open, app, used) = (self.open, self.app, self.used);
-        let first = Some(First { used, answer });
+        let first = Some(First {
+            used,
+            answer,
+            whole,
+        });
         let stage = Stage::LetIn { open, app, first };
         Some(Started { telling, stage })
     }

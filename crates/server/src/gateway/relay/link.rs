@@ -201,3 +201,95 @@ fn heard(read: io::Result<usize>) -> io::Result<Said> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
+
+    use super::*;
+
+    /// A connection whose system takes little at a time, and the other end of it, which reads when it is asked to.
+    fn narrow() -> (Link, std::thread::JoinHandle<usize>) {
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
+        let mut roots = RootCertStore::empty();
+        roots.add(signed.cert.der().clone()).unwrap();
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![signed.cert.der().clone()], PrivateKeyDer::from(key))
+            .unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let reading = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut tls = ServerConnection::new(Arc::new(server)).unwrap();
+            let mut read = 0;
+            let mut room = [0; 1000];
+            let mut both = rustls::Stream::new(&mut tls, &mut stream);
+            while let Ok(some @ 1..) = both.read(&mut room) {
+                read += some;
+            }
+            read
+        });
+        let name = "localhost".try_into().unwrap();
+        let mut tls = ClientConnection::new(Arc::new(client), name).unwrap();
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream).unwrap();
+        }
+        rustix::net::sockopt::set_socket_send_buffer_size(&stream, 4096).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let link = Link {
+            stream: TcpStream::from_std(stream),
+            tls: Some(Box::new(tls)),
+            drained: false,
+            ends: false,
+        };
+        (link, reading)
+    }
+
+    #[test]
+    fn what_the_system_takes_little_by_little_goes_out_whole() {
+        let (mut link, reading) = narrow();
+        let mut poll = Poll::new().unwrap();
+        link.watch(poll.registry(), Token(1)).unwrap();
+        let (head, body) = (vec![1; 500], vec![2; 600_000]);
+        let mut sent = 0;
+        let mut events = Events::with_capacity(8);
+        // As the thread does it: send until nothing is taken, then wait for word that there is room.
+        loop {
+            let rest = head.get(sent..).unwrap_or_default();
+            let taken = link
+                .send(rest, &body[sent.saturating_sub(head.len())..])
+                .unwrap();
+            sent += taken;
+            let all = sent == head.len() + body.len();
+            if all {
+                link.flush().unwrap();
+            }
+            if all && link.tls.as_ref().is_some_and(|tls| !tls.wants_write()) {
+                break;
+            }
+            if taken == 0 || all {
+                let within = Some(Duration::from_secs(20));
+                poll.poll(&mut events, within).unwrap();
+                assert!(!events.is_empty(), "stalled at {sent}");
+            }
+        }
+        drop(link);
+        assert_eq!(reading.join().unwrap(), 600_500);
+    }
+}

@@ -97,6 +97,8 @@ impl Stage {
 pub(super) struct First {
     pub(super) used: Option<Arc<Credential>>,
     pub(super) answer: Answer,
+    /// All of the request is there, to be read without waiting.
+    pub(super) whole: bool,
 }
 
 /// What came of it.

@@ -38,7 +38,6 @@ use quiet::Quiet;
 const FIRST_BUFFER: usize = 2048;
 /// Pipelined answers are sent when they have come to this much.
 const MUCH: usize = 64 * 1024;
-
 /// A connection keeps no more memory than this for answers once they are sent.
 const KEPT: usize = 16 * 1024;
 

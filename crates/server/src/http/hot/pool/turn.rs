@@ -159,7 +159,10 @@ impl<'s> Turns<'s> {
         // One behind the other: whom it wakes on this machine it wakes once for all.
         self.deliver(now);
         self.set_out(now);
-        self.deliver(now);
+        while !self.due.is_empty() || !self.setting_out.is_empty() {
+            self.deliver(now);
+            self.set_out(now);
+        }
         if self.look.is_some_and(|look| look <= self.clock) {
             self.see_out_the_silent();
         }

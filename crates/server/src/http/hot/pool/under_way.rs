@@ -118,7 +118,6 @@ impl Call {
     pub(super) fn went(&mut self, bytes: usize, now: Instant) {
         self.sent += bytes;
         self.moved = now;
-        self.errand.goes_up(now);
     }
 
     /// Whether nothing of it has gone up.
@@ -152,7 +151,7 @@ impl Call {
         } = self;
         let started = match answer {
             None => errand.unsent(),
-            Some(answer) => errand.goes_on(answer),
+            Some(answer) => errand.goes_on(answer, filled == room.whole),
         };
         let mut read = room.bytes;
         read.truncate(filled);

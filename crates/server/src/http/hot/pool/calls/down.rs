@@ -149,24 +149,26 @@ impl Turns<'_> {
     /// Sends the beginnings of the answers that are due: one behind the other, so that a caller on this machine is woken once
     /// for many.
     pub(in super::super) fn deliver(&mut self, now: Now) {
-        while !self.due.is_empty() {
-            for Due { at, part, passing } in mem::take(&mut self.due) {
-                let Some(seat) = self.seats.get(at) else {
-                    continue;
-                };
-                let Some(call) = &mut seat.call else { continue };
-                let part = &self.down[part];
-                let Ok(sent) = send(&mut seat.stream, part) else {
-                    self.give_up(at);
-                    continue;
-                };
-                call.down = part[sent..].to_vec();
-                self.rooms.keep(call.is_answered(passing, self.clock));
-                self.pass(at, now);
-            }
+        let mut down = mem::take(&mut self.down);
+        for Due { at, part, passing } in mem::take(&mut self.due) {
+            let (Some(seat), Some(part)) = (self.seats.get(at), down.get(part)) else {
+                continue;
+            };
+            let Some(call) = &mut seat.call else { continue };
+            let Ok(sent) = send(&mut seat.stream, part) else {
+                self.give_up(at);
+                continue;
+            };
+            call.down = part[sent..].to_vec();
+            self.rooms.keep(call.is_answered(passing, self.clock));
+            self.pass(at, now);
         }
-        self.down.clear();
-        self.down.shrink_to(DUE);
+        // What has become due meanwhile is sent the next time.
+        if self.due.is_empty() {
+            down.clear();
+            down.shrink_to(DUE);
+            self.down = down;
+        }
     }
 
     /// Sends on an answer that goes to its caller.

@@ -19,8 +19,8 @@ use super::super::plain::plain;
 use super::Arrival;
 use super::turn::Turns;
 use super::under_way::{Call, Room};
-use crate::gateway::HELD;
 use crate::gateway::relay::{Begun, Dialled, begin};
+use crate::gateway::{Failure, HELD};
 use end::Onward;
 
 /// Room for an answer that is held back; longer ones pass in pieces of this size.
@@ -91,6 +91,7 @@ impl Turns<'_> {
                 continue;
             };
             let number = call.number;
+            call.errand.goes_up(self.clock);
             let host = self.links.host(call.errand.base());
             if self.links.is_hypers(host) {
                 self.goes_on(at, Onward::NotSent);
@@ -133,7 +134,7 @@ impl Turns<'_> {
                 match self.links.admit(link, host, registry, self.clock) {
                     Ok(link) => self.free(link, now),
                     // The system has no room to watch it.
-                    Err(_) => self.next_elsewhere(host),
+                    Err(_) => self.next_elsewhere(host, false),
                 }
             }
             Some(Dialled::Http2) => {
@@ -141,14 +142,24 @@ impl Turns<'_> {
                     self.goes_on(at, Onward::NotSent);
                 }
             }
-            None => self.next_elsewhere(host),
+            None => self.next_elsewhere(host, true),
         }
     }
 
-    /// The call that has waited longest for a connection goes on elsewhere.
-    fn next_elsewhere(&mut self, host: usize) {
+    /// The call that has waited longest for a connection goes on elsewhere; in vain, if the only host was tried.
+    fn next_elsewhere(&mut self, host: usize, tried: bool) {
+        let gateway = &self.answers.services.gateway;
+        let base = self.links.base(host).filter(|_| tried);
+        let in_vain = base.is_some_and(|base| gateway.has_no_other(base));
         if let Some(at) = self.waiting(host) {
-            self.goes_on(at, Onward::NotSent);
+            self.goes_on(
+                at,
+                if in_vain {
+                    Onward::Failed(Failure::Unreachable)
+                } else {
+                    Onward::NotSent
+                },
+            );
         }
     }
 

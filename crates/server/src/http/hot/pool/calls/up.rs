@@ -16,13 +16,14 @@ impl Turns<'_> {
             return;
         };
         let Some(call) = &mut seat.call else { return };
-        if call.is_due {
+        if call.is_due || call.passing.is_some() {
             call.heard = true;
-            return;
-        }
-        if call.passing.is_some() && call.watched {
-            call.heard = true;
-            return self.pass(at, now);
+            // Whoever asked has gone: the rest is for nobody.
+            return if closed {
+                self.give_up(at);
+            } else if call.watched {
+                self.pass(at, now);
+            };
         }
         while !call.is_whole() {
             match seat.stream.read(call.missing()) {
