@@ -48,7 +48,7 @@ impl Config {
             upstream: self.upstream.clone(),
             refresh: self.refresh,
             gateway: self.gateway,
-            log: self.log.clone(),
+            log: self.log,
             apps: Vec::new(),
             callers: Vec::new(),
             file: self.file.clone(),
