@@ -49,7 +49,8 @@ pub enum FileFormat {
 }
 
 impl FileSinkConfig {
-    /// Reads and checks one table; also tells where its path stands.
+    /// Reads and checks one table; also tells where its path stands. `None` when there is no path to speak of; whatever else
+    /// is wrong is noted, and the file still counts where others are compared with it.
     pub(super) fn read(table: &Table<'_>, app_type: AppType, kinds: Kinds) -> Option<(Self, Spot)> {
         let mut sink_kind = Kind::AccessToken;
         table.set(&mut sink_kind, "kind", |f| kind(f, app_type));
@@ -76,7 +77,8 @@ impl FileSinkConfig {
         }
         let sink = Self {
             path: path.into(),
-            format: format?,
+            // A missing one has been noted.
+            format: format.unwrap_or(FileFormat::Properties),
             kind: sink_kind,
             mode: mode.0,
             owner,

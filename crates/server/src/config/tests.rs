@@ -104,6 +104,10 @@ fn cases() -> Vec<(&'static str, String)> {
             app("[[app.file]]\npath = \"/srv/t\"\nformat = \"json\"\nkind = \"jsapi_ticket\""),
         ),
         ("two sinks in one file", files("/srv/a/token", "/srv/b/../a/./token")),
+        (
+            "two sinks in one file, one of them wrong otherwise too",
+            files("/srv/a/token", "/srv/a/token").replace("format = \"json\"\n", "").replace("\"dotenv\"", "\"env\""),
+        ),
         ("sinks in places that are ours", files("data/token", "wxtoken.toml")),
         ("a caller without anything", "[[caller]]\n".into()),
         ("a caller key of the wrong form", caller("key = \"hush-hush-hush-hush\"\napps = [\"*\"]")),
