@@ -94,8 +94,8 @@ impl Line {
         tracing::info!(
             request.id = id.as_str(),
             caller = self.caller,
-            app.id = self.app.map(tracing::field::display),
-            method = %self.method,
+            app.id = self.app.as_ref().map(AppId::as_str),
+            method = self.method.as_str(),
             path = self.path,
             status = status.map(|status| status.as_u16()),
             errcode = self.errcode,
@@ -106,7 +106,11 @@ impl Line {
             "{} {} of {}",
             self.method,
             self.path,
-            if self.caller.is_empty() { "nobody known" } else { &self.caller },
+            if self.caller.is_empty() {
+                "nobody known"
+            } else {
+                &self.caller
+            },
         );
         if let Some(mix_up) = self.mix_up
             && seen.is_news(&self.caller, mix_up, now())

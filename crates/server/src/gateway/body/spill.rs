@@ -16,6 +16,8 @@ use super::pieces::Pieces;
 
 /// Bytes that may wait for the disk; behind that the body waits.
 const WAITING: u64 = 1 << 20;
+/// So many are written at once: each time a thread that may block has to be woken.
+const AT_ONCE: u64 = WAITING / 2;
 
 /// A file that grows.
 pub(super) struct Spill {
@@ -39,7 +41,7 @@ enum Disk {
 pub(super) struct Failed;
 
 impl Spill {
-    /// Opens a file in a folder and begins to write.
+    /// A file in a folder; it is opened when there is enough to write.
     pub(super) fn start(folder: PathBuf, first: &Bytes) -> Self {
         let mut spill = Self {
             folder,
@@ -60,7 +62,7 @@ impl Spill {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        self.write_on();
+        self.write_on(AT_ONCE);
         match self.file {
             Disk::Lost => Poll::Ready(Err(Failed)),
             Disk::Idle(_) | Disk::Writing(_) => Poll::Ready(Ok(())),
@@ -70,13 +72,13 @@ impl Spill {
     /// Takes a piece.
     pub(super) fn take(&mut self, piece: &Bytes) {
         self.waiting.push(piece);
-        self.write_on();
+        self.write_on(AT_ONCE);
     }
 
     /// The file, once everything is in it.
     pub(super) async fn finish(mut self) -> io::Result<File> {
         loop {
-            self.write_on();
+            self.write_on(1);
             self.file = match self.file {
                 Disk::Writing(writing) => {
                     Disk::Idle(Some(writing.await.map_err(io::Error::other)??))
@@ -87,10 +89,10 @@ impl Spill {
         }
     }
 
-    /// Begins to write what waits, if nothing is being written.
-    fn write_on(&mut self) {
+    /// Begins to write what waits, if it is so much and nothing is being written.
+    fn write_on(&mut self, much: u64) {
         if let Disk::Idle(file) = &mut self.file
-            && self.waiting.bytes() > 0
+            && self.waiting.bytes() >= much
         {
             let (file, folder) = (file.take(), self.folder.clone());
             let pieces = std::mem::take(&mut self.waiting);

@@ -85,7 +85,7 @@ impl Turns<'_> {
             if self.answers.out.len() >= MUCH || at + 1 == round.len() {
                 round[sent..=at]
                     .iter_mut()
-                    .for_each(|visit| self.send(visit));
+                    .for_each(|visit| self.send(visit, now));
                 sent = at + 1;
                 self.answers.out.clear();
             }
@@ -102,7 +102,10 @@ impl Turns<'_> {
         let start = self.answers.out.len();
         if let Some(seat) = self.seats.get(visit.at) {
             let bytes = &self.buffer[visit.read.clone()];
-            let answered = answer(bytes, &mut self.answers, seat, now);
+            let answered = match may_be_a_read(bytes) {
+                true => answer(bytes, &mut self.answers, seat, now),
+                false => 0,
+            };
             if answered == 0 && !visit.closed {
                 visit.call = self.take(visit.read.clone(), visit.at, now);
             }
@@ -111,9 +114,9 @@ impl Turns<'_> {
         visit.out = start..self.answers.out.len();
     }
 
-    fn send(&mut self, visit: &mut Visit) {
+    fn send(&mut self, visit: &mut Visit, now: Now) {
         match mem::replace(&mut visit.call, Taken::Not) {
-            Taken::Call(call) => return self.set_up(visit.at, call, visit.more),
+            Taken::Call(call) => return self.set_up(visit.at, call, visit.more, now),
             Taken::Elsewhere(begun) => return self.stand_up(visit.at, Some(*begun)),
             Taken::Not => {}
         }
@@ -135,6 +138,16 @@ impl Turns<'_> {
             self.again.push(visit.at);
         }
     }
+}
+
+/// Whether it is worth reading as a plain read at all: a call has headers enough to be read once.
+fn may_be_a_read(bytes: &[u8]) -> bool {
+    let Some(target) = memchr::memchr(b' ', bytes).map(|at| &bytes[at + 1..]) else {
+        return true;
+    };
+    target.starts_with(b"/v1/")
+        || target.starts_with(b"/cgi-bin/token")
+        || !target.starts_with(b"/")
 }
 
 /// Answers the plain reads at the beginning, as long as what they want is at hand; says how many bytes that were.

@@ -72,14 +72,15 @@ impl Turns<'_> {
     }
 
     /// Seats a call, to be sent at the end of the round.
-    pub(super) fn set_up(&mut self, at: usize, call: Box<Call>, more: bool) {
+    pub(super) fn set_up(&mut self, at: usize, call: Box<Call>, more: bool, now: Now) {
         if let Some(seat) = self.seats.get(at) {
             seat.call = Some(call);
             self.under_way += 1;
             self.sweep.get_or_insert(self.clock + LOOK);
             self.setting_out.push(at);
             if more {
-                self.again.push(at);
+                // The rest of a longer body, so that all there is goes up together.
+                self.hear_caller(at, false, now);
             }
         }
     }
