@@ -101,14 +101,19 @@ pub(crate) fn command(lang: Lang) -> clap::Command {
         })
 }
 
-/// Parses the process's arguments.
-pub(crate) fn parse() -> Result<(Cli, Lang), clap::Error> {
+/// Parses the process's arguments. What is wrong with them is told in the language they ask for.
+pub(crate) fn parse() -> Result<(Cli, Lang), (clap::Error, Lang)> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let lang = Lang::of_arguments(&words).unwrap_or_else(Lang::of_environment);
-    let mut matches = command(lang).try_get_matches_from(words)?;
-    let cli = Cli::from_arg_matches_mut(&mut matches)?;
-    let lang = cli.lang.unwrap_or(lang);
-    Ok((cli, lang))
+    let parsed = command(lang).try_get_matches_from(words);
+    let cli = parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    match cli {
+        Ok(cli) => {
+            let lang = cli.lang.unwrap_or(lang);
+            Ok((cli, lang))
+        }
+        Err(wrong) => Err((wrong, lang)),
+    }
 }
 
 /// Runs the chosen subcommand.

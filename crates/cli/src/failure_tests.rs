@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::CertificateError;
+use wxtoken_core::budget::BudgetKind;
+use wxtoken_core::refresh::HeldBack;
 use wxtoken_core::store::StoreError;
 use wxtoken_server::config::{ConfigErrors, NoRandom, parse};
 use wxtoken_server::gateway::GatewayError;
@@ -66,7 +68,7 @@ fn mistakes() -> ConfigErrors {
 
 fn of_the_store() -> Vec<Told> {
     let mut all = every!(OpenError {
-        OpenError::Held { .. } = OpenError::Held { folder: path(), holder: "process 1".into() } => "stop that process", "停掉那个进程";
+        OpenError::Held { .. } = OpenError::Held { folder: path(), holder: reason() } => "stop that process", "停掉那个进程";
         OpenError::WrongKey(_) = OpenError::WrongKey(path()) => "give the key it was made with", "给出创建它的那个主密钥";
         OpenError::Newer { .. } = OpenError::Newer { path: path(), found: 9, known: 1 } => "Use the newer wxtoken", "换用新版";
         OpenError::Corrupt { .. } = OpenError::Corrupt { path: path(), reason: reason() } => "move it away", "移走";
@@ -95,8 +97,18 @@ fn of_the_store() -> Vec<Told> {
         NoStore::Open(_) = NoStore::Open(OpenError::NotAFile(path())) => "move it away", "移走";
     }));
     all.extend(every!(StoreError {
-        StoreError::Unavailable(_) = StoreError::Unavailable("the disk is full; free some space".into()) => "free some space", "free some space";
+        StoreError::Unavailable(_) = StoreError::Unavailable(reason()) => "reason", "原因";
         StoreError::Stale(_) = StoreError::Stale(None) => "newer", "再试一次";
+    }));
+    all.extend(every!(HeldBack {
+        HeldBack::NotForceable = HeldBack::NotForceable => "only the access token", "只有 stable 通道";
+        HeldBack::NeedsTakeOver = HeldBack::NeedsTakeOver => "take_over = true", "take_over = true";
+        HeldBack::NoToken = HeldBack::NoToken => "refresh access_token first", "先 refresh access_token";
+        HeldBack::OverBudget(_) = HeldBack::OverBudget(BudgetKind::Forced) => "grows back", "逐渐恢复";
+        HeldBack::Unsaved = HeldBack::Unsaved => "takes writes", "让存储能写入";
+        HeldBack::StoreAway = HeldBack::StoreAway => "cannot be reached", "连不上";
+        HeldBack::ForceGap { .. } = HeldBack::ForceGap { in_ms: 4001 } => "in 5 s", "5 秒后再试";
+        HeldBack::Elsewhere { .. } = HeldBack::Elsewhere { in_ms: 4000 } => "in 4 s", "4 秒后再试";
     }));
     all.extend(every!(ExportError {
         ExportError::WeakPassphrase = ExportError::WeakPassphrase => "five random words", "五个随机的词";
@@ -245,6 +257,16 @@ fn is_han(c: char) -> bool {
     ('\u{4e00}'..='\u{9fff}').contains(&c)
 }
 
+/// Four words of it in a row; commands, in backquotes or after `head` and the like, are the same in every language.
+fn english_prose(text: &str) -> Option<String> {
+    let plain: Vec<&str> = text.split('`').step_by(2).collect();
+    let is_word = |word: &&str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
+    let words: Vec<&str> = plain.iter().flat_map(|text| text.split(' ')).collect();
+    let mut runs = words.windows(4);
+    runs.find(|run| run.iter().all(is_word))
+        .map(|run| run.join(" "))
+}
+
 #[test]
 fn whatever_fails_is_told_in_both_languages_with_its_cure() {
     let all = [of_the_store(), of_a_start(), of_a_client(), of_the_rest()].concat();
@@ -254,6 +276,8 @@ fn whatever_fails_is_told_in_both_languages_with_its_cure() {
         assert!(!told.en.chars().any(is_han), "{name}: {}", told.en);
         assert!(told.en.contains(en), "{name} has no cure: {}", told.en);
         assert!(told.zh.contains(zh), "{name} has no cure: {}", told.zh);
+        let english = english_prose(&told.zh);
+        assert_eq!(english, None, "{name}: {}", told.zh);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
+use wxtoken_server::words::InChinese;
 use wxtoken_simulator::{Fault, FaultInfo, FaultScope, fault_catalog};
 
 use crate::lang::Lang;
@@ -75,6 +76,21 @@ pub(crate) enum InvalidFault {
         /// What is wrong.
         why: serde_json::Error,
     },
+}
+
+impl InChinese for InvalidFault {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Form(part) => format!("写成 名字 或 名字,参数=值,…（不是 \"{part}\"）"),
+            Self::Count => "count 要写整数".to_owned(),
+            Self::Unknown { why } if why.to_string().starts_with("unknown variant") => {
+                format!("没有这个故障；故障和它们的参数有：\n{}", known())
+            }
+            Self::Unknown { .. } => {
+                format!("这个故障的参数不对；故障和它们的参数有：\n{}", known())
+            }
+        }
+    }
 }
 
 impl FromStr for Wanted {

@@ -19,6 +19,7 @@ mod import;
 mod init;
 mod key;
 mod lang;
+mod misuse;
 mod passphrase;
 mod refresh;
 mod serve;
@@ -32,7 +33,9 @@ mod which;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use failure::Failure;
+use lang::Lang;
 
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
@@ -49,16 +52,24 @@ fn main() -> ExitCode {
     }
     let (arguments, lang) = match cli::parse() {
         Ok(parsed) => parsed,
-        Err(wrong) => {
-            // Help and version are results, the rest is wrong use; clap tells them apart.
-            let told = wrong.print();
-            return ExitCode::from(u8::from(wrong.use_stderr() || told.is_err()) * 2);
-        }
+        Err((wrong, lang)) => return not_run(&wrong, lang),
     };
     match cli::run(arguments, lang) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(lang),
     }
+}
+
+/// Help and version are results, the rest is wrong use; clap tells them apart.
+fn not_run(wrong: &clap::Error, lang: Lang) -> ExitCode {
+    // Help is in the reader's language as it is, also where it stands in for a missing subcommand.
+    let is_help = wrong.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if lang == Lang::Zh && wrong.use_stderr() && !is_help {
+        term::complain(&misuse::in_chinese(wrong));
+        return ExitCode::from(2);
+    }
+    let told = wrong.print();
+    ExitCode::from(u8::from(wrong.use_stderr() || told.is_err()) * 2)
 }
 
 /// The runtime of subcommands that serve: a thread per processor.

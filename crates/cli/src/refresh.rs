@@ -85,6 +85,7 @@ impl InChinese for NotForced {
 struct Reply {
     outcome: String,
     detail: Option<String>,
+    detail_zh: Option<String>,
     generation: Option<u64>,
     expires_at: Option<u64>,
 }
@@ -165,15 +166,19 @@ fn in_words(reply: &Reply, lang: Lang) -> String {
         ("refreshed", Lang::En) => "refreshed:",
         ("unchanged", Lang::Zh) => "没有变化，微信给出的就是现有的值：",
         ("unchanged", Lang::En) => "unchanged, WeChat answers with the value we have:",
-        (other, lang) => return not_done(other, reply.detail.as_deref(), lang),
+        (other, lang) => return not_done(other, reply, lang),
     };
     format!("{outcome}{generation}{until}")
 }
 
-/// What the server says of the reason is in its own words.
-fn not_done(outcome: &str, detail: Option<&str>, lang: Lang) -> String {
-    let why =
-        detail.unwrap_or_else(|| lang.pick("服务器没有说明原因", "the server gave no reason"));
+/// The reason is told in the server's words, which come in both languages.
+fn not_done(outcome: &str, reply: &Reply, lang: Lang) -> String {
+    let own = match lang {
+        Lang::Zh => reply.detail_zh.as_ref().or(reply.detail.as_ref()),
+        Lang::En => reply.detail.as_ref(),
+    };
+    let unsaid = lang.pick("服务器没有说明原因", "the server gave no reason");
+    let why = own.map_or(unsaid, String::as_str);
     match (outcome, lang) {
         ("failed", Lang::Zh) => format!("没有成功：{why}"),
         ("over_budget", Lang::Zh) => format!("预算不允许：{why}"),

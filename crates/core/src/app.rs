@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::words::InChinese;
+
 /// The longest AppID accepted. WeChat's own are 18 characters (`wx` and 16 hex digits).
 const LONGEST: usize = 23;
 
@@ -31,6 +33,18 @@ pub enum InvalidAppId {
         "an AppID holds only ASCII letters and digits; the character at position {0} is not one"
     )]
     Character(usize),
+}
+
+impl InChinese for InvalidAppId {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Empty => "AppID 是空的；微信的 AppID 形如 wx0123456789abcdef".to_owned(),
+            Self::TooLong(length) => {
+                format!("AppID 有 {length} 个字符；最多 23 个，微信的是 18 个")
+            }
+            Self::Character(at) => format!("AppID 只含 ASCII 字母和数字；第 {at} 个字符不是"),
+        }
+    }
 }
 
 impl AppId {

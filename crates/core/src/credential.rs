@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 use crate::app::{AppId, AppType};
 use crate::clock::{Boot, Now};
+use crate::words::InChinese;
 
 /// What is held for an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,12 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no such kind of credential; there are access_token, jsapi_ticket and card_ticket")]
 pub struct UnknownKind;
+
+impl InChinese for UnknownKind {
+    fn in_chinese(&self) -> String {
+        "没有这种凭据；凭据有 access_token、jsapi_ticket 和 card_ticket".to_owned()
+    }
+}
 
 impl FromStr for Kind {
     type Err = UnknownKind;

@@ -10,3 +10,4 @@ pub mod refresh;
 pub mod retry;
 pub mod source;
 pub mod store;
+pub mod words;

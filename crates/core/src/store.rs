@@ -10,6 +10,7 @@ use crate::app::AppId;
 use crate::budget::Budgets;
 use crate::clock::Wall;
 use crate::credential::{Generation, Kind, Lane, Token, ValueId};
+use crate::words::{InChinese, Sentence};
 
 /// Everything about one app that outlives the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,10 +146,19 @@ pub enum Lease {
 pub enum StoreError {
     /// Disk full, no permission, unreachable: nothing was written, as far as we know.
     #[error("the store does not accept writes now: {0}")]
-    Unavailable(String),
+    Unavailable(Sentence),
     /// A newer fence or generation is there: nothing was written, and this is what holds.
     #[error("the store holds something newer")]
     Stale(Option<Box<Record>>),
+}
+
+impl InChinese for StoreError {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Unavailable(why) => format!("存储现在写不进去：{}", why.zh),
+            Self::Stale(_) => "存储里的内容更新；再试一次".to_owned(),
+        }
+    }
 }
 
 /// A record as found at start.

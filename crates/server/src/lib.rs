@@ -10,4 +10,5 @@ pub mod sink;
 pub mod store;
 pub mod telemetry;
 pub mod wechat;
-pub mod words;
+
+pub use wxtoken_core::words;

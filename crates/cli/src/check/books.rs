@@ -105,9 +105,10 @@ async fn spent(
     now: Wall,
 ) -> Result<Result<(), AppState>, StoreError> {
     let Lease::Won { fence, record, .. } = store.lease(&app.appid, LEASE).await? else {
-        return Err(StoreError::Unavailable(
-            "another process has this app's record".into(),
-        ));
+        return Err(StoreError::Unavailable(Sentence::new(
+            "这个应用的记录正由另一个进程使用",
+            "another process has this app's record",
+        )));
     };
     let mut record = record.map_or_else(Default::default, |record| *record);
     let limits: Limits = app.limits();

@@ -67,7 +67,7 @@ pub(crate) enum Setup {
     /// Others may look into the store's folder.
     FolderOpen { path: PathBuf, mode: u32 },
     /// A running server holds the store.
-    StoreInUse(String),
+    StoreInUse(Sentence),
     /// The store cannot be opened.
     StoreBroken(Sentence),
     /// We may not write where we must.

@@ -16,6 +16,7 @@ pub(crate) struct Said {
     kind: Option<String>,
     title: Option<String>,
     detail: Option<String>,
+    detail_zh: Option<String>,
     reason: Option<String>,
     errcode: Option<i64>,
     next_try: Option<u64>,
@@ -51,10 +52,10 @@ impl Said {
             Some(reason) => why_none(reason),
             None => what(self.name()),
         };
-        let mut text = known.map_or_else(|| detail.to_owned(), str::to_owned);
-        if self.reason.as_deref() == Some("upstream-trouble") {
-            text = format!("{text}（{detail}）");
-        }
+        let mut text = match &self.detail_zh {
+            Some(own) => own.clone(),
+            None => known.map_or_else(|| detail.to_owned(), str::to_owned),
+        };
         if let Some(code) = self.errcode {
             let entry = explain::explain(code).and_then(|found| found.entries.first());
             let meaning = entry.map_or_else(String::new, |entry| format!("：{}", entry.meaning.zh));

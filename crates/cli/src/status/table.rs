@@ -2,7 +2,7 @@
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
-use super::view::{App, Budget, KindState, LaneState};
+use super::view::{App, Budget, KindState, LaneState, Trouble};
 use crate::lang::Lang;
 use crate::{term, when};
 
@@ -103,7 +103,7 @@ fn credential(
         Cell::new(lane.unwrap_or("-")),
         left(kind.since, kind.expires_at, lang, look, now),
         Cell::new(age),
-        trouble(kind.trouble.as_ref().map(|trouble| trouble.detail.as_str())),
+        trouble(kind.trouble.as_ref(), lang),
         counted.map_or_else(|| Cell::new(""), |counted| budget(&app.budget(counted))),
     ]
 }
@@ -116,7 +116,7 @@ fn standby(name: &str, app: &App, lane: &LaneState, lang: Lang, look: Look, now:
         Cell::new(&lane.lane),
         left(None, ends, lang, look, now),
         Cell::new(""),
-        trouble(lane.trouble.as_ref().map(|trouble| trouble.detail.as_str())),
+        trouble(lane.trouble.as_ref(), lang),
         budget(&app.budget(&lane.lane)),
     ]
 }
@@ -154,9 +154,9 @@ fn bar(left: u64, lifetime: u64) -> String {
         .collect()
 }
 
-fn trouble(text: Option<&str>) -> Cell {
-    match text {
-        Some(text) => Cell::new(text).fg(Color::Yellow),
+fn trouble(trouble: Option<&Trouble>, lang: Lang) -> Cell {
+    match trouble {
+        Some(trouble) => Cell::new(trouble.in_words(lang)).fg(Color::Yellow),
         None => Cell::new(""),
     }
 }
@@ -182,7 +182,7 @@ mod tests {
               "kinds": [
                 { "kind": "access_token", "lane": "stable", "since": NOW - 600, "expires_at": NOW + 6600 },
                 { "kind": "jsapi_ticket", "lane": null, "since": null, "expires_at": null,
-                  "trouble": { "detail": "WeChat refuses: 40164" } } ],
+                  "trouble": { "detail": "WeChat refuses: 40164", "detail_zh": "微信以 40164 拒绝" } } ],
               "lanes": [
                 { "lane": "stable", "live": true, "expires_at": NOW + 6600 },
                 { "lane": "classic", "live": true, "expires_at": NOW + 120 } ],
@@ -249,6 +249,7 @@ mod tests {
         assert!(
             drawn.contains("剩余时间") && drawn.contains("没有可用值") && drawn.contains("备用")
         );
+        assert!(drawn.contains("微信以 40164 拒绝") && !drawn.contains("refuses"));
         assert!(
             draw(
                 &[],

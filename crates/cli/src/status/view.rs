@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::lang::Lang;
+
 /// The whole answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct Status {
@@ -59,7 +61,19 @@ pub(crate) struct LaneState {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Trouble {
     /// In plain words.
-    pub(crate) detail: String,
+    detail: String,
+    /// The same in Chinese.
+    detail_zh: Option<String>,
+}
+
+impl Trouble {
+    /// What it is, in a language.
+    pub(super) fn in_words(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Zh => self.detail_zh.as_deref().unwrap_or(&self.detail),
+            Lang::En => &self.detail,
+        }
+    }
 }
 
 /// Calls of one kind made today, and the limit.

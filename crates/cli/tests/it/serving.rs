@@ -319,6 +319,9 @@ fn a_second_server_on_the_same_store_is_told_who_holds_it() {
         .fails(1, &["is held by", "stop that process"]);
     let check = Run::of(&["check", "--config", config.to_str().unwrap()]).said();
     check.shows(&["in use by a running server"]);
+    let chinese = Run::of(&words).env("LANG", "zh_CN.UTF-8").said();
+    chinese.fails(1, &["由另一个进程使用", "进程 ", "始于", "先停掉那个进程"]);
+    assert!(!chinese.err.contains("process"), "{chinese:?}");
 }
 
 #[test]

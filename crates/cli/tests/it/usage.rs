@@ -18,6 +18,25 @@ fn wrong_use_exits_with_2_and_help_with_0() {
 }
 
 #[test]
+fn wrong_use_is_told_in_the_readers_language() {
+    let unknown = Run::of(&["status", "--jason"]).env("LANG", "zh_CN.UTF-8");
+    unknown.said().fails(
+        2,
+        &[
+            "没有 --jason 这个参数",
+            "是不是想写 --json",
+            "Usage: wxtoken status",
+        ],
+    );
+    let flag = Run::of(&["--lang", "zh", "get", "wx/../x"]).said();
+    flag.fails(2, &["AppID 只含 ASCII 字母和数字"]);
+    let fault = Run::of(&["simulate", "--lang=zh", "--fault", "halp"]).said();
+    fault.fails(2, &["没有这个故障", "lost-answer"]);
+    let english = Run::of(&["status", "--jason", "--lang", "en"]).env("LANG", "zh_CN.UTF-8");
+    english.said().fails(2, &["unexpected argument '--jason'"]);
+}
+
+#[test]
 fn the_faults_of_the_simulator_are_listed_in_the_readers_language() {
     let listed = Run::of(&["simulate", "--fault", "help"]);
     listed

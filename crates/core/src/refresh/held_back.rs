@@ -5,6 +5,7 @@ use super::wants::Want;
 use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now};
 use crate::credential::{Kind, Lane, Ticket};
+use crate::words::InChinese;
 
 /// What stands in the way of an operator's fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,33 @@ pub enum HeldBack {
         /// Until that has surely ended, in milliseconds.
         in_ms: u64,
     },
+}
+
+impl InChinese for HeldBack {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::NotForceable => "只有 stable 通道的 access_token 能强制刷新：别的凭据，微信没有这样的接口".to_owned(),
+            Self::NeedsTakeOver => {
+                "应用的第一次 classic 获取可能让别的程序手里的令牌失效：在配置里写 take_over = true，或把那个令牌写作 initial_token"
+                    .to_owned()
+            }
+            Self::NoToken => "ticket 要用应用的 access_token 去取，而现在没有有效的：先 refresh access_token".to_owned(),
+            Self::OverBudget(budget) => format!(
+                "这个应用今天的 {} 调用预算已用完，或余下的留给失效的令牌；一天之内会逐渐恢复",
+                budget.name()
+            ),
+            Self::Unsaved => {
+                "正在分发的令牌还没能存下来，这次获取会让它失效：让存储能写入（磁盘已满、只读？）".to_owned()
+            }
+            Self::StoreAway => "存储连不上；没有它，就不获取会让现有令牌失效的新令牌".to_owned(),
+            Self::ForceGap { in_ms } => {
+                format!("微信要求两次强制刷新相隔 30 秒：{} 秒后再试", in_ms.div_ceil(1000))
+            }
+            Self::Elsewhere { in_ms } => {
+                format!("这个令牌的另一次获取可能还在进行：{} 秒后再试", in_ms.div_ceil(1000))
+            }
+        }
+    }
 }
 
 impl Machine {

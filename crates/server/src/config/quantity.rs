@@ -7,6 +7,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::words::InChinese;
+
 /// Why a text is not the amount it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidQuantity {
@@ -26,6 +28,20 @@ pub enum InvalidQuantity {
     /// Not file permissions.
     #[error("permissions are three or four octal digits in quotes: \"0600\", \"0640\"")]
     Mode,
+}
+
+impl InChinese for InvalidQuantity {
+    fn in_chinese(&self) -> String {
+        match self {
+            Self::Span => "时长是整数加单位，例如 \"250ms\"、\"90s\"、\"15m\"、\"2h\"、\"1d\"",
+            Self::Rate => "速率是大于零的整数加周期，例如 \"200/s\"、\"1000/m\"、\"5000/h\"",
+            Self::Size => {
+                "大小是整数加单位，例如 \"64KiB\"、\"1MiB\"、\"1GiB\"，或字节数 \"4096B\""
+            }
+            Self::Mode => "权限是引号里的三到四位八进制数字，例如 \"0600\"、\"0640\"",
+        }
+        .to_owned()
+    }
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {

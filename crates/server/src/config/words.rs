@@ -13,13 +13,7 @@ use super::quantity::{InvalidQuantity, Size, Span};
 use super::secret::InvalidKeyHash;
 use super::substitute::Incomplete;
 use crate::store::InvalidMasterKey;
-use crate::words::{InChinese, Sentence, of_system};
-
-impl<W: InWords> From<W> for Sentence {
-    fn from(what: W) -> Self {
-        Self::new(what.zh(), what.en())
-    }
-}
+use crate::words::{InChinese, of_system};
 
 /// What can be said in both languages.
 pub(super) trait InWords {
@@ -58,6 +52,13 @@ macro_rules! bilingual {
                         format!($zh)
                     } )+
                 }
+            }
+        }
+
+        impl From<$Name> for $crate::words::Sentence {
+            fn from(what: $Name) -> Self {
+                use $crate::config::words::InWords as _;
+                Self::new(what.zh(), what.en())
             }
         }
 
@@ -168,15 +169,7 @@ impl InWords for InvalidQuantity {
     }
 
     fn zh(&self) -> String {
-        match self {
-            Self::Span => "时长是整数加单位，例如 \"250ms\"、\"90s\"、\"15m\"、\"2h\"、\"1d\"",
-            Self::Rate => "速率是大于零的整数加周期，例如 \"200/s\"、\"1000/m\"、\"5000/h\"",
-            Self::Size => {
-                "大小是整数加单位，例如 \"64KiB\"、\"1MiB\"、\"1GiB\"，或字节数 \"4096B\""
-            }
-            Self::Mode => "权限是引号里的三到四位八进制数字，例如 \"0600\"、\"0640\"",
-        }
-        .to_owned()
+        self.in_chinese()
     }
 }
 
@@ -204,13 +197,7 @@ impl InWords for InvalidAppId {
     }
 
     fn zh(&self) -> String {
-        match self {
-            Self::Empty => "AppID 是空的；微信的 AppID 形如 wx0123456789abcdef".to_owned(),
-            Self::TooLong(length) => {
-                format!("AppID 有 {length} 个字符；最多 23 个，微信的是 18 个")
-            }
-            Self::Character(at) => format!("AppID 只含 ASCII 字母和数字；第 {at} 个字符不是"),
-        }
+        self.in_chinese()
     }
 }
 

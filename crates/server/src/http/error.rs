@@ -112,6 +112,9 @@ pub struct Problem {
     pub status: u16,
     /// What went wrong this time, and the cure.
     pub detail: String,
+    /// With `no-live-token`: `detail` in Chinese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail_zh: Option<String>,
     /// With `no-live-token`: why, as a stable name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -210,6 +213,7 @@ impl ApiError {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: self.to_string(),
+            detail_zh: why.map(|why| why.detail.zh.clone()),
             reason: why.map(|why| why.reason.to_owned()),
             since: why.map(|why| why.since.unix_seconds()),
             next_try: why.and_then(|why| why.next_try).map(Wall::unix_seconds),
@@ -269,12 +273,16 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Sentence;
 
     #[test]
     fn a_missing_token_says_why_since_when_and_when_it_is_tried_again() {
         let why = NoLive {
             reason: "refused",
-            detail: "WeChat says the AppSecret is wrong".to_owned(),
+            detail: Sentence::new(
+                "微信说 AppSecret 不对",
+                "WeChat says the AppSecret is wrong",
+            ),
             errcode: Some(40125),
             since: Wall(1_795_000_000_000),
             next_try: Some(Wall(1_795_000_060_000)),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use wxtoken_core::clock::{Now, Wall};
 
+use crate::words::Sentence;
+
 /// Why there is nothing to hand out.
 #[derive(Debug, Clone)]
 pub enum Absent {
@@ -23,7 +25,7 @@ pub struct NoLive {
     /// A stable name: `starting`, `ended`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `replacing` …
     pub reason: &'static str,
     /// In plain words, with the cure where there is one; no secret.
-    pub detail: String,
+    pub detail: Sentence,
     /// WeChat's own errcode, where it refused.
     pub errcode: Option<i64>,
     /// Since when.
@@ -35,19 +37,26 @@ pub struct NoLive {
 impl NoLive {
     /// Nothing has been tried yet.
     pub(super) fn starting(now: Now) -> Self {
-        Self::since(now, "starting", "the first token has not been fetched yet")
+        let detail = Sentence::new(
+            "第一个令牌还没有取到",
+            "the first token has not been fetched yet",
+        );
+        Self::since(now, "starting", detail)
     }
 
     /// The value ran out this very moment, and the loop has not said why yet.
     pub(super) fn just_ended(now: Now) -> Self {
-        let detail = "the value has just run out and could not be renewed in time";
+        let detail = Sentence::new(
+            "令牌刚刚到期，没能及时换成新的",
+            "the value has just run out and could not be renewed in time",
+        );
         Self::since(now, "ended", detail)
     }
 
-    fn since(now: Now, reason: &'static str, detail: &str) -> Self {
+    fn since(now: Now, reason: &'static str, detail: Sentence) -> Self {
         Self {
             reason,
-            detail: detail.to_owned(),
+            detail,
             errcode: None,
             since: now.wall,
             next_try: Some(now.wall),

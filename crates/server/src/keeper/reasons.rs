@@ -8,6 +8,7 @@ use wxtoken_core::source::Trouble;
 
 use super::absent::NoLive;
 use super::tell::describe_trouble;
+use crate::words::Sentence;
 
 /// Looks at a machine of which some kind has no live value.
 pub(super) fn no_live(machine: &Machine, now: Now, since: Wall) -> NoLive {
@@ -54,14 +55,17 @@ fn why(
     machine: &Machine,
     lanes: &[LaneView],
     trouble: Option<Trouble>,
-) -> (&'static str, String, Option<i64>) {
+) -> (&'static str, Sentence, Option<i64>) {
     if machine
         .raised()
         .any(|alarm| alarm == AlarmName::NeedsTakeOver)
         && lanes.iter().all(|lane| !lane.live)
     {
-        let text = "the first classic fetch needs take_over = true in the app's configuration, or a token to adopt";
-        return ("needs-take-over", text.to_owned(), None);
+        let text = Sentence::new(
+            "第一次 classic 获取之前，应用的配置里要写 take_over = true，或给出现有的令牌",
+            "the first classic fetch needs take_over = true in the app's configuration, or a token to adopt",
+        );
+        return ("needs-take-over", text, None);
     }
     let blocked = |wanted: Outcome| {
         lanes
@@ -84,22 +88,31 @@ fn why(
         }
         None if blocked(Outcome::OverBudget) => (
             "over-budget",
-            "the daily budget of calls is used up".to_owned(),
+            Sentence::new(
+                "今天的调用预算用完了",
+                "the daily budget of calls is used up",
+            ),
             None,
         ),
         None if blocked(Outcome::StoreRefused) => (
             "store-refuses",
-            "the store takes no writes, so nothing is fetched that would kill a token".to_owned(),
+            Sentence::new(
+                "存储写不进去，所以不获取会让现有令牌失效的新令牌",
+                "the store takes no writes, so nothing is fetched that would kill a token",
+            ),
             None,
         ),
         None if lanes.iter().any(|lane| lane.dead) => (
             "replacing",
-            "WeChat called the token dead; a new one is being fetched".to_owned(),
+            Sentence::new(
+                "微信说令牌已失效；正在获取新的",
+                "WeChat called the token dead; a new one is being fetched",
+            ),
             None,
         ),
         None => (
             "starting",
-            "the first token is being fetched".to_owned(),
+            Sentence::new("正在获取第一个令牌", "the first token is being fetched"),
             None,
         ),
     }

@@ -10,6 +10,7 @@ use wxtoken_core::refresh::alarm::Alarm;
 use wxtoken_core::source::{Passing, Trouble};
 
 use super::views::Notice;
+use crate::words::Sentence;
 
 /// Counts a trouble by its stable name.
 pub type CountAlarm = Arc<dyn Fn(&'static str) + Send + Sync>;
@@ -127,7 +128,7 @@ pub(super) fn describe(alarm: &Alarm) -> String {
             budget.name()
         ),
         Alarm::Trouble { kind, lane, trouble } => {
-            format!("fetching {}{kind} failed: {}; tried again", of_lane(lane), describe_trouble(trouble))
+            format!("fetching {}{kind} failed: {}; tried again", of_lane(lane), describe_trouble(trouble).en)
         }
         Alarm::Unsaved => "what is handed out could not be saved: a crash now may cost a fetch; look at the disk".to_owned(),
         Alarm::StoreRefuses => "the store takes no writes, so no token is fetched that would kill another; look at the disk"
@@ -156,21 +157,80 @@ fn of_lane(lane: Option<Lane>) -> &'static str {
 }
 
 /// A trouble in plain words.
-pub(super) fn describe_trouble(trouble: Trouble) -> String {
+pub(super) fn describe_trouble(trouble: Trouble) -> Sentence {
+    let passing = |zh: &str, en: &str| Sentence::new(zh, en);
     match trouble {
-        Trouble::Passing(Passing::Unreachable) => "WeChat cannot be reached".to_owned(),
-        Trouble::Passing(Passing::Cut) => "WeChat gave no complete answer in time".to_owned(),
-        Trouble::Passing(Passing::Status(status)) => {
-            format!("WeChat answered with status {status}")
+        Trouble::Passing(Passing::Unreachable) => passing("连不上微信", "WeChat cannot be reached"),
+        Trouble::Passing(Passing::Cut) => passing(
+            "微信没有及时给出完整的答复",
+            "WeChat gave no complete answer in time",
+        ),
+        Trouble::Passing(Passing::Status(status)) => Sentence::new(
+            format!("微信答复的状态码是 {status}"),
+            format!("WeChat answered with status {status}"),
+        ),
+        Trouble::Passing(Passing::Nonsense) => passing(
+            "微信的答复无法理解",
+            "WeChat's answer could not be understood",
+        ),
+        Trouble::Passing(Passing::Busy) => passing("微信繁忙（-1）", "WeChat is busy (-1)"),
+        Trouble::Passing(Passing::TooFast) => passing(
+            "微信要求放慢速度（45011）",
+            "WeChat asks for a slower pace (45011)",
+        ),
+        Trouble::Passing(Passing::OtherSecret) => passing(
+            "微信说 AppSecret 不对；接下来试另一个",
+            "WeChat calls the AppSecret wrong; the other one is tried next",
+        ),
+        Trouble::Refused(errcode) => Sentence::new(
+            format!("微信以 {errcode} 拒绝"),
+            format!("WeChat refuses with {errcode}"),
+        ),
+        Trouble::QuotaUsedUp => passing(
+            "今天的配额用完了（45009）",
+            "the day's quota is used up (45009)",
+        ),
+        Trouble::TokenBad(errcode) => Sentence::new(
+            format!("微信说 access_token 无效（{errcode}）"),
+            format!("WeChat calls the access token bad ({errcode})"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trouble_is_told_in_chinese_throughout_with_its_code() {
+        let passing = [
+            Passing::Unreachable,
+            Passing::Cut,
+            Passing::Status(502),
+            Passing::Nonsense,
+            Passing::Busy,
+            Passing::TooFast,
+            Passing::OtherSecret,
+        ];
+        let passing = passing.map(Trouble::Passing);
+        let others = [
+            Trouble::Refused(40164),
+            Trouble::QuotaUsedUp,
+            Trouble::TokenBad(40001),
+        ];
+        for trouble in passing.into_iter().chain(others) {
+            let told = describe_trouble(trouble);
+            let foreign = told.zh.replace("AppSecret", "").replace("access_token", "");
+            assert!(
+                !foreign.contains(|c: char| c.is_ascii_alphabetic()),
+                "{told:?}"
+            );
+            let code = |text: &str| {
+                text.chars()
+                    .filter(char::is_ascii_digit)
+                    .collect::<String>()
+            };
+            assert_eq!(code(&told.zh), code(&told.en), "{told:?}");
         }
-        Trouble::Passing(Passing::Nonsense) => "WeChat's answer could not be understood".to_owned(),
-        Trouble::Passing(Passing::Busy) => "WeChat is busy (-1)".to_owned(),
-        Trouble::Passing(Passing::TooFast) => "WeChat asks for a slower pace (45011)".to_owned(),
-        Trouble::Passing(Passing::OtherSecret) => {
-            "WeChat calls the AppSecret wrong; the other one is tried next".to_owned()
-        }
-        Trouble::Refused(errcode) => format!("WeChat refuses with {errcode}"),
-        Trouble::QuotaUsedUp => "the day's quota is used up (45009)".to_owned(),
-        Trouble::TokenBad(errcode) => format!("WeChat calls the access token bad ({errcode})"),
     }
 }

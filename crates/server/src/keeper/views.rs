@@ -11,6 +11,8 @@ use wxtoken_core::refresh::verdict::Verdict;
 
 use std::sync::Arc;
 
+use crate::words::Sentence;
+
 /// The answer to a report that a token is dead.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -30,7 +32,7 @@ pub enum RefreshOutcome {
     /// WeChat answered with the value we have: stable in normal mode does so until the last five minutes.
     Unchanged(Arc<Credential>),
     /// Not in time, or WeChat refused; the text says what, and holds no secret.
-    Failed(String),
+    Failed(Sentence),
     /// The quota kept for this does not allow it.
     OverBudget(BudgetKind),
     /// It would not begin now, and was not noted for later; the reason tells the cure.
@@ -91,7 +93,7 @@ pub struct KindStatus {
     /// When it ends.
     pub expires_at: Option<Wall>,
     /// The last trouble and since when, if there is any.
-    pub trouble: Option<(String, Wall)>,
+    pub trouble: Option<(Sentence, Wall)>,
     /// When something is next done about it.
     pub next_try: Option<Wall>,
 }
@@ -108,5 +110,5 @@ pub struct LaneStatus {
     /// When it is next fetched.
     pub due_at: Option<Wall>,
     /// The last trouble, if there is any.
-    pub trouble: Option<(String, Wall)>,
+    pub trouble: Option<(Sentence, Wall)>,
 }

@@ -14,6 +14,7 @@ use super::absent::Absent;
 use super::shelf::Shelf;
 use super::tell::describe_trouble;
 use super::views::{RefreshOutcome, Report};
+use crate::words::Sentence;
 
 enum Wanted {
     Verdict {
@@ -151,7 +152,10 @@ impl Waiting {
                     );
                 }
                 Wanted::Refresh { .. } => {
-                    let text = "no answer yet; the fetch goes on".to_owned();
+                    let text = Sentence::new(
+                        "还没有答复；获取仍在进行",
+                        "no answer yet; the fetch goes on",
+                    );
                     self.answer_refresh(at, RefreshOutcome::Failed(text));
                 }
             }
@@ -219,15 +223,17 @@ fn refreshed(
         }
         (Outcome::New, _) => None, // being saved
         (Outcome::Same, Some(current)) => Some(RefreshOutcome::Unchanged(current)),
-        (Outcome::Same, None) => Some(RefreshOutcome::Failed(
-            "WeChat answered with the value that is dead".to_owned(),
-        )),
+        (Outcome::Same, None) => Some(RefreshOutcome::Failed(Sentence::new(
+            "微信答复的就是那个已失效的值",
+            "WeChat answered with the value that is dead",
+        ))),
         (Outcome::Failed(trouble), _) => Some(RefreshOutcome::Failed(describe_trouble(trouble))),
         (Outcome::OverBudget, _) if force => Some(RefreshOutcome::OverBudget(BudgetKind::Forced)),
         (Outcome::OverBudget, _) => Some(RefreshOutcome::OverBudget(BudgetKind::of(lane))),
-        (Outcome::StoreRefused, _) => Some(RefreshOutcome::Failed(
-            "the store takes no writes, so nothing is fetched".to_owned(),
-        )),
+        (Outcome::StoreRefused, _) => Some(RefreshOutcome::Failed(Sentence::new(
+            "存储写不进去，所以不去获取",
+            "the store takes no writes, so nothing is fetched",
+        ))),
     }
 }
 

@@ -23,15 +23,3 @@ pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;
 pub use revocations::Revocations;
-
-use crate::words::InChinese;
-use wxtoken_core::store::StoreError;
-
-impl InChinese for StoreError {
-    fn in_chinese(&self) -> String {
-        match self {
-            Self::Unavailable(why) => format!("存储现在用不了：{why}"),
-            Self::Stale(_) => "存储里的内容更新；再试一次".to_owned(),
-        }
-    }
-}

@@ -170,6 +170,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::words::Sentence;
 
     /// Answers every question with the same; without one it never answers.
     struct Always(Option<Result<Reply, Trouble>>);
@@ -205,7 +206,10 @@ mod tests {
         }
 
         async fn write(&self, _: &AppId, _: &Record, _: Fence) -> Result<(), StoreError> {
-            Err(StoreError::Unavailable("disk full".to_owned()))
+            Err(StoreError::Unavailable(Sentence::new(
+                "磁盘已满",
+                "disk full",
+            )))
         }
 
         async fn release(&self, _: &AppId, _: Fence) {}

@@ -35,7 +35,10 @@ pub(super) fn setup(setup: &Setup) -> Words {
             &format!("chmod 700 {}", path.display()),
         ),
         Setup::StoreInUse(holder) => words(
-            format!("存储正由运行中的服务器使用({holder});这次检查的调用不计入它的统计"),
+            format!(
+                "存储正由运行中的服务器使用({});这次检查的调用不计入它的统计",
+                holder.zh
+            ),
             "",
         ),
         Setup::StoreBroken(why) => words(format!("存储打不开:{}", why.zh), ""),

@@ -17,6 +17,7 @@ use super::super::error::{ApiError, Problem};
 use super::super::native::fresh_json;
 use super::AdminServices;
 use crate::keeper::{AppStatus, KeeperStopped, KindStatus, LaneStatus};
+use crate::words::Sentence;
 
 /// Every app.
 #[derive(ToSchema)]
@@ -90,6 +91,8 @@ pub(crate) struct LaneReport {
 pub(crate) struct TroubleReport {
     /// In plain words.
     detail: String,
+    /// The same in Chinese.
+    detail_zh: String,
     /// Since when, in Unix seconds.
     since: u64,
 }
@@ -211,9 +214,10 @@ fn lane(state: &LaneStatus) -> LaneReport {
     }
 }
 
-fn trouble((detail, since): &(String, Wall)) -> TroubleReport {
+fn trouble((detail, since): &(Sentence, Wall)) -> TroubleReport {
     TroubleReport {
-        detail: detail.clone(),
+        detail: detail.en.clone(),
+        detail_zh: detail.zh.clone(),
         since: since.unix_seconds(),
     }
 }

@@ -19,6 +19,7 @@ use super::super::{input, render};
 use super::AdminServices;
 use super::apps::{BudgetReport, budgets};
 use crate::keeper::{KeeperStopped, RefreshOutcome};
+use crate::words::Sentence;
 
 /// How long an operator waits for the outcome.
 const WAIT: Duration = Duration::from_secs(30);
@@ -44,6 +45,9 @@ pub(crate) struct RefreshReply {
     /// What went wrong, and the cure.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// The same in Chinese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail_zh: Option<String>,
     /// The generation handed out now.
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u64>,
@@ -106,15 +110,17 @@ async fn outcome(
         RefreshOutcome::Failed(detail) => ("failed", Some(detail), None),
         RefreshOutcome::OverBudget(kind) => {
             let why = HeldBack::OverBudget(kind);
-            ("over_budget", Some(why.to_string()), None)
+            ("over_budget", Some(Sentence::of(&why)), None)
         }
-        RefreshOutcome::HeldBack(why) => ("held_back", Some(why.to_string()), None),
+        RefreshOutcome::HeldBack(why) => ("held_back", Some(Sentence::of(&why)), None),
     };
     let value = value.as_deref();
+    let (detail, detail_zh) = detail.map(|why: Sentence| (why.en, why.zh)).unzip();
     Ok(RefreshReply {
         forced_before,
         outcome: name,
         detail,
+        detail_zh,
         generation: value.map(|value: &Credential| value.generation.0),
         expires_at: value.map(|value| render::expires_at(value, keeper.now())),
     })

@@ -12,6 +12,7 @@ use crate::http::admin::routes::AdminRoute;
 use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::testing::{APP, Answer, NOW, Running, World, credential_of};
 use crate::keeper::{AppStatus, Command, KindStatus, LaneStatus, RefreshOutcome};
+use crate::words::Sentence;
 
 const ADMIN_KEY: &str = "an-admin-key-for-tests";
 
@@ -202,7 +203,7 @@ fn state() -> AppStatus {
             generation: Some(Generation(7)),
             since: Some(NOW.wall),
             expires_at: Some(NOW.wall.plus(7_200_000)),
-            trouble: Some(("WeChat was busy".to_owned(), NOW.wall)),
+            trouble: Some((Sentence::new("微信繁忙", "WeChat was busy"), NOW.wall)),
             next_try: None,
         }],
         lanes: vec![LaneStatus {
@@ -332,7 +333,7 @@ async fn a_refresh_says_what_is_left_of_the_forced_quota_and_what_came_of_it() {
 async fn a_revocation_counts_at_once_and_says_when_it_could_not_be_kept() {
     let world = World::new();
     let full = Arc::new(|_, _| {
-        let full = StoreError::Unavailable("the disk is full".to_owned());
+        let full = StoreError::Unavailable(Sentence::new("磁盘已满", "the disk is full"));
         Box::pin(async { Err(full) }) as BoxFuture<'static, _>
     });
     let server = admin_with(&world, false, Some(ADMIN_KEY), full).await;

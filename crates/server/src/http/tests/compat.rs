@@ -13,6 +13,7 @@ use crate::http::testing::{
     usual_callers,
 };
 use crate::keeper::{Command, NoLive, Report};
+use crate::words::Sentence;
 
 async fn token(server: &Running, appid: &str, secret: &str) -> Answer {
     let path = format!("/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}");
@@ -147,7 +148,7 @@ async fn without_a_live_token_upstreams_own_refusal_is_passed_on_and_else_minus_
     assert_eq!(token(&server, APP, KEY).await.errcode(), -1);
     let why = NoLive {
         reason: "refused",
-        detail: "add 192.0.2.7 to the whitelist".to_owned(),
+        detail: Sentence::new("把 192.0.2.7 加入白名单", "add 192.0.2.7 to the whitelist"),
         errcode: Some(40164),
         since: NOW.wall,
         next_try: None,

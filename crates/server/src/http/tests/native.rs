@@ -20,6 +20,7 @@ use crate::http::testing::{
     one_at_a_time, usual_callers,
 };
 use crate::keeper::{Command, NoLive, Notice, Report};
+use crate::words::Sentence;
 
 const TOKEN: &str = "/v1/apps/wx0123456789abcdef/access_token";
 
@@ -168,7 +169,10 @@ async fn no_live_value_says_why_and_when_to_ask_again() {
     world.take_down(Kind::AccessToken);
     let why = NoLive {
         reason: "refused",
-        detail: "WeChat says 40164: add this server's address to the whitelist".to_owned(),
+        detail: Sentence::new(
+            "微信说 40164：把这台服务器的地址加入白名单",
+            "WeChat says 40164: add this server's address to the whitelist",
+        ),
         errcode: Some(40164),
         since: NOW.wall,
         next_try: Some(NOW.wall.plus(30_000)),

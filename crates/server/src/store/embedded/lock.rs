@@ -10,6 +10,8 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use wxtoken_core::clock::Wall;
 
+use crate::words::Sentence;
+
 const NAME: &str = "wxtoken.lock";
 
 /// Held while the store is open; the system lets go of it when the process ends, however it ends.
@@ -22,7 +24,7 @@ pub(super) struct Lock(
 #[derive(Debug)]
 pub(super) enum NoLock {
     /// Another process has it: what it wrote about itself.
-    Held(String),
+    Held(Sentence),
     Io(io::Error),
 }
 
@@ -60,12 +62,58 @@ fn sign(file: &mut File, now: Wall) -> io::Result<()> {
     writeln!(file, "process {}{on}{host}{since}", std::process::id())
 }
 
-fn holder(file: &mut File) -> String {
+/// What [`sign`] wrote, in Chinese too.
+fn in_words(signed: &str) -> Sentence {
+    let words: Vec<&str> = signed.split(' ').collect();
+    let zh = match *words {
+        ["process", id] => format!("进程 {id}"),
+        ["process", id, "on", host] => format!("{host} 上的进程 {id}"),
+        ["process", id, "since", since] => format!("进程 {id}，始于 {since}"),
+        ["process", id, "on", host, "since", since] => {
+            format!("{host} 上的进程 {id}，始于 {since}")
+        }
+        _ => "另一个进程".to_owned(),
+    };
+    Sentence::new(zh, signed)
+}
+
+fn holder(file: &mut File) -> Sentence {
     let mut text = String::new();
     match file.take(300).read_to_string(&mut text) {
         Ok(_) if !text.trim().is_empty() => {
-            text.trim().chars().filter(|c| !c.is_control()).collect()
+            let plain: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+            in_words(&plain)
         }
-        _ => "another process".to_owned(),
+        _ => Sentence::new("另一个进程", "another process"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_store_is_named_in_both_languages() {
+        let folder = tempfile::tempdir().unwrap();
+        let _held = take(folder.path(), Wall(1_795_000_000_000)).unwrap();
+        let Err(NoLock::Held(holder)) = take(folder.path(), Wall(0)) else {
+            panic!("taken twice");
+        };
+        let id = std::process::id();
+        assert!(
+            holder.en.starts_with(&format!("process {id}")),
+            "{holder:?}"
+        );
+        assert!(
+            holder.zh.contains(&format!("进程 {id}，始于 2026-11-18T")),
+            "{holder:?}"
+        );
+        for english in ["process", " on ", "since"] {
+            assert!(!holder.zh.contains(english), "{holder:?}");
+        }
+        assert_eq!(in_words("process 7 since x").zh, "进程 7，始于 x");
+        assert_eq!(in_words("process 7 on h").zh, "h 上的进程 7");
+        assert_eq!(in_words("process 7").zh, "进程 7");
+        assert_eq!(in_words("what a later version says").zh, "另一个进程");
     }
 }

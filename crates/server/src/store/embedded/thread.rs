@@ -12,6 +12,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::store::{Loaded, Record, StoreError};
 
 use super::writer::{Change, Outcome, Writer};
+use crate::words::Sentence;
 
 /// Changes that share one fsync at most.
 const TOGETHER: usize = 512;
@@ -92,7 +93,10 @@ impl Drop for Thread {
 }
 
 fn stopped() -> StoreError {
-    StoreError::Unavailable("the store's thread has stopped; restart wxtoken".into())
+    StoreError::Unavailable(Sentence::new(
+        "存储的线程停了；重新启动 wxtoken",
+        "the store's thread has stopped; restart wxtoken",
+    ))
 }
 
 fn run(mut writer: Writer, inbox: &Receiver<Job>) {

@@ -19,7 +19,7 @@ pub enum OpenError {
         /// The store's folder.
         folder: PathBuf,
         /// Who, since when.
-        holder: String,
+        holder: Sentence,
     },
     /// Sealed under another master key. Nothing was changed.
     #[error(
@@ -77,8 +77,9 @@ impl InChinese for OpenError {
     fn in_chinese(&self) -> String {
         match self {
             Self::Held { folder, holder } => format!(
-                "{} 里的存储正由另一个进程使用（{holder}）；先停掉那个进程，或给这一个换一个 store.path",
-                folder.display()
+                "{} 里的存储正由另一个进程使用（{}）；先停掉那个进程，或给这一个换一个 store.path",
+                folder.display(),
+                holder.zh
             ),
             Self::WrongKey(folder) => format!(
                 "{} 里的存储是用另一个主密钥加密的，没有动它；给出创建它的那个主密钥（要换密钥就两个都给，旧的写作 previous）",
@@ -123,7 +124,7 @@ impl Trouble {
     }
 
     /// The same in both languages.
-    fn in_words(&self) -> Sentence {
+    pub(super) fn in_words(&self) -> Sentence {
         match self {
             Self::Database(error) => plain(error),
             Self::Seal(_) => Sentence::new("密封已破坏", self.to_string()),
@@ -135,7 +136,7 @@ impl Trouble {
     }
 
     pub(super) fn into_store_error(self) -> StoreError {
-        StoreError::Unavailable(self.plain())
+        StoreError::Unavailable(self.in_words())
     }
 
     /// What it means at opening.

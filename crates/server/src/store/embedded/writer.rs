@@ -75,8 +75,8 @@ impl Writer {
             Ok(outcomes) => outcomes,
             Err(trouble) => {
                 self.unseen = unseen;
-                let text = trouble.plain();
-                let refused = |_| Err(StoreError::Unavailable(text.clone()));
+                let why = trouble.in_words();
+                let refused = |_| Err(StoreError::Unavailable(why.clone()));
                 changes.iter().map(refused).collect()
             }
         }

@@ -192,8 +192,9 @@ async fn take(
     let (fence, held) = match store.lease(app, LEASE).await? {
         Lease::Won { fence, record, .. } => (fence, record),
         Lease::Taken { .. } => {
-            return Err(StoreError::Unavailable(format!(
-                "{app} is in use by a running wxtoken; stop it first"
+            return Err(StoreError::Unavailable(Sentence::new(
+                format!("{app} 正由运行中的 wxtoken 使用；先停掉它"),
+                format!("{app} is in use by a running wxtoken; stop it first"),
             )));
         }
     };

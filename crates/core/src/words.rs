@@ -64,7 +64,8 @@ impl InChinese for io::Error {
 }
 
 /// A usual reason of the system in Chinese.
-pub(crate) const fn of_system(kind: io::ErrorKind) -> Option<&'static str> {
+#[must_use]
+pub const fn of_system(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
         io::ErrorKind::NotFound => "文件不存在",
         io::ErrorKind::PermissionDenied => "没有权限",
