@@ -11,18 +11,23 @@
 
 mod chance;
 mod http;
+mod meddler;
 mod place;
 mod server;
 
 mod asking_again;
 mod bad_input;
 mod canary;
+mod clock_steps;
 mod disk;
 mod formatting;
 mod kills;
 mod lost_answers;
 mod needles;
+mod outages;
 mod reloading;
 mod reports;
+mod saving;
 mod stopping;
 mod together;
+mod unbelieved;
