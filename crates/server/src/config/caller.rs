@@ -35,7 +35,8 @@ pub struct Caller {
     pub certificate: Option<Box<str>>,
     /// Its key may stand in the path, `/k/{key}/…`.
     pub path_key: bool,
-    /// The app's own AppSecret is accepted where a key is, on the WeChat-compatible endpoints.
+    /// The app's own AppSecret is accepted where a key may stand in `secret`: on the WeChat-compatible endpoints, and in the
+    /// calls through the gateway that take one.
     pub accept_app_secret: bool,
 }
 

@@ -87,10 +87,11 @@ impl Call<'_> {
                 Verdict::Busy => self.patience().await.then(|| used.clone()),
                 Verdict::Fine | Verdict::Errcode(_) => None,
             },
-            Err(NoAnswer::Failed(Failure::Broken) | NoAnswer::BrokeOff(_)) => {
+            Err(NoAnswer::Failed(Failure::Broken | Failure::Stalled) | NoAnswer::BrokeOff(_)) => {
                 self.patience().await.then(|| used.clone())
             }
-            Err(NoAnswer::Failed(_)) => None,
+            // Every host has been tried.
+            Err(NoAnswer::Failed(Failure::Unreachable)) => None,
         };
         if let Some(next) = again
             && let Some(playing) = self.tape.replay().await

@@ -12,7 +12,7 @@ use super::presented::{Held, Presented};
 use super::refusal::{MixUp, Refusal};
 use super::secrets::Given;
 use crate::config::{AppScope, Permission};
-use crate::http::callers::{Caller, OpenRequest};
+use crate::http::callers::{Book, Caller, OpenRequest};
 use crate::http::certified::Certified;
 use crate::http::door;
 use crate::http::error::ApiError;
@@ -193,14 +193,7 @@ fn caller_named(
             .filter(|caller| caller.config().path_key);
         named.push(Arc::clone(caller.ok_or(ApiError::BadKey)?));
     }
-    if let Some(caller) = asking
-        .given
-        .secret
-        .as_deref()
-        .and_then(|secret| book.by_key(secret.as_bytes()))
-    {
-        named.push(Arc::clone(caller));
-    }
+    named.extend(by_secret(services, &book, asking).map(Arc::clone));
     let certified = asking.certified.map(|names| names.callers(&book));
     named.extend(certified.into_iter().flatten().map(Arc::clone));
     match named.split_first() {
@@ -210,6 +203,21 @@ fn caller_named(
         }
         Some(_) => Err(Refusal::TWO_CALLERS),
     }
+}
+
+/// The caller of what stands in `secret`: of a key; or of the app's own AppSecret, where a caller of that app may send it.
+fn by_secret<'b>(
+    services: &Services,
+    book: &'b Book,
+    asking: &Asking<'_>,
+) -> Option<&'b Arc<Caller>> {
+    let secret = asking.given.secret.as_deref()?;
+    let own = || {
+        let app = asking.given.app.as_ref()?;
+        let caller = book.by_app_secret(app, asking.peer)?;
+        (services.is_app_secret)(app, secret).then_some(caller)
+    };
+    book.by_key(secret.as_bytes()).or_else(own)
 }
 
 /// The caller whose `from` lists this address, where nothing else names one.

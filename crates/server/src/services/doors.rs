@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use wxtoken_core::app::AppId;
 
@@ -219,8 +220,8 @@ fn is_app_secret(config: &Arc<ArcSwap<Config>>) -> IsAppSecret {
 
 impl Doors {
     /// Callers and certificates change; connections stay.
-    pub(super) fn reload(&self, new: &Config, troubles: &mut Vec<String>) {
-        self.services.callers.replace(&new.callers);
+    pub(super) async fn reload(&self, new: &Config, troubles: &mut Vec<String>) {
+        self.replace_callers(new, troubles).await;
         self.admin_services.change_key(&new.admin);
         let sides = [
             (&self.api_tls, &new.server.tls),
@@ -231,6 +232,25 @@ impl Doors {
                 && let Err(error) = door.reload(files)
             {
                 troubles.push(format!("{error}; the certificate in force stays"));
+            }
+        }
+    }
+
+    /// Who is gone is revoked: what it was handed stays dead if it comes back, over a restart too.
+    async fn replace_callers(&self, new: &Config, troubles: &mut Vec<String>) {
+        let now = self.services.keeper.now();
+        let gone = self.services.callers.replace(&new.callers);
+        // Dead first, whatever becomes of the store; what is written together costs one fsync.
+        let kept = join_all(gone.iter().map(|caller| {
+            let kept = (self.admin_services.keep_revocation)(caller.mark().0, caller.revoke(now));
+            async move { (caller.name(), kept.await) }
+        }));
+        for (name, kept) in kept.await {
+            if let Err(error) = kept {
+                troubles.push(format!(
+                    "that the caller {name} is gone could not be saved: {error}; if it comes back after a restart within \
+                     three hours, revoke it (wxtoken key --revoke)"
+                ));
             }
         }
     }

@@ -142,7 +142,7 @@ impl Running {
         };
         self.config.store(Arc::new(new));
         let new = self.config.load_full();
-        self.doors.reload(&new, &mut reloaded.troubles);
+        self.doors.reload(&new, &mut reloaded.troubles).await;
         self.sinks.configure(&new);
         self.backbone.reload(&old, &new).await;
         reloaded

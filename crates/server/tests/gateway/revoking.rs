@@ -85,6 +85,23 @@ async fn the_tokens_of_a_caller_that_is_removed_are_dead_at_once() {
 }
 
 #[tokio::test]
+async fn a_caller_that_is_removed_and_comes_back_finds_its_old_tokens_dead_over_a_restart_too() {
+    let world = World::new().await;
+    let old = token(&world).await;
+    let before = world.server.config().callers.clone();
+    world
+        .reload(|config| config.callers.retain(|caller| &*caller.name != "kiosk"))
+        .await;
+    world.reload(|config| config.callers = before).await;
+    is_over(&call(&world, &old).await);
+    let new = token(&world).await;
+    assert_eq!(call(&world, &new).await.errcode(), 0);
+    let world = world.restarted(|_| {}).await;
+    is_over(&call(&world, &old).await);
+    assert_eq!(call(&world, &new).await.errcode(), 0);
+}
+
+#[tokio::test]
 async fn the_tokens_for_an_app_that_a_caller_loses_are_dead_at_once() {
     let world = World::new().await;
     let token = token(&world).await;

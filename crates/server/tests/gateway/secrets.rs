@@ -57,6 +57,31 @@ async fn a_mini_programs_login_goes_out_with_the_appsecret() {
 }
 
 #[tokio::test]
+async fn the_appsecret_itself_names_a_caller_only_where_that_is_accepted_and_for_its_app_alone() {
+    let world = world().await;
+    let ask = async |app: &str, secret: &str| {
+        let code = code(&world, MINI, "login").await;
+        let grant = "grant_type=authorization_code";
+        let target = format!("{LOGIN}?appid={app}&secret={secret}&js_code={code}&{grant}");
+        world.plain(&target).await
+    };
+    let told = ask(MINI, MINI_SECRET).await;
+    assert_eq!(told.errcode(), 40001, "{}", told.errmsg());
+    world
+        .reload(|config| config.callers[0].accept_app_secret = true)
+        .await;
+    let told = ask(MINI, MINI_SECRET).await;
+    assert!(told.json()["session_key"].is_string(), "{}", told.errmsg());
+    for (app, secret) in [(MINI, SECRET), (APP, MINI_SECRET)] {
+        let told = ask(app, secret).await;
+        assert_eq!(told.errcode(), 40001, "{}", told.errmsg());
+    }
+    let clear = format!("{CLEAR}?appid={APP}&appsecret={SECRET}");
+    let told = world.send(world.request(Method::POST, &clear), "").await;
+    assert_eq!(told.errcode(), 0, "{}", told.errmsg());
+}
+
+#[tokio::test]
 async fn a_code_is_never_sent_twice() {
     let world = world().await;
     let busy = format!("{{\"name\":\"busy\",\"path\":\"{LOGIN}\"}}");

@@ -209,7 +209,10 @@ impl Errand {
 
     /// It goes on behind hyper; nothing of it has been sent. None if it has its answer.
     pub(crate) fn unsent(self) -> Option<Started> {
-        let (telling, open, app) = (self.telling?, self.open, self.app);
+        let waited = self.took();
+        let (mut telling, open, app) = (self.telling?, self.open, self.app);
+        // For a connection that could not be made.
+        telling.line.upstream += waited;
         let first = None;
         let stage = Stage::LetIn { open, app, first };
         Some(Started { telling, stage })

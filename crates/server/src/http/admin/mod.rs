@@ -42,7 +42,7 @@ pub struct AdminServices {
     has_tls: bool,
     metrics: MetricsPage,
     name: AppName,
-    keep_revocation: KeepRevocation,
+    pub(crate) keep_revocation: KeepRevocation,
 }
 
 impl AdminServices {

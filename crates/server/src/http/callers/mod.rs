@@ -14,9 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::{constant_time, digest};
+use wxtoken_core::app::AppId;
 
 use crate::config::{self, KeyHash};
 use crate::gateway::virtual_token::CallerMark;
+use crate::http::peer::Peer;
 use crate::store::Revocations;
 pub use caller::{Caller, OpenRequest};
 use epoch::Epochs;
@@ -119,6 +121,14 @@ impl Book {
         self.all.get(*self.by_key.get(digest)? as usize)
     }
 
+    /// The first caller of an app that may send the app's own AppSecret in the place of a key, from there.
+    #[must_use]
+    pub fn by_app_secret(&self, app: &AppId, peer: Peer) -> Option<&Arc<Caller>> {
+        self.all.iter().find(|caller| {
+            caller.config().accept_app_secret && caller.sees(app) && caller.may_come_from(peer)
+        })
+    }
+
     /// Where the caller stands that has this key: to be kept, and asked [`at`](Self::at) again.
     #[must_use]
     pub fn find(&self, key: &[u8]) -> Option<CallerAt> {
@@ -177,10 +187,13 @@ impl Callers {
         }
     }
 
-    /// Puts others in their place. A caller whose name and rate stay keeps what it has used.
-    pub fn replace(&self, callers: &[config::Caller]) {
-        let book = Book::new(callers, &self.book.load(), &self.epochs);
-        self.book.store(Arc::new(book));
+    /// Puts others in their place, and gives those that are gone. A caller whose name and rate stay keeps what it has used.
+    pub fn replace(&self, callers: &[config::Caller]) -> Vec<Arc<Caller>> {
+        let before = self.book.load_full();
+        let book = Arc::new(Book::new(callers, &before, &self.epochs));
+        self.book.store(Arc::clone(&book));
+        let gone = |caller: &&Arc<Caller>| book.by_name(caller.name()).is_none();
+        before.all.iter().filter(gone).cloned().collect()
     }
 
     /// The callers of this moment: for a look, not to be kept.

@@ -29,10 +29,7 @@ pub(super) fn by_secret(
         return Ok(door::open(caller, visit.peer, now)?);
     }
     let app: AppId = appid.parse().map_err(|_| ApiError::BadKey)?;
-    let mut candidates = book.all().iter().filter(|caller| {
-        caller.config().accept_app_secret && caller.sees(&app) && caller.may_come_from(visit.peer)
-    });
-    match candidates.next() {
+    match book.by_app_secret(&app, visit.peer) {
         Some(caller) if (services.is_app_secret)(&app, secret) => {
             Ok(door::open(caller, visit.peer, now)?)
         }
