@@ -180,7 +180,8 @@ impl Call<'_> {
         answer: Result<Response<Incoming>, Failure>,
         line: &mut Line,
     ) -> Result<Looked, NoAnswer> {
-        let share = self.gateway.buffers.share();
+        // Nobody's portion: whoever has many bodies under way shall not miss that a token is bad.
+        let share = self.gateway.buffers.share(None);
         let looked = look(answer.map_err(NoAnswer::Failed)?, share)
             .await
             .map_err(NoAnswer::BrokeOff)?;

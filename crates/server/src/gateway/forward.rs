@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Body as _;
 
 use super::Gateway;
-use super::body::Tape;
+use super::body::{Share, Tape};
 use super::call::Call;
 use super::family::{self, Family};
 use super::headers;
@@ -101,7 +101,9 @@ async fn forward(
         query: query.as_deref().or(target.query),
         presented: &presented,
         headers: headers_up(&head, family),
-        tape: gateway.tape(body, &given, upstream)?,
+        tape: gateway.tape(body, &given, upstream, || {
+            gateway.share_of(services, open.caller())
+        })?,
     };
     let done = call.run(first, line).await?;
     Ok(call.finish(
@@ -222,6 +224,7 @@ impl Gateway {
         body: Sent,
         given: &Given,
         upstream: Option<&AppUpstream>,
+        share: impl Fn() -> Share,
     ) -> Result<Tape, Refusal> {
         let body = match (body, upstream) {
             (Sent::Streamed(body), _) => body,
@@ -231,7 +234,7 @@ impl Gateway {
             (Sent::Whole(body), None) => body.into(),
         };
         let limits = self.tape_limits();
-        let mut probe = self.buffers.share();
+        let mut probe = share();
         let expected = body
             .size_hint()
             .upper()
@@ -241,6 +244,6 @@ impl Gateway {
             .grow(usize::try_from(expected).unwrap_or(HELD))
             .map_err(|_| Refusal::FULL)?;
         drop(probe);
-        Ok(Tape::new(body, limits, self.buffers.share()))
+        Ok(Tape::new(body, limits, share()))
     }
 }

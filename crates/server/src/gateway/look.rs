@@ -235,7 +235,7 @@ mod tests {
         let request = Request::new(Empty::<Bytes>::new());
         let answer = sender.send_request(request).await.unwrap();
         let buffers = Buffers::new(1 << 20, std::env::temp_dir());
-        look(answer, buffers.share()).await.unwrap()
+        look(answer, buffers.share(None)).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]

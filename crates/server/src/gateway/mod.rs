@@ -36,9 +36,11 @@ use wxtoken_core::app::AppId;
 
 use crate::config;
 use crate::http::callers::{Book, Caller};
+use crate::http::services::Services;
 use crate::store::MasterKeys;
 use crate::wechat::{Base, BuildError, Dialer, Directory, Options};
-use body::{Buffers, TapeLimits};
+pub(crate) use body::Portion;
+use body::{Buffers, Share, TapeLimits};
 use line::MixUps;
 pub(crate) use look::HELD;
 use quiet::QuietPaths;
@@ -111,9 +113,11 @@ impl Gateway {
 
     /// Other limits from now on.
     pub fn limit(&self, limits: &config::Gateway) {
-        self.buffers.set_limit(limits.buffers_total.0);
-        self.replay_memory
-            .store(limits.replay_memory.0, Ordering::Relaxed);
+        let total = limits.buffers_total.0;
+        self.buffers.set_limit(total);
+        // No caller keeps more than half of it, unless it is the only one.
+        let memory = limits.replay_memory.0.min(total / 2);
+        self.replay_memory.store(memory, Ordering::Relaxed);
         self.replay_limit
             .store(limits.replay_limit.0, Ordering::Relaxed);
     }
@@ -134,6 +138,13 @@ impl Gateway {
         base: &Base,
     ) -> impl Future<Output = Option<relay::Dialled>> + Send + use<> {
         self.upstream.dial(base)
+    }
+
+    /// Room for a call of this caller.
+    fn share_of(&self, services: &Services, caller: &Caller) -> Share {
+        let has_others = services.callers.now().all().len() > 1;
+        self.buffers
+            .share(has_others.then(|| caller.portion().clone()))
     }
 
     fn tape_limits(&self) -> TapeLimits {

@@ -127,7 +127,7 @@ impl Refusal {
     );
     pub(crate) const FULL: Self = Self::Said(
         45011,
-        "api minute-quota reach limit, must slower, retry next minute: the gateway's buffers are full (gateway.buffers_total)",
+        "api minute-quota reach limit, must slower, retry next minute: the gateway's buffers are full, or this caller keeps as much in them as it leaves free for all others (gateway.buffers_total)",
     );
 
     pub(crate) fn not_virtual(why: NotVirtual) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::alone::{alone, resident};
-use crate::harness::{KEY, World, callers};
+use crate::harness::{APP, KEY, VIRTUAL_KEY, World, callers};
 use crate::scripted::{FINE, json};
 use crate::wire::Wire;
 
@@ -98,8 +98,10 @@ async fn where_the_buffers_are_full_more_uploads_are_told_to_come_later() {
     let held = Arc::clone(&gate);
     let (arrived, mut arrives) = mpsc::unbounded_channel();
     let limits = "[gateway]\nreplay_memory = \"64KiB\"\nreplay_limit = \"256KiB\"\nbuffers_total = \"1MiB\"\n";
-    let rest = format!("{limits}{}", callers());
-    let (world, _upstream) = World::scripted(&rest, move |mut wire, head| {
+    let one = format!(
+        "[[caller]]\nname = \"shop\"\nkey = \"{KEY}\"\napps = [\"{APP}\"]\nallow = [\"call\"]\n"
+    );
+    let (world, _upstream) = World::scripted(&format!("{limits}{one}"), move |mut wire, head| {
         let (held, arrived) = (Arc::clone(&held), arrived.clone());
         async move {
             wire.body(&head).await.ok()?;
@@ -144,6 +146,51 @@ async fn where_the_buffers_are_full_more_uploads_are_told_to_come_later() {
         assert!(!told.headers.contains_key("wxtoken-replay"));
     }
     assert_eq!(upload().await.unwrap().errcode(), 0, "there is room again");
+}
+
+#[tokio::test]
+async fn a_caller_with_many_uploads_leaves_room_for_the_others() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let (arrived, mut arrives) = mpsc::unbounded_channel();
+    let limits = "[gateway]\nreplay_memory = \"64KiB\"\nreplay_limit = \"256KiB\"\nbuffers_total = \"1MiB\"\n";
+    let rest = format!("{limits}{}", callers());
+    let (world, _upstream) = World::scripted(&rest, move |mut wire, head| {
+        let (held, arrived) = (Arc::clone(&held), arrived.clone());
+        async move {
+            wire.body(&head).await.ok()?;
+            if head.target().contains("slow") {
+                arrived.send(()).unwrap();
+                held.acquire().await.unwrap().forget();
+            }
+            wire.send(json(FINE)).await.ok()?;
+            Some(wire)
+        }
+    })
+    .await;
+    let world = Arc::new(world);
+    let upload = async |world: Arc<World>, key: &str, slow: bool| {
+        let target = format!("/cgi-bin/media/upload?x={}", if slow { "slow" } else { "" });
+        let request = world
+            .request(http::Method::POST, &target)
+            .header("authorization", format!("Bearer {key}"));
+        world.send(request, vec![7; 256 << 10]).await.errcode()
+    };
+    let greedy: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(upload(Arc::clone(&world), KEY, true)))
+        .collect();
+    for _ in 0..2 {
+        arrives.recv().await.unwrap();
+    }
+    for _ in 0..5 {
+        assert_eq!(upload(Arc::clone(&world), KEY, false).await, 45011);
+        assert_eq!(upload(Arc::clone(&world), VIRTUAL_KEY, false).await, 0);
+    }
+    gate.add_permits(2);
+    for upload in greedy {
+        assert_eq!(upload.await.unwrap(), 0);
+    }
+    assert_eq!(upload(world, KEY, false).await, 0, "there is room again");
 }
 
 #[test]

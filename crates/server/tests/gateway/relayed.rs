@@ -170,3 +170,28 @@ async fn connections_that_are_reset_as_soon_as_they_are_made_are_not_made_again_
     let made = came.load(Ordering::SeqCst) - before;
     assert!(made <= 20, "{made} connections for 5 calls");
 }
+
+#[tokio::test]
+async fn a_long_post_with_an_odd_answer_keeps_its_connection() {
+    let (world, _upstream) = World::scripted(&callers(), |mut wire, head| async move {
+        wire.body(&head).await.ok()?;
+        let odd = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        wire.send(format!("{odd}2\r\n{{}}\r\n0\r\n\r\n")).await.ok()?;
+        Some(wire)
+    })
+    .await;
+    for length in [10, 24 << 10, 30_000, 100_000, 250_000] {
+        let mut caller = Wire::connect(&world.url).await;
+        // The path is known to be odd from the first call on, for its app: each length asks another.
+        let line = format!("POST /cgi-bin/odd{length} HTTP/1.1");
+        for round in 0..2 {
+            caller.send(head(&line, length)).await.unwrap();
+            caller.send(vec![b'x'; length]).await.unwrap();
+            let head = caller.head().await;
+            let head = head.unwrap_or_else(|| panic!("{length}, call {round}: closed"));
+            assert_eq!(head.get("connection"), None, "{length}");
+            let body = caller.answer_body("POST", &head).await.unwrap();
+            assert_eq!(body.bytes, b"{}", "{length}");
+        }
+    }
+}

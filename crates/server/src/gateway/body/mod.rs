@@ -9,6 +9,6 @@ mod playing;
 mod spill;
 mod tape;
 
-pub(crate) use buffers::{Buffers, Share};
+pub(crate) use buffers::{Buffers, Portion, Share};
 pub(crate) use playing::Playing;
 pub(crate) use tape::{Tape, TapeLimits};

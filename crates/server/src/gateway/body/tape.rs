@@ -300,7 +300,7 @@ mod tests {
             &[b"0123456789", b"abc"],
             &[],
         ] {
-            let tape = Tape::new(source(pieces), SMALL, room.share());
+            let tape = Tape::new(source(pieces), SMALL, room.share(None));
             let whole = pieces.concat();
             assert_eq!(all(tape.play()).await, whole);
             assert_eq!(room.taken(), whole.len() as u64);
@@ -314,7 +314,7 @@ mod tests {
         let tape = Tape::new(
             source(&[b"abcdef", b"ghijkl", b"mno"]),
             SMALL,
-            buffers(100).share(),
+            buffers(100).share(None),
         );
         let mut first = tape.play();
         for _ in 0..2 {
@@ -331,11 +331,11 @@ mod tests {
     #[tokio::test]
     async fn beyond_the_limits_a_body_passes_and_is_not_kept() {
         let room = buffers(100);
-        let tape = Tape::new(source(&[&[7; 30], &[8; 3]]), SMALL, room.share());
+        let tape = Tape::new(source(&[&[7; 30], &[8; 3]]), SMALL, room.share(None));
         assert_eq!(all(tape.play()).await.len(), 33);
         assert!(!tape.is_kept() && tape.replay().await.is_none());
         assert_eq!(room.taken(), 0);
-        let tape = Tape::new(source(&[&[7; 30]]), SMALL, buffers(20).share());
+        let tape = Tape::new(source(&[&[7; 30]]), SMALL, buffers(20).share(None));
         assert_eq!(all(tape.play()).await.len(), 30);
         assert!(!tape.is_kept());
     }
@@ -347,7 +347,7 @@ mod tests {
             Tape::new(
                 Body::from_stream(stream::iter(pieces)),
                 SMALL,
-                buffers(100).share(),
+                buffers(100).share(None),
             )
         };
         let tape = broken();
@@ -370,7 +370,7 @@ mod tests {
     #[tokio::test]
     async fn a_playing_that_waits_is_told_when_its_time_is_over() {
         let never = Body::from_stream(stream::pending::<io::Result<Bytes>>());
-        let tape = Tape::new(never, SMALL, buffers(100).share());
+        let tape = Tape::new(never, SMALL, buffers(100).share(None));
         let mut first = tape.play();
         let waiting = tokio::spawn(async move { first.frame().await });
         tokio::task::yield_now().await;
@@ -391,7 +391,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_forgotten_gives_its_room_back_and_the_rest_still_goes_up() {
         let room = buffers(100);
-        let tape = Tape::new(source(&[b"abc", b"def"]), SMALL, room.share());
+        let tape = Tape::new(source(&[b"abc", b"def"]), SMALL, room.share(None));
         let mut playing = tape.play();
         playing.frame().await.unwrap().unwrap();
         assert_eq!(room.taken(), 3);
@@ -414,7 +414,7 @@ mod tests {
             let dawdling = |_| {
                 let pieces: [io::Result<&[u8]>; 2] = [Ok(&[7; 9]), Ok(&[8; 3])];
                 let source = stream::iter(pieces).chain(stream::pending());
-                Tape::new(Body::from_stream(source), SMALL, room.share())
+                Tape::new(Body::from_stream(source), SMALL, room.share(None))
             };
             let tapes: Vec<Tape> = (0..8).map(dawdling).collect();
             let mut playings: Vec<Playing> = tapes.iter().map(Tape::play).collect();
@@ -436,7 +436,7 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_fails_costs_the_replay_alone() {
         let room = Buffers::new(100, "/nowhere/at/all".into());
-        let tape = Tape::new(source(&[&[7; 9], &[8; 3]]), SMALL, room.share());
+        let tape = Tape::new(source(&[&[7; 9], &[8; 3]]), SMALL, room.share(None));
         assert_eq!(all(tape.play()).await.len(), 12);
         assert!(tape.replay().await.is_none());
     }
@@ -447,7 +447,7 @@ mod tests {
         trailers.insert("x-sum", "1".parse().unwrap());
         let body = http_body_util::Full::new(Bytes::from("abc"))
             .with_trailers(std::future::ready(Some(Ok(trailers.clone()))));
-        let tape = Tape::new(Body::new(body), SMALL, buffers(100).share());
+        let tape = Tape::new(Body::new(body), SMALL, buffers(100).share(None));
         let first = tape.play().collect().await.unwrap();
         assert_eq!(first.trailers(), Some(&trailers));
         let again = tape.replay().await.unwrap().collect().await.unwrap();
@@ -465,7 +465,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(async {
                 let parts: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-                let tape = Tape::new(source(&parts), TapeLimits { memory: 8, total: 64 }, buffers(100).share());
+                let tape = Tape::new(source(&parts), TapeLimits { memory: 8, total: 64 }, buffers(100).share(None));
                 let mut first = tape.play();
                 for _ in 0..seen {
                     let _ = first.frame().await;

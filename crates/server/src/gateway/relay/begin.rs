@@ -41,8 +41,7 @@ pub(crate) fn begin(
     now: Now,
 ) -> Begun {
     let gateway = &services.gateway;
-    let mut share = gateway.buffers.share();
-    let (Ok(target), Ok(())) = (Target::read(plain.target), share.grow(plain.length)) else {
+    let Ok(target) = Target::read(plain.target) else {
         return Begun::NotHere;
     };
     let mut line = Line::of(&plain.method);
@@ -78,7 +77,9 @@ pub(crate) fn begin(
     let upstream = app.and_then(|app| gateway.directory.upstream(&app));
     let own = upstream.as_ref().and_then(|own| own.base_url.as_ref());
     let base = own.or_else(|| gateway.upstream.first_host());
-    let (Ok(used), Some(base), false) = (used, base, odd) else {
+    let mut share = gateway.share_of(services, identity.open.caller());
+    let room = share.grow(plain.length);
+    let (Ok(used), Some(base), Ok(()), false) = (used, base, room, odd) else {
         let (open, first) = (identity.open, None);
         return elsewhere(telling, Stage::LetIn { open, app, first });
     };

@@ -41,10 +41,10 @@ pub(crate) struct Errand {
     surface: Surface,
     base: Base,
     path: Box<str>,
-    /// For the body, and for an answer that is held back.
+    /// For the body.
     share: Share,
-    /// Room is set aside for an answer that is held back.
-    held: bool,
+    /// For an answer that is held back.
+    held: Option<Share>,
     sent: Option<Instant>,
 }
 
@@ -72,7 +72,7 @@ impl Errand {
             base,
             path: path.into(),
             share,
-            held: false,
+            held: None,
             sent: None,
         }
     }
@@ -138,11 +138,12 @@ impl Errand {
     fn is_held_back(&mut self, head: &Head<'_, '_>, body: &[u8], length: usize) -> bool {
         let first = body.trim_ascii_start().first();
         let may_say = is_worth_a_look(head.kind) || matches!(first, None | Some(b'{'));
-        if may_say && !self.held {
-            self.held = self.share.grow(length).is_ok();
+        if may_say && self.held.is_none() {
+            let mut share = self.share.beside();
+            self.held = share.grow(length).is_ok().then_some(share);
         }
         // Where there is no room, it passes unread.
-        may_say && self.held
+        may_say && self.held.is_some()
     }
 
     /// Whether anything follows from a whole answer, or it cannot be read here.
@@ -195,6 +196,7 @@ impl Errand {
         out.extend_from_slice(b"\r\n");
         // No replay can follow, and others need the room.
         self.share.clear();
+        self.held = None;
         if let Some(mut telling) = self.telling.take() {
             telling.line.upstream += self.took();
             telling.status = Some(head.status);

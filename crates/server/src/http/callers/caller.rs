@@ -18,6 +18,7 @@ use wxtoken_core::credential::Kind;
 
 use super::epoch::{Epoch, Epochs};
 use crate::config::{self, HandsOut, Permission, Rate};
+use crate::gateway::Portion;
 use crate::gateway::virtual_token::CallerMark;
 use crate::http::peer::Peer;
 
@@ -50,6 +51,7 @@ struct Usage {
     open: AtomicU32,
     admitted: AtomicU64,
     limited: AtomicU64,
+    kept: Portion,
 }
 
 impl Usage {
@@ -63,6 +65,7 @@ impl Usage {
             open: AtomicU32::new(0),
             admitted: AtomicU64::new(0),
             limited: AtomicU64::new(0),
+            kept: Portion::default(),
         }
     }
 }
@@ -126,6 +129,11 @@ impl Caller {
     /// Returns once its epoch is not `seen` any more.
     pub(crate) async fn revoked_since(&self, seen: u64) -> u64 {
         self.epoch.past(seen).await
+    }
+
+    /// What is kept of the bodies of its calls.
+    pub(crate) fn portion(&self) -> &Portion {
+        &self.usage.kept
     }
 
     /// Requests let in so far, and requests refused for its limits.
