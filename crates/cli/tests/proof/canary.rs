@@ -16,6 +16,8 @@ use crate::place::{ADMIN_KEY, APP, KEY, Place, SECRET};
 use crate::server::{PATIENCE, Server, until_asked};
 
 pub(crate) const PREVIOUS: &str = "01db3f03e1a2c4d6e8f709182736455a";
+/// A caller whose tokens are good at the gateway alone.
+const VIRTUAL_KEY: &str = "51e6e0a7b8c9dadbecfd0e1f20314253";
 const OTHER_KEY: &str = "0b5e55ed00112233445566778899aabb";
 pub(crate) const MASTER: &str = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
 const PHRASE: &str = "correct horse battery staple canary";
@@ -27,7 +29,9 @@ fn configuration(format: &str) -> String {
          lanes = [\"stable\", \"classic\"]\ntake_over = true\nkinds = [\"access_token\", \"jsapi_ticket\", \"card_ticket\"]\n\
          [[caller]]\nname = \"reader\"\nkey = \"{KEY}\"\napps = [\"*\"]\nallow = [\"read\", \"report\"]\n\
          path_key = true\naccept_app_secret = true\n\
-         [[caller]]\nname = \"stranger\"\nkey = \"{OTHER_KEY}\"\napps = [\"{APP}\"]\nallow = [\"call\"]\n"
+         [[caller]]\nname = \"stranger\"\nkey = \"{OTHER_KEY}\"\napps = [\"{APP}\"]\nallow = [\"call\"]\n\
+         [[caller]]\nname = \"shop\"\nkey = \"{VIRTUAL_KEY}\"\napps = [\"{APP}\"]\nhands_out = \"virtual\"\n\
+         allow = [\"read\", \"call\", \"report\"]\n"
     )
 }
 
@@ -137,7 +141,8 @@ async fn provoke(place: &Place, needles: &Needles) {
     }
 }
 
-async fn pages(server: &Server, needles: &Needles) {
+/// What anybody may look at; of the API only where that is spoken to without TLS.
+pub(crate) async fn pages(server: &Server, plain_api: bool, needles: &Needles) {
     for line in [
         "GET /metrics",
         "GET /admin/apps",
@@ -150,9 +155,11 @@ async fn pages(server: &Server, needles: &Needles) {
         assert_eq!(reply.status, 200, "{line}: {reply:?}");
         needles.none_in(line, &reply.whole());
     }
-    for line in ["GET /v1/openapi.json", "GET /v1/apps", "GET /readyz"] {
-        let reply = server.ask(line, "").await;
-        needles.none_in(line, &reply.whole());
+    if plain_api {
+        for line in ["GET /v1/openapi.json", "GET /v1/apps", "GET /readyz"] {
+            let reply = server.ask(line, "").await;
+            needles.none_in(line, &reply.whole());
+        }
     }
     let command = std::fs::read(format!("/proc/{}/cmdline", server.pid())).unwrap();
     needles.none_in("the command line", &command);
@@ -161,13 +168,15 @@ async fn pages(server: &Server, needles: &Needles) {
 }
 
 /// Every file below a folder, but those in which secrets belong.
-fn files(folder: &Path, needles: &Needles, searched: &mut Vec<String>) {
+pub(crate) fn files(folder: &Path, needles: &Needles, searched: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             files(&path, needles, searched);
-        } else if !["wxtoken.toml", "master", "phrase"].contains(&name.as_str()) {
+        } else if !["wxtoken.toml", "master", "phrase"].contains(&name.as_str())
+            && !name.ends_with(".key")
+        {
             needles.none_in(&name, &std::fs::read(&path).unwrap());
             searched.push(name);
         }
@@ -228,6 +237,55 @@ async fn changes(server: &Server, world: &World, needles: &mut Needles) {
     }
 }
 
+/// Virtual tokens: handed out, used, changed by a character, reported; none of it is told by anything but the answer that
+/// hands one out.
+async fn virtual_calls(place: &Place, needles: &mut Needles) {
+    let key = format!("Bearer {VIRTUAL_KEY}");
+    let shop = [("Authorization", key.as_str())];
+    let read = format!("GET /v1/apps/{APP}/access_token");
+    let handed_out = ask(&place.api, &read, &shop, "").await.unwrap();
+    let token = handed_out.token().unwrap();
+    let rest = String::from_utf8(handed_out.whole()).unwrap();
+    let rest = rest.replace(&token, "");
+    needles.none_in("the answer with a virtual token", rest.as_bytes());
+    // Its first characters say what it is, and are the same in all.
+    needles.plant("virtual token", &token.as_bytes()[12..]);
+    let used = format!("GET /cgi-bin/menu/get?access_token={token}");
+    let answer = ask(&place.api, &used, &[], "").await.unwrap();
+    assert_eq!(
+        answer.json()["errcode"].as_i64().unwrap_or(0),
+        0,
+        "{answer:?}"
+    );
+    needles.none_in("the answer to a virtual token", &answer.whole());
+    let body = serde_json::json!({ "token": token }).to_string();
+    let mut broken = token.clone();
+    broken.pop();
+    for (line, headers, body) in [
+        (
+            format!("GET /cgi-bin/menu/get?access_token={broken}"),
+            &shop[..0],
+            "",
+        ),
+        (
+            format!("GET /sns/userinfo?access_token={token}&openid=o"),
+            &shop[..0],
+            "",
+        ),
+        (format!("GET /v1/nowhere/{token}"), &shop[..], ""),
+        (
+            format!("POST /v1/apps/{APP}/access_token/dead?{token}"),
+            &shop[..],
+            body.as_str(),
+        ),
+    ] {
+        let told = ask(&place.api, &line, headers, body).await.unwrap();
+        if told.token().is_none() && told.json()["current"].is_null() {
+            needles.none_in("a refusal of a virtual token", &told.whole());
+        }
+    }
+}
+
 async fn start() -> (Upstream, Place) {
     let options = Options {
         apps: vec![AppSpec::new(APP, SECRET, AppKind::Official)],
@@ -250,11 +308,15 @@ pub(crate) fn plant_secrets(needles: &mut Needles) {
         ("caller key", KEY),
         ("other caller's key", OTHER_KEY),
         ("admin key", ADMIN_KEY),
+        ("virtual caller's key", VIRTUAL_KEY),
     ] {
         needles.plant_key(name, key, &bytes_of(key));
     }
     needles.plant_key("master key", MASTER, &STANDARD.decode(MASTER).unwrap());
     needles.plant("passphrase", PHRASE.as_bytes());
+    let master = wxtoken_server::store::MasterKey::from_base64(MASTER).unwrap();
+    let sealing = master.derive("virtual token");
+    needles.plant("the key virtual tokens are sealed with", &*sealing);
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
@@ -275,7 +337,8 @@ async fn no_piece_of_a_secret_is_anywhere_in_any_encoding() {
         let server = Server::start(&place).await;
         changes(&server, world, &mut needles).await;
         provoke(&place, &needles).await;
-        pages(&server, &needles).await;
+        virtual_calls(&place, &mut needles).await;
+        pages(&server, true, &needles).await;
         let log = server.log();
         assert!(log.lines().count() > 20, "the log says something: {log}");
         // Killed: what the journal holds is searched as well. Stopped: what a good end leaves.

@@ -18,6 +18,7 @@ mod server;
 mod asking_again;
 mod bad_input;
 mod canary;
+mod certificate_canary;
 mod clock_steps;
 mod disk;
 mod formatting;
