@@ -61,6 +61,15 @@ enum NoAnswer {
     BrokeOff(BrokeOff),
 }
 
+impl NoAnswer {
+    const fn may_pass(&self) -> bool {
+        match self {
+            Self::Failed(failure) => failure.may_pass(),
+            Self::BrokeOff(BrokeOff) => true,
+        }
+    }
+}
+
 impl From<NoAnswer> for Refusal {
     fn from(why: NoAnswer) -> Self {
         match why {
@@ -87,11 +96,8 @@ impl Call<'_> {
                 Verdict::Busy => self.patience().await.then(|| used.clone()),
                 Verdict::Fine | Verdict::Errcode(_) => None,
             },
-            Err(NoAnswer::Failed(Failure::Broken | Failure::Stalled) | NoAnswer::BrokeOff(_)) => {
-                self.patience().await.then(|| used.clone())
-            }
-            // Every host has been tried.
-            Err(NoAnswer::Failed(Failure::Unreachable)) => None,
+            Err(why) if why.may_pass() => self.patience().await.then(|| used.clone()),
+            Err(_) => None,
         };
         if let Some(next) = again
             && let Some(playing) = self.tape.replay().await

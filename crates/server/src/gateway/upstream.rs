@@ -56,6 +56,16 @@ pub(crate) enum Failure {
     Stalled,
 }
 
+impl Failure {
+    /// Whether it may pass by itself: not where every host was tried in vain.
+    pub(super) const fn may_pass(&self) -> bool {
+        match self {
+            Self::Broken | Self::Stalled => true,
+            Self::Unreachable => false,
+        }
+    }
+}
+
 /// Sends requests and gives their answers.
 pub(crate) struct Upstream {
     client: Client<Connector, Playing>,
@@ -226,5 +236,52 @@ impl Service<Uri> for Connector {
                 .await
                 .unwrap_or_else(|_| Err("it took too long".into()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::body::{Buffers, TapeLimits};
+
+    fn tape(body: axum::body::Body) -> Tape {
+        let limits = TapeLimits {
+            memory: 64,
+            total: 64,
+        };
+        let buffers = Buffers::new(64, std::env::temp_dir());
+        Tape::new(body, limits, buffers.share(None))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_on_which_nothing_moves_for_a_minute_is_given_up_and_may_be_made_again() {
+        let began = Instant::now();
+        let never = std::future::pending::<()>();
+        let told = while_it_moves(never, &tape(axum::body::Body::empty())).await;
+        assert!(told.is_err_and(|why| why.may_pass()));
+        assert_eq!(began.elapsed(), STALLED);
+        assert!(Failure::Broken.may_pass() && !Failure::Unreachable.may_pass());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_moves_may_take_long_and_one_that_stops_is_cut() {
+        use http_body_util::BodyExt;
+        const PIECES: u32 = 5;
+        let pieces = futures_util::stream::unfold(0, |sent| async move {
+            if sent == PIECES {
+                return std::future::pending().await;
+            }
+            tokio::time::sleep(STALLED / 2).await;
+            let piece = bytes::Bytes::from_static(b"x");
+            Some((Ok::<_, std::io::Error>(piece), sent + 1))
+        });
+        let tape = tape(axum::body::Body::from_stream(pieces));
+        let began = Instant::now();
+        let told = while_it_moves(tape.play().collect(), &tape).await;
+        assert!(matches!(told, Err(Failure::Stalled)));
+        let moved_for = STALLED / 2 * PIECES;
+        let took = began.elapsed();
+        assert!(took >= moved_for + STALLED / 2, "{took:?}");
+        assert!(took <= moved_for + STALLED * 2, "{took:?}");
     }
 }

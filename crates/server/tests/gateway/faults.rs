@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::harness::{KEY, World, callers};
@@ -221,4 +222,36 @@ async fn a_connection_serves_many_calls() {
         1,
         "a caller's close is not upstream's"
     );
+}
+
+#[tokio::test]
+async fn a_host_that_says_nothing_of_tls_is_waited_for_once_and_that_is_not_counted_as_ours() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let (world, _mute) = World::behind("", &callers(), async move |url| {
+        let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = mute.local_addr().unwrap();
+        let held = tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = mute.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                held.push(stream);
+            }
+        });
+        // The harness puts this between the quotes of `base_url`.
+        let places = format!("https://{address}\"\nfallback_urls = [\"{url}\"]\nproxy = \"");
+        (places, held)
+    })
+    .await;
+    let before = connections.load(Ordering::SeqCst);
+    for _ in 0..3 {
+        let told = world.post("/cgi-bin/menu/delete", "").await;
+        assert_eq!(told.errcode(), 0, "{}", told.errmsg());
+    }
+    let waited_for = connections.load(Ordering::SeqCst) - before;
+    assert_eq!(waited_for, 1, "the next calls begin with the next host");
+    let metrics = world.metrics().await;
+    let soon = |line: &&str| line.contains("call_added_seconds_bucket{le=\"1.0\"}");
+    let soon = metrics.lines().find(soon).expect("a histogram");
+    assert!(soon.ends_with(" 3"), "{soon}");
 }
