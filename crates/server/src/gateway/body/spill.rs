@@ -1,9 +1,11 @@
 //! What does not fit into memory: a file without a name, 0600, gone with the process whatever happens.
 //!
-//! A thread that may block is held only while something is written, however slowly a body comes in.
+//! A thread that may block is held only while something is written, however slowly a body comes in. What waits is copied
+//! together: the pieces are free at once, so that the next are read into the same memory.
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::mem;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -12,18 +14,18 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::pieces::Pieces;
-
 /// Bytes that may wait for the disk; behind that the body waits.
-const WAITING: u64 = 1 << 20;
+const WAITING: usize = 1 << 20;
 /// So many are written at once: each time a thread that may block has to be woken.
-const AT_ONCE: u64 = WAITING / 2;
+const AT_ONCE: usize = WAITING / 2;
 
 /// A file that grows.
 pub(super) struct Spill {
     folder: PathBuf,
     file: Disk,
-    waiting: Pieces,
+    waiting: Vec<u8>,
+    /// Room that was waited in before.
+    spare: Vec<u8>,
 }
 
 /// The file, wherever it is.
@@ -31,10 +33,13 @@ enum Disk {
     /// Here; none before the first bytes are written.
     Idle(Option<File>),
     /// With the thread that writes to it.
-    Writing(JoinHandle<io::Result<File>>),
+    Writing(JoinHandle<io::Result<Written>>),
     /// Nowhere: the disk failed.
     Lost,
 }
+
+/// A file, and the room of what was written to it.
+type Written = (File, Vec<u8>);
 
 /// The file could not be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +51,8 @@ impl Spill {
         let mut spill = Self {
             folder,
             file: Disk::Idle(None),
-            waiting: Pieces::default(),
+            waiting: Vec::new(),
+            spare: Vec::new(),
         };
         spill.take(first);
         spill
@@ -56,9 +62,9 @@ impl Spill {
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failed>> {
         if let Disk::Writing(writing) = &mut self.file {
             match Pin::new(writing).poll(cx) {
-                Poll::Ready(Ok(Ok(file))) => self.file = Disk::Idle(Some(file)),
+                Poll::Ready(Ok(Ok(written))) => self.is_written(written),
                 Poll::Ready(Ok(Err(_)) | Err(_)) => self.file = Disk::Lost,
-                Poll::Pending if self.waiting.bytes() < WAITING => return Poll::Ready(Ok(())),
+                Poll::Pending if self.waiting.len() < WAITING => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -71,7 +77,11 @@ impl Spill {
 
     /// Takes a piece.
     pub(super) fn take(&mut self, piece: &Bytes) {
-        self.waiting.push(piece);
+        if self.waiting.capacity() == 0 {
+            // As much as is written at once, and the piece that makes it so much: growing would touch twice the memory.
+            self.waiting.reserve_exact(AT_ONCE + piece.len());
+        }
+        self.waiting.extend_from_slice(piece);
         self.write_on(AT_ONCE);
     }
 
@@ -79,34 +89,38 @@ impl Spill {
     pub(super) async fn finish(mut self) -> io::Result<File> {
         loop {
             self.write_on(1);
-            self.file = match self.file {
+            match self.file {
                 Disk::Writing(writing) => {
-                    Disk::Idle(Some(writing.await.map_err(io::Error::other)??))
+                    let (file, _) = writing.await.map_err(io::Error::other)??;
+                    self.file = Disk::Idle(Some(file));
                 }
                 Disk::Idle(Some(file)) => return Ok(file),
                 Disk::Idle(None) | Disk::Lost => return Err(io::ErrorKind::BrokenPipe.into()),
-            };
+            }
         }
     }
 
+    fn is_written(&mut self, (file, mut room): Written) {
+        room.clear();
+        (self.file, self.spare) = (Disk::Idle(Some(file)), room);
+    }
+
     /// Begins to write what waits, if it is so much and nothing is being written.
-    fn write_on(&mut self, much: u64) {
+    fn write_on(&mut self, much: usize) {
         if let Disk::Idle(file) = &mut self.file
-            && self.waiting.bytes() >= much
+            && self.waiting.len() >= much
         {
             let (file, folder) = (file.take(), self.folder.clone());
-            let pieces = std::mem::take(&mut self.waiting);
-            self.file = Disk::Writing(spawn_blocking(move || write(file, &folder, pieces)));
+            let bytes = mem::replace(&mut self.waiting, mem::take(&mut self.spare));
+            self.file = Disk::Writing(spawn_blocking(move || write(file, &folder, bytes)));
         }
     }
 }
 
-fn write(file: Option<File>, folder: &Path, pieces: Pieces) -> io::Result<File> {
+fn write(file: Option<File>, folder: &Path, bytes: Vec<u8>) -> io::Result<Written> {
     let mut file = file.map_or_else(|| tempfile::tempfile_in(folder), Ok)?;
-    for piece in pieces.into_queue() {
-        file.write_all(&piece)?;
-    }
-    Ok(file)
+    file.write_all(&bytes)?;
+    Ok((file, bytes))
 }
 
 /// Reads a piece at a place, on a thread that may block.
