@@ -69,7 +69,7 @@ impl<'s> Answers<'s> {
         let book = services.callers.now();
         let caller = match request.route {
             HotRoute::Native { key, .. } | HotRoute::Batch { key, .. } => memo.caller(&book, key),
-            HotRoute::Compat { key, .. } => book.by_key(key.as_bytes()).map(Arc::as_ref),
+            HotRoute::Compat { key, .. } => memo.caller_shown(&book, key.as_bytes()),
         };
         let open = |caller: &&Caller| caller.may_come_from(peer) && caller.has_room();
         let Some(caller) = caller.filter(open) else {

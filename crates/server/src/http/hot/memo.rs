@@ -21,6 +21,8 @@ pub(super) struct Memo {
     if_none_match: Option<Span>,
     request_id: Option<Span>,
     caller: Option<CallerAt>,
+    /// The mark of that caller's key, if a first line showed it; zero, if the headers hold it.
+    shown: u64,
 }
 
 /// A part of the headers.
@@ -43,11 +45,22 @@ impl Memo {
         parsed
     }
 
-    /// The caller whose key was parsed last, if it has it still.
+    /// The caller whose key the headers hold, if it has it still.
     pub(super) fn caller<'a>(&mut self, book: &'a Book, key: &[u8]) -> Option<&'a Caller> {
-        if let Some(caller) = self.caller.and_then(|at| book.at(at)) {
+        self.known(book, key, 0)
+    }
+
+    /// The caller whose key a first line shows: it is likely to be the one of the last.
+    pub(super) fn caller_shown<'a>(&mut self, book: &'a Book, key: &[u8]) -> Option<&'a Caller> {
+        self.known(book, key, mark(key))
+    }
+
+    fn known<'a>(&mut self, book: &'a Book, key: &[u8], shown: u64) -> Option<&'a Caller> {
+        let same = self.caller.filter(|_| shown == self.shown);
+        if let Some(caller) = same.and_then(|at| book.at(at)) {
             return Some(caller);
         }
+        self.shown = shown;
         self.caller = book.find(key);
         book.at(self.caller?).map(AsRef::as_ref)
     }
@@ -89,6 +102,7 @@ impl Memo {
             if_none_match: request.if_none_match.map(span),
             request_id: request.request_id.map(span),
             caller: None,
+            shown: 0,
         })
     }
 }
@@ -168,5 +182,25 @@ mod tests {
         assert_eq!(name(FIRST, b"key-a").as_deref(), Some("b"));
         callers.replace(&[caller("x", "key-x"), caller("a", "key-y")]);
         assert_eq!(name(FIRST, b"key-a"), None);
+    }
+
+    #[test]
+    fn a_key_in_a_first_line_names_its_own_caller_whatever_the_headers_hold() {
+        let caller = |name: &str, key: &str| config::Caller::new(name, KeyHash::of(key));
+        let callers = Callers::new(&[caller("a", "key-a"), caller("b", "key-b")]);
+        let book = callers.now();
+        let mut memo = Memo::default();
+        memo.parse(FIRST);
+        let name = |caller: Option<&Caller>| caller.map(|caller| caller.name().to_owned());
+        let (a, b) = (Some("a".to_owned()), Some("b".to_owned()));
+        for _ in 0..2 {
+            assert_eq!(name(memo.caller(&book, b"key-a")), a);
+            assert_eq!(name(memo.caller_shown(&book, b"key-b")), b);
+            assert_eq!(name(memo.caller_shown(&book, b"key-b")), b);
+            assert_eq!(name(memo.caller_shown(&book, b"key-a")), a);
+            assert_eq!(name(memo.caller_shown(&book, b"key-b")), b);
+            assert_eq!(name(memo.caller(&book, b"key-a")), a);
+            assert_eq!(name(memo.caller_shown(&book, b"key-c")), None);
+        }
     }
 }
