@@ -40,6 +40,7 @@ pub type Tell = Arc<dyn Fn(&Told<'_>) + Send + Sync>;
 pub(super) struct Line {
     method: Method,
     began: Instant,
+    took: Option<Duration>,
     pub(super) path: String,
     pub(super) caller: String,
     pub(super) app: Option<AppId>,
@@ -56,6 +57,7 @@ impl Line {
         Self {
             method: method.clone(),
             began: Instant::now(),
+            took: None,
             path: String::new(),
             caller: String::new(),
             app: None,
@@ -81,6 +83,11 @@ impl Line {
         }
     }
 
+    /// It is answered now, and told of a little later.
+    pub(super) fn ends(&mut self) {
+        self.took.get_or_insert(self.began.elapsed());
+    }
+
     pub(super) fn write(
         &self,
         id: &RequestId,
@@ -89,7 +96,7 @@ impl Line {
         seen: &MixUps,
         now: impl FnOnce() -> Boot,
     ) {
-        let took = self.began.elapsed();
+        let took = self.took.unwrap_or_else(|| self.began.elapsed());
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             request.id = id.as_str(),

@@ -1,5 +1,6 @@
 //! Where lines go: to standard error, each at once; of a thread that asks for it many together, since a thread that serves
-//! hundreds of calls between two looks at its connections would spend more on telling of them than on all else of its own.
+//! hundreds of calls in the time one write takes would spend more on telling of them than on all else of its own. They wait
+//! [`A_WHILE`] at most: nobody who reads along notices, and no more is lost should the process be killed.
 //!
 //! Whoever reads standard error has to: a pipe that nobody empties stops the threads that write to it, as everywhere.
 //!
@@ -7,21 +8,41 @@
 
 use std::cell::RefCell;
 use std::io::{self, Write};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Lines are not kept beyond this much.
 const MUCH: usize = 64 * 1024;
+/// Nor longer than this.
+const A_WHILE: Duration = Duration::from_millis(10);
 
 thread_local! {
-    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { gathers: false, lines: Vec::new() }) };
+    static KEPT: RefCell<Kept> = const { RefCell::new(Kept { gathers: false, lines: Vec::new(), due: None }) };
 }
 
 struct Kept {
     gathers: bool,
     lines: Vec<u8>,
+    /// When to write them, once that was asked for.
+    due: Option<Instant>,
 }
 
 impl Kept {
+    /// Says when to ask again.
+    fn write_due(&mut self, now: Instant) -> Option<Instant> {
+        if self.lines.is_empty() {
+            return None;
+        }
+        let due = *self.due.get_or_insert(now + A_WHILE);
+        if due <= now {
+            self.write_out();
+        }
+        self.due
+    }
+
     fn write_out(&mut self) {
+        self.due = None;
         if !self.lines.is_empty() {
             // A log that nobody takes is nobody's failure.
             let _ = io::stderr().write_all(&self.lines);
@@ -36,9 +57,14 @@ impl Drop for Kept {
     }
 }
 
-/// This thread's lines wait from now on until it says [`flush`], or ends.
+/// This thread's lines wait from now on until it says [`flush_due`] or [`flush`], or ends.
 pub(crate) fn gather() {
     KEPT.with_borrow_mut(|kept| kept.gathers = true);
+}
+
+/// Writes what has waited for long enough; says when the rest will have.
+pub(crate) fn flush_due(now: Instant) -> Option<Instant> {
+    KEPT.with_borrow_mut(|kept| kept.write_due(now))
 }
 
 /// Writes what waits.
@@ -92,5 +118,32 @@ mod tests {
         assert!(kept().is_empty());
         Paper.write_all(&[b' '; MUCH + 1]).unwrap();
         assert!(kept().is_empty(), "no more than that is kept");
+    }
+
+    #[test]
+    fn a_line_waits_no_longer_than_a_while_however_many_follow() {
+        let kept = || KEPT.with_borrow(|kept| kept.lines.len());
+        let start = Instant::now();
+        gather();
+        assert_eq!(flush_due(start), None, "nothing to wait for");
+        Paper.write_all(b"{}\n").unwrap();
+        let due = start + A_WHILE;
+        assert_eq!(flush_due(start), Some(due));
+        Paper.write_all(b"{}\n").unwrap();
+        assert_eq!(flush_due(start + A_WHILE / 2), Some(due));
+        assert_eq!(kept(), 6);
+        assert_eq!(flush_due(due), None);
+        assert_eq!(kept(), 0);
+        Paper.write_all(b"{}\n").unwrap();
+        assert_eq!(flush_due(due), Some(due + A_WHILE));
+        Paper.write_all(&[b' '; MUCH + 1]).unwrap();
+        Paper.write_all(b"{}\n").unwrap();
+        let later = due + A_WHILE / 2;
+        assert_eq!(
+            flush_due(later),
+            Some(later + A_WHILE),
+            "what was full is forgotten"
+        );
+        flush();
     }
 }

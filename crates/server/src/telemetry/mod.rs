@@ -40,7 +40,7 @@ mod process;
 
 pub use calls::Forwarded;
 pub use census::{Census, State};
-pub(crate) use gather::{flush, gather};
+pub(crate) use gather::{flush, flush_due, gather};
 pub use log::{AlreadySet, init, subscriber};
 pub use metered::{MeteredSource, MeteredStore};
 pub use metrics::{CONTENT_TYPE, Metrics};

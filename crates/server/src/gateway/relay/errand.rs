@@ -31,6 +31,8 @@ use crate::wechat::{Base, Rid};
 pub(crate) struct Errand {
     /// Until there is an answer.
     telling: Option<Telling>,
+    /// From then on.
+    told: Option<Telling>,
     id: RequestId,
     open: OpenRequest,
     app: Option<AppId>,
@@ -64,6 +66,7 @@ impl Errand {
             id: telling.id.clone(),
             surface,
             telling: Some(telling),
+            told: None,
             open,
             app,
             used,
@@ -172,7 +175,12 @@ impl Errand {
         seen(&bytes[..head.len]) || whole.is_some_and(seen)
     }
 
-    /// Writes the head of the answer, and tells of the call.
+    /// What is to be told of it once its answer is sent: who waits for an answer does not wait for that.
+    pub(crate) fn told(&mut self) -> Option<Telling> {
+        self.told.take()
+    }
+
+    /// Writes the head of the answer.
     fn write(&mut self, head: &Head<'_, '_>, now: Now, date: &mut DateText, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(head.status.as_str().as_bytes());
@@ -202,6 +210,8 @@ impl Errand {
             telling.status = Some(head.status);
             let outcome = Outcome::of_status(head.status);
             telling.services.counters.count(self.surface, outcome);
+            telling.line.ends();
+            self.told = Some(telling);
         }
     }
 

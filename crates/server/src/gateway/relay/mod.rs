@@ -22,7 +22,6 @@ use wxtoken_core::credential::Credential;
 use super::family::Family;
 use super::identify::Identity;
 use super::refusal::Refusal;
-use super::telling::Telling;
 use super::upstream::Failure;
 use crate::http::callers::OpenRequest;
 use crate::http::request_id::RequestId;
@@ -34,6 +33,8 @@ pub(super) use dial::{Dialling, Spare};
 pub(crate) use errand::{Errand, push_line};
 pub(crate) use link::{Link, Said};
 pub(crate) use onward::Onward;
+
+pub(crate) use super::telling::Telling;
 
 /// No body of a plain call is longer: it is kept whole until there is an answer.
 pub(crate) const LONGEST_BODY: usize = 256 * 1024;

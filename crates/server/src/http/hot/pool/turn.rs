@@ -22,6 +22,7 @@ use super::rooms::Rooms;
 use super::round::{ROOM, Visit};
 use super::seats::Seats;
 use super::{Arrival, DOOR, Guest, Leaver, Outside};
+use crate::gateway::relay::Telling;
 use crate::http::date::DateText;
 use crate::telemetry;
 
@@ -63,6 +64,10 @@ pub(super) struct Turns<'s> {
     pub(super) under_way: usize,
     /// When to look for what has stalled or grown old; never while there is nothing.
     pub(super) sweep: Option<Instant>,
+    /// Calls that are answered, to be told of at the end of the turn.
+    pub(super) done: Vec<Telling>,
+    /// When lines of the log are to be written; never while there is none.
+    told: Option<Instant>,
     idle: Duration,
     /// When to look for silent connections; never while there is none.
     look: Option<Instant>,
@@ -101,6 +106,8 @@ impl<'s> Turns<'s> {
             number: 0,
             under_way: 0,
             sweep: None,
+            done: Vec::new(),
+            told: None,
             idle,
             look: None,
             clock: Instant::now(),
@@ -122,6 +129,8 @@ impl<'s> Turns<'s> {
         self.seats.end_idle();
         // Nobody waits for what is under way once there is nobody to take who leaves.
         while self.under_way > 0 && !self.leavers.is_closed() && self.turn(&mut events).is_ok() {}
+        // Whoever stops the server waits for this thread's leavers, which end behind this.
+        telemetry::flush();
     }
 
     fn turn(&mut self, events: &mut Events) -> io::Result<()> {
@@ -169,7 +178,8 @@ impl<'s> Turns<'s> {
         if self.sweep.is_some_and(|sweep| sweep <= self.clock) {
             self.look_round();
         }
-        telemetry::flush();
+        self.done.clear();
+        self.told = telemetry::flush_due(self.clock);
         Ok(())
     }
 
@@ -183,7 +193,12 @@ impl<'s> Turns<'s> {
         if !self.open {
             return Some(CLOSING);
         }
-        let next = self.look.into_iter().chain(self.sweep).min();
+        let next = self
+            .look
+            .into_iter()
+            .chain(self.sweep)
+            .chain(self.told)
+            .min();
         next.map(|next| next.saturating_duration_since(self.clock))
     }
 

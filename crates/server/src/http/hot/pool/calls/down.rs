@@ -240,6 +240,7 @@ impl Turns<'_> {
             return;
         };
         self.under_way -= 1;
+        self.done.extend(call.errand.told());
         seat.heard = clock;
         if call.watched {
             let registry = self.poll.registry();
