@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use wxtoken_core::app::AppId;
@@ -235,7 +236,8 @@ fn announce(driver: &mut Driver, config: &Config, hash: &HashValue) {
     }
 }
 
-/// Gives every configured app its record, if it has one. Apps without one start empty; records without an app stay.
+/// Gives every configured app its record, if it has one; apps without one start empty. A record without an app is forgotten as
+/// that of an app which a reload removes: it stays for a day, for its app may have been taken out by mistake.
 async fn take_over(
     driver: &mut Driver,
     store: &EmbeddedStore,
@@ -243,12 +245,12 @@ async fn take_over(
     hash: &HashValue,
 ) -> Result<(), StartError> {
     let mut specs = Specs::new(config, hash);
+    let mut without_app = Vec::new();
     let mut each = |loaded: Loaded| match loaded {
-        Loaded::Record(app, record) => {
-            if let Some(app) = config.app(&app) {
-                driver.add(specs.of(app), Some(&record));
-            }
-        }
+        Loaded::Record(app, record) => match config.app(&app) {
+            Some(app) => driver.add(specs.of(app), Some(&record)),
+            None => without_app.push(app),
+        },
         Loaded::Damaged { app, reason } => {
             let app = app.map(|app| app.to_string());
             tracing::error!(
@@ -263,5 +265,22 @@ async fn take_over(
             driver.add(specs.of(app), None);
         }
     }
+    forget_all(store, &without_app).await;
     Ok(())
+}
+
+/// Together, so that they share what it costs to make them durable. Trouble is told, and the next start tries again.
+async fn forget_all(store: &EmbeddedStore, apps: &[AppId]) {
+    if let Some(first) = apps.first() {
+        tracing::warn!(
+            apps = apps.len(),
+            "the store holds records of {} apps that are not configured, {first} for one; each is kept for 24 hours from \
+             when that was first seen, and dropped by a start after that",
+            apps.len()
+        );
+    }
+    let forgotten = join_all(apps.iter().map(|app| store.forget(app))).await;
+    if let Some(Err(error)) = forgotten.into_iter().find(Result::is_err) {
+        tracing::warn!(%error, "records of apps that are not configured could not be marked: {error}");
+    }
 }

@@ -52,6 +52,7 @@ struct Walk {
 impl Writer {
     /// Hands everything to `each` in portions, until that says stop.
     pub(super) fn load(&mut self, each: &mut Each<'_>) -> Result<(), StoreError> {
+        self.succeed().map_err(Trouble::into_store_error)?;
         let mut walk = Walk::default();
         let broken = self
             .walk(&mut walk, each)

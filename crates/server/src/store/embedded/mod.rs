@@ -78,8 +78,8 @@ impl EmbeddedStore {
         self.keys.current.value_hasher()
     }
 
-    /// An app was removed from the configuration: its record is kept for 24 hours, and purged by a start after that. Writing
-    /// it again takes the mark away.
+    /// An app is configured no more: its record is kept for 24 hours from the first time that is said, and purged by a start
+    /// after that. Writing it again takes the mark away.
     ///
     /// # Errors
     /// The store cannot be written.

@@ -17,6 +17,7 @@ use super::super::sealed::Sealer;
 use super::identity::{change_keys, found_store, identify, read_ledger};
 use super::ledger::Ledger;
 use super::lock::{self, Lock, NoLock};
+use super::rebuild::end_change_over;
 use super::schema;
 use super::trouble::{OpenError, Trouble};
 use crate::words::Sentence;
@@ -44,6 +45,7 @@ pub(super) fn open(folder: &Path, keys: MasterKeys, now: Wall) -> Result<Opened,
         NoLock::Io(error) => unavailable(folder, &error),
     })?;
     let path = folder.join(FILE);
+    end_change_over(&path).map_err(|error| unavailable(&path, &error))?;
     prepare_file(&path, folder)?;
     let connection = connect(&path)?;
     let trouble = |trouble: Trouble| trouble.at_open(&path);

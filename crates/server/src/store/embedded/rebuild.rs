@@ -20,12 +20,22 @@ use super::writer::Writer;
 /// Rebuilds in one process's life; a disk that damages more needs a person.
 const MOST: u8 = 3;
 
+/// A new file that is whole and waits to take the broken one's place. Until it has, there is no file open to work with.
+pub(super) struct Successor {
+    /// The name that the broken file gets.
+    kept: PathBuf,
+    /// What the new file holds.
+    ledger: Ledger,
+}
+
 impl Writer {
-    /// Does `work`; if the file turns out to be broken, replaces it and does the work again.
+    /// Does `work`; if the file turns out to be broken, replaces it and does the work again. A replacement that the system
+    /// did not let come to its end before is ended first.
     pub(super) fn mending<T>(
         &mut self,
         mut work: impl FnMut(&mut Self) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
+        self.succeed()?;
         match work(self) {
             Err(Trouble::Database(error)) if is_corrupt(&error) && self.rebuilt < MOST => {
                 if let Err(reason) = self.rebuild() {
@@ -52,10 +62,32 @@ impl Writer {
         let target = connect(&fresh).map_err(|error| error.to_string())?;
         let ledger = self.copy_rows(&target).map_err(|trouble| trouble.plain())?;
         target.close().map_err(|(_, error)| error.to_string())?;
-        self.change_over(&fresh)
-            .map_err(|error| error.to_string())?;
-        self.connection = connect(&self.path).map_err(|error| error.to_string())?;
-        self.ledger = ledger;
+        let nowhere = Connection::open_in_memory().map_err(|error| error.to_string())?;
+        let at = self.clock.now().wall.0;
+        let kept = beside(&self.path, &format!(".damaged-{at}-{}", self.rebuilt));
+        self.successor = Some(Successor { kept, ledger });
+        // Closing writes its journal back as far as it can; what is lost by that is broken anyway.
+        drop(std::mem::replace(&mut self.connection, nowhere));
+        self.succeed().map_err(|trouble| trouble.plain())
+    }
+
+    /// Puts the new file in its place, if there is one that is not there yet. What fails is tried again at the next work:
+    /// each step is taken once, however often this is begun.
+    pub(super) fn succeed(&mut self) -> Result<(), Trouble> {
+        let Some(successor) = &self.successor else {
+            return Ok(());
+        };
+        change_over(&self.path, &successor.kept).map_err(Trouble::Unreplaced)?;
+        let opened =
+            connect(&self.path).map_err(|error| Trouble::Unreplaced(io::Error::other(error)))?;
+        tracing::warn!(
+            "the database file was damaged; it is kept as {} and was replaced by what could be saved",
+            successor.kept.display()
+        );
+        self.connection = opened;
+        if let Some(successor) = self.successor.take() {
+            self.ledger = successor.ledger;
+        }
         Ok(())
     }
 
@@ -81,29 +113,36 @@ impl Writer {
         transaction.commit()?;
         Ok(ledger)
     }
+}
 
-    fn change_over(&mut self, fresh: &Path) -> io::Result<()> {
-        let nowhere = Connection::open_in_memory().map_err(io::Error::other)?;
-        let old = std::mem::replace(&mut self.connection, nowhere);
-        // Closing writes its journal back as far as it can; what is lost by that is broken anyway.
-        drop(old);
-        let at = self.clock.now().wall.0;
-        let kept = beside(&self.path, &format!(".damaged-{at}-{}", self.rebuilt));
-        for journal in ["-wal", "-shm"] {
-            let from = beside(&self.path, journal);
-            if from.exists() {
-                fs::rename(from, beside(&kept, journal))?;
-            }
-        }
-        fs::rename(&self.path, &kept)?;
-        fs::rename(fresh, &self.path)?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
-        tracing::warn!(
-            "the database file was damaged; it is kept as {} and was replaced by what could be saved",
-            kept.display()
-        );
-        Ok(())
+/// Gives the broken file another name and the new one its own. Nothing is left to be done once there is no new one.
+fn change_over(path: &Path, kept: &Path) -> io::Result<()> {
+    let fresh = beside(path, ".rebuilt");
+    if !fresh.try_exists()? {
+        return Ok(());
+    }
+    for journal in ["-wal", "-shm"] {
+        rename_if_there(&beside(path, journal), &beside(kept, journal))?;
+    }
+    rename_if_there(path, kept)?;
+    fs::rename(&fresh, path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// A file whose replacement was cut short where the broken one had gone and the new one had not come: it comes now.
+pub(super) fn end_change_over(path: &Path) -> io::Result<()> {
+    let fresh = beside(path, ".rebuilt");
+    if path.try_exists()? || !fresh.try_exists()? {
+        return Ok(());
+    }
+    fs::rename(fresh, path)
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 

@@ -1,5 +1,6 @@
 //! SQLite's errors in plain words, with a cure.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -115,6 +116,11 @@ pub(super) enum Trouble {
     Seal(#[from] SealError),
     #[error("the system gives no thread to read with; look at its limits of memory and processes")]
     NoThread,
+    #[error(
+        "a damaged database file could not be replaced by what was saved of it ({0}); it is tried again at the next write. \
+         Look at the folder's owner, mode and space"
+    )]
+    Unreplaced(io::Error),
 }
 
 impl Trouble {
@@ -132,6 +138,12 @@ impl Trouble {
                 "系统给不出读数据的线程；看看内存和进程数的限制",
                 self.to_string(),
             ),
+            Self::Unreplaced(error) => Sentence::new(
+                format!(
+                    "损坏的数据库文件还没能换成救出的内容（{error}）；下次写入时会再试。检查文件夹的属主、权限和空间"
+                ),
+                self.to_string(),
+            ),
         }
     }
 
@@ -144,7 +156,7 @@ impl Trouble {
         let corrupt = match &self {
             Self::Database(error) => is_corrupt(error),
             Self::Seal(_) => true,
-            Self::NoThread => false,
+            Self::NoThread | Self::Unreplaced(_) => false,
         };
         let path = path.to_owned();
         match self {

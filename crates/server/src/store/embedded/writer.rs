@@ -17,6 +17,7 @@ use super::identity::write_ledger;
 use super::ledger::Ledger;
 use super::lock::Lock;
 use super::open::{self, Opened};
+use super::rebuild::Successor;
 use super::table::{self, Found, Stored};
 use super::trouble::Trouble;
 
@@ -43,6 +44,8 @@ pub(super) struct Writer {
     pub(super) path: std::path::PathBuf,
     /// How often the file had to be replaced since it was opened.
     pub(super) rebuilt: u8,
+    /// What is to replace the file and could not yet.
+    pub(super) successor: Option<Successor>,
     /// Late mints that no writer has been shown yet.
     unseen: HashMap<AppId, Wall>,
     _lock: Lock,
@@ -59,6 +62,7 @@ impl Writer {
             _lock: opened.lock,
             clock,
             rebuilt: 0,
+            successor: None,
             unseen: HashMap::new(),
         }
     }
@@ -198,6 +202,9 @@ impl Writer {
         let Some(Found::Stored(mut row)) = table::find(&self.connection, app)? else {
             return Ok(());
         };
+        if row.forgotten.is_some() {
+            return Ok(()); // its time runs from when that was first seen
+        }
         let mark = self.mark(&row);
         self.ledger.take(mark);
         let at = self.clock.now().wall.0.cast_signed();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use super::super::super::keys::MasterKeys;
 use super::super::super::rekey::rekeyed;
@@ -154,6 +155,19 @@ async fn a_forgotten_apps_record_is_kept_for_24_hours_and_then_purged() {
 }
 
 #[tokio::test]
+async fn forgetting_what_is_forgotten_already_does_not_begin_its_24_hours_anew() {
+    const DAY: u64 = 24 * 3600 * 1000;
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path(), 2).await;
+    for (now, there) in [(NOW, 2), (NOW + DAY, 2), (NOW + DAY + 1, 2), (NOW, 1)] {
+        let clock = Arc::new(Still(now));
+        let store = EmbeddedStore::open(folder.path(), key(1).into(), clock).unwrap();
+        assert_eq!(load(&store).await.0.len(), there);
+        store.forget(&app(1)).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_forgotten_app_that_is_written_again_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 1).await;
@@ -271,6 +285,60 @@ async fn what_was_revoked_is_known_after_a_restart_a_change_of_keys_and_a_new_fi
     drop(writer);
     let store = try_open(folder.path(), 2).unwrap();
     assert_eq!(store.revoked().epoch_of(7), NOW);
+}
+
+/// A file that is to be replaced, and what stands in the way of that.
+async fn obstructed(folder: &Path) -> (BTreeMap<AppId, Record>, writer::Writer, PathBuf) {
+    let written = filled(folder, 3).await;
+    let opened = writer::open_store(folder, key(1).into(), Wall(NOW)).unwrap();
+    let mut writer = writer::Writer::new(opened, Arc::new(Still(NOW)));
+    let obstacle = folder.join(format!("wxtoken.db.damaged-{NOW}-1"));
+    fs::create_dir_all(obstacle.join("in the way")).unwrap();
+    writer.rebuild().unwrap_err();
+    (written, writer, obstacle)
+}
+
+#[tokio::test]
+async fn a_file_that_could_not_be_replaced_is_replaced_at_a_later_write_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut written, mut writer, obstacle) = obstructed(folder.path()).await;
+    let record = written[&app(0)].clone();
+    let write = |record: &Record, fence| {
+        [writer::Change::Write(
+            app(0),
+            Box::new(record.clone()),
+            fence,
+        )]
+    };
+    for _ in 0..2 {
+        let refused = writer.commit(&write(&record, writer.fence)).remove(0);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("tried again"), "{refused}");
+        assert!(writer.read(&app(0)).is_err());
+    }
+    fs::remove_dir_all(&obstacle).unwrap();
+    let record = contract::generation(record, 0, NOW + 200_000);
+    let saved = writer.commit(&write(&record, writer.fence)).remove(0);
+    saved.unwrap();
+    assert_eq!(writer.read(&app(0)).unwrap().as_deref(), Some(&record));
+    assert!(obstacle.is_file(), "the broken file is kept");
+    drop(writer);
+    written.insert(app(0), record);
+    assert_eq!(load(&open_in(folder.path())).await, (written, vec![]));
+}
+
+#[tokio::test]
+async fn a_crash_before_a_file_is_replaced_loses_nothing() {
+    // Before the broken file has gone, and where it has and the new one has not come yet.
+    for gone in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (written, writer, _) = obstructed(folder.path()).await;
+        drop(writer);
+        if gone {
+            fs::remove_file(EmbeddedStore::file_in(folder.path())).unwrap();
+        }
+        assert_eq!(load(&open_in(folder.path())).await, (written, vec![]));
+    }
 }
 
 #[tokio::test]
