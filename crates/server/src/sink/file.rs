@@ -4,9 +4,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::rand;
@@ -39,7 +41,21 @@ pub enum FileState {
     /// Nothing: it was removed, or never written.
     Missing,
     /// Something else: another value, an edited or torn file, or no regular file at all.
-    Foreign,
+    Foreign(Foreign),
+}
+
+/// Tells one strange content from another, in this process; says nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foreign(u64);
+
+impl Foreign {
+    /// No content that can be read.
+    const NO_FILE: FileState = FileState::Foreign(Self(0));
+
+    fn of(content: &[u8]) -> FileState {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        FileState::Foreign(Self(KEYS.hash_one(content)))
+    }
 }
 
 /// One file that holds a copy of one credential. Its calls block.
@@ -105,12 +121,12 @@ impl FileSink {
         let file = match openat(&folder, name, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(FileState::Missing),
-            Err(Errno::LOOP | Errno::NXIO) => return Ok(FileState::Foreign),
+            Err(Errno::LOOP | Errno::NXIO) => return Ok(Foreign::NO_FILE),
             Err(errno) => return Err(self.failed(errno)),
         };
         let found = fstat(&file).map_err(|errno| self.failed(errno))?;
         if !is_regular(&found) {
-            return Ok(FileState::Foreign);
+            return Ok(Foreign::NO_FILE);
         }
         let mut text = Zeroizing::new(Vec::with_capacity(4096));
         File::from(file)
@@ -123,7 +139,7 @@ impl FileSink {
         Ok(if ours {
             FileState::Intact
         } else {
-            FileState::Foreign
+            Foreign::of(&text)
         })
     }
 

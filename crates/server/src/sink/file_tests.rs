@@ -11,6 +11,10 @@ use super::super::content::tests::{NOW, app, credential};
 use super::*;
 use crate::config::FileFormat;
 
+fn is_foreign(state: FileState) -> bool {
+    matches!(state, FileState::Foreign(_))
+}
+
 struct Place {
     folder: TempDir,
     sink: FileSink,
@@ -64,7 +68,7 @@ fn a_file_is_written_whole_with_its_mode_and_found_intact() {
     assert_eq!(place.check("68_one"), FileState::Missing);
     place.write("68_one").unwrap();
     assert_eq!(place.check("68_one"), FileState::Intact);
-    assert_eq!(place.check("68_two"), FileState::Foreign);
+    assert!(is_foreign(place.check("68_two")));
     assert_eq!(fs::metadata(place.path()).unwrap().mode() & 0o7777, 0o640);
     place.write("68_two").unwrap();
     assert_eq!(place.check("68_two"), FileState::Intact);
@@ -83,12 +87,12 @@ fn what_others_do_to_the_file_is_seen() {
         &[0xff; 9],
     ] {
         fs::write(place.path(), found).unwrap();
-        assert_eq!(place.check("68_one"), FileState::Foreign);
+        assert!(is_foreign(place.check("68_one")));
     }
     fs::remove_file(place.path()).unwrap();
     assert_eq!(place.check("68_one"), FileState::Missing);
     fs::create_dir(place.path()).unwrap();
-    assert_eq!(place.check("68_one"), FileState::Foreign);
+    assert!(is_foreign(place.check("68_one")));
     let error = place.write("68_one").unwrap_err();
     assert!(matches!(error, FileSinkError::NotAFile(_)), "{error}");
     drop(place.folder);
@@ -104,7 +108,7 @@ fn a_symbolic_link_is_neither_followed_nor_replaced() {
     symlink(&elsewhere, place.path()).unwrap();
     let error = place.write("68_one").unwrap_err();
     assert!(matches!(error, FileSinkError::Symlink(_)), "{error}");
-    assert_eq!(place.check("68_one"), FileState::Foreign);
+    assert!(is_foreign(place.check("68_one")));
     assert_eq!(fs::read(&elsewhere).unwrap(), b"precious");
     assert_eq!(place.names().len(), 2);
 }

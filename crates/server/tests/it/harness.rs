@@ -34,6 +34,7 @@ pub(crate) struct World {
     config: Arc<ArcSwap<Config>>,
     server: Option<Backbone>,
     sinks: Upkeep,
+    metrics: Arc<Metrics>,
 }
 
 /// The key of one of the app's credentials.
@@ -71,7 +72,8 @@ impl World {
         });
         let folder = tempfile::tempdir().unwrap();
         let config = parse(lines, &wechat, &folder);
-        let (sinks, _) = Upkeep::new(&config, metrics());
+        let metrics = Arc::new(Metrics::new(Arc::new(SystemClock)));
+        let (sinks, _) = Upkeep::new(&config, Arc::clone(&metrics));
         let mut world = Self {
             wechat,
             clock: Arc::new(clock),
@@ -79,6 +81,7 @@ impl World {
             config: Arc::new(ArcSwap::from_pointee(config)),
             server: None,
             sinks,
+            metrics,
         };
         world.start().await;
         world
@@ -87,7 +90,7 @@ impl World {
     /// Starts the server (again).
     pub(crate) async fn start(&mut self) {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let (sinks, worker) = Upkeep::new(&self.config.load(), metrics());
+        let (sinks, worker) = Upkeep::new(&self.config.load(), Arc::clone(&self.metrics));
         let footing = Footing {
             clock: Arc::clone(&clock),
             copies: Arc::new(sinks.clone()),
@@ -123,9 +126,18 @@ impl World {
 
     /// Takes the app out of the configuration, as a reload does.
     pub(crate) async fn remove_app(&self) {
+        self.take(self.config_without_app()).await;
+    }
+
+    /// Takes the app out of the configuration while the server is stopped.
+    pub(crate) fn without_app(&self) {
+        self.config.store(Arc::new(self.config_without_app()));
+    }
+
+    fn config_without_app(&self) -> Config {
         let mut without = self.config.load().as_ref().clone();
         without.apps = Vec::new();
-        self.take(without).await;
+        without
     }
 
     async fn take(&self, new: Config) {
@@ -211,14 +223,15 @@ impl World {
         self.wechat.world().calls(APP, path)
     }
 
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
     /// Whether WeChat takes this token.
     pub(crate) fn lives(&self, token: &str) -> bool {
         self.wechat.world().is_live(APP, token)
     }
-}
-
-fn metrics() -> Arc<Metrics> {
-    Arc::new(Metrics::new(Arc::new(SystemClock)))
 }
 
 fn parse(lines: &str, wechat: &Upstream, folder: &TempDir) -> Config {

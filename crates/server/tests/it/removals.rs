@@ -1,4 +1,4 @@
-//! Apps that leave the configuration, with a call of theirs still under way.
+//! Apps that leave the configuration, with a call of theirs still under way or while the server is stopped.
 
 use std::time::Duration;
 
@@ -83,5 +83,33 @@ async fn an_app_that_is_removed_at_rest_is_kept_a_day_and_no_longer() {
     world.stop().await;
     assert_eq!(world.stored().await, [APP]);
     assert!(kept_after_a_day(&world).await.is_empty());
+    assert_eq!(world.calls(STABLE), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_taken_out_while_the_server_was_stopped_is_kept_a_day_and_no_longer() {
+    let mut world = World::with_app("").await;
+    let before = world.token().await;
+    world.stop().await;
+    world.without_app();
+    world.start().await;
+    world.stop().await;
+    world.configure("");
+    world.start().await;
+    assert_eq!(world.token().await, before, "taken out by mistake");
+    world.stop().await;
+    world.without_app();
+    for _ in 0..2 {
+        world.start().await;
+        world.stop().await;
+        assert_eq!(world.stored().await, [APP]);
+        world.pass(A_DAY / 2 + Duration::from_secs(60));
+    }
+    world.start().await;
+    world.stop().await;
+    assert!(
+        world.stored().await.is_empty(),
+        "a start does not begin the day anew"
+    );
     assert_eq!(world.calls(STABLE), 1);
 }

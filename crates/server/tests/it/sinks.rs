@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wxtoken_core::credential::Kind;
+use wxtoken_simulator::{Fault, FaultScope};
 
 use crate::harness::{APP, PATIENCE, World};
 
@@ -61,4 +62,30 @@ async fn readers_of_a_file_whose_token_died_get_a_live_one_without_reporting() {
     let second = world.changed(&first).await;
     assert!(world.lives(second.token.expose()));
     until_file_holds(&world, second.token.expose()).await;
+}
+
+#[tokio::test]
+async fn a_changed_file_is_told_of_once_and_again_only_when_it_is_changed_again() {
+    let world = World::with_app(FILE).await;
+    until_file_holds(&world, &world.token().await).await;
+    let probes_say_nothing = FaultScope {
+        path: Some(PROBE.to_owned()),
+        ..FaultScope::everywhere()
+    };
+    let wechat = world.wechat.world();
+    wechat.set_fault(probes_say_nothing, Fault::Busy, None);
+    // The second is what the file holds already.
+    for (content, told) in [("one", 1), ("one", 1), ("other", 2)] {
+        std::fs::write(path(&world), content).unwrap();
+        let probes = world.calls(PROBE);
+        let asked_again = async {
+            while world.calls(PROBE) < probes + 3 {
+                tokio::task::yield_now().await;
+            }
+        };
+        world.while_time_passes(asked_again).await;
+        let line = format!("sink=\"file\",outcome=\"changed_by_others\"}} {told}\n");
+        let metrics = world.metrics();
+        assert!(metrics.contains(&line), "{content}: {metrics}");
+    }
 }

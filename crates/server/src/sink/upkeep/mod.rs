@@ -12,7 +12,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Boot;
 use wxtoken_core::credential::{CredentialKey, Kind};
 
-use super::FileSink;
+use super::{FileSink, FileState};
 use crate::config::Config;
 use crate::keeper::Copies;
 use crate::telemetry::Metrics;
@@ -37,6 +37,8 @@ struct Upkept {
     failures: u32,
     /// It was found changed, and that was reported.
     reported: bool,
+    /// As it was found changed, and that was told to people.
+    told: Option<FileState>,
     /// It is being written or looked at.
     at_work: bool,
 }
@@ -110,6 +112,7 @@ impl Upkeep {
                         due: Some(Boot::default()),
                         failures: 0,
                         reported: false,
+                        told: None,
                         at_work: false,
                     })
             });

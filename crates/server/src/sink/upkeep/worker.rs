@@ -117,14 +117,20 @@ impl Worker {
         self.with(sink, |upkept| upkept.at_work = false);
         match done {
             Done::Written(outcome) => self.written(sink, outcome, now),
-            Done::Looked(_, _, Ok(FileState::Intact)) => {}
+            Done::Looked(_, _, Ok(FileState::Intact)) => {
+                self.with(sink, |upkept| upkept.told = None);
+            }
             Done::Looked(key, value, Ok(state)) => {
-                let mut first = false;
+                let (mut first, mut news) = (false, false);
                 self.with(sink, |upkept| {
-                    first = !std::mem::replace(&mut upkept.reported, true)
+                    first = !std::mem::replace(&mut upkept.reported, true);
+                    news = upkept.told.replace(state) != Some(state);
                 });
+                if news {
+                    self.tell(sink, key, state);
+                }
                 if first {
-                    self.report(keeper, sink, key, &value, state);
+                    self.report(keeper, sink, key, &value);
                 }
             }
             // It cannot even be looked at: writing it tells why, and the cure.
@@ -151,6 +157,7 @@ impl Worker {
                     tracing::info!(app.id = %upkept.key.app, "the file {path} is written again");
                 }
                 upkept.failures = 0;
+                upkept.told = None;
                 self.shared.metrics.sink_write("file", "ok");
             }
             Err(error) => {
@@ -186,14 +193,8 @@ impl Worker {
         }
     }
 
-    fn report(
-        &self,
-        keeper: &Keeper,
-        sink: &FileSink,
-        key: CredentialKey,
-        value: &Arc<Credential>,
-        state: FileState,
-    ) {
+    /// Tells people of a change, once.
+    fn tell(&self, sink: &FileSink, key: CredentialKey, state: FileState) {
         let what = if state == FileState::Missing {
             "removed"
         } else {
@@ -206,6 +207,15 @@ impl Worker {
             "the file {path} was {what} by someone else; it is put back once WeChat says that our value lives",
         );
         self.shared.metrics.sink_write("file", "changed_by_others");
+    }
+
+    fn report(
+        &self,
+        keeper: &Keeper,
+        sink: &FileSink,
+        key: CredentialKey,
+        value: &Arc<Credential>,
+    ) {
         let (keeper, value) = (keeper.clone(), Arc::clone(value));
         let shared = Arc::clone(&self.shared);
         let sink = sink.config().path.clone();
