@@ -23,7 +23,6 @@ use super::refusal::Refusal;
 use super::relay::First;
 use super::upstream::{Failure, Outgoing};
 use super::verdict::Verdict;
-use crate::http::error::ApiError;
 use crate::http::services::Services;
 
 /// How long a call waits for its dead token to be replaced.
@@ -144,11 +143,8 @@ impl Call<'_> {
         else {
             return Ok(None);
         };
-        let keeper = &self.services.keeper;
         let wait = self.services.limits.first_token_wait;
-        let found = keeper.get(&key(app), wait).await;
-        let found = found.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?;
-        Ok(Some(found))
+        Ok(Some(self.services.get(&key(app), wait).await?))
     }
 
     async fn attempt(

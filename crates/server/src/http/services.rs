@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wxtoken_core::app::AppId;
+use wxtoken_core::credential::{Credential, CredentialKey};
 
 use super::callers::Callers;
 use super::compat::memory::Memory;
 use super::counters::Counters;
+use super::error::ApiError;
 use super::stop::Stop;
 use crate::config::Server;
 use crate::gateway::Gateway;
-use crate::keeper::Keeper;
+use crate::keeper::{Absent, Keeper};
 
 /// Whether a text is an app's AppSecret, now or before its last change; compares in constant time.
 pub type IsAppSecret = Arc<dyn Fn(&AppId, &str) -> bool + Send + Sync>;
@@ -87,6 +89,29 @@ impl Services {
             stop,
             gateway,
             memory: Memory::new(),
+        })
+    }
+
+    /// What is handed out for a credential, waited for no longer than this; when the server stops, what there is once time
+    /// is up.
+    pub(crate) async fn get(
+        &self,
+        key: &CredentialKey,
+        wait: Duration,
+    ) -> Result<Arc<Credential>, ApiError> {
+        tokio::select! {
+            value = self.keeper.get(key, wait) => {
+                value.map_err(|absent| ApiError::absent(absent, self.keeper.now().wall))
+            }
+            () = self.time_is_up() => self.peek(key),
+        }
+    }
+
+    /// What is handed out for a credential now.
+    pub(super) fn peek(&self, key: &CredentialKey) -> Result<Arc<Credential>, ApiError> {
+        self.keeper.peek(key).map_err(|absent| match absent {
+            Absent::NoLive(_) if self.stop.is_told() => ApiError::Stopping,
+            other => ApiError::absent(other, self.keeper.now().wall),
         })
     }
 

@@ -18,9 +18,9 @@ use super::super::peer::Peer;
 use super::super::request_id::RequestIds;
 use super::super::services::Services;
 use super::super::{door, etag, handout, number, render};
-use super::KEPT;
 use super::memo::Memo;
 use super::parse::{HotRequest, HotRoute};
+use super::wire::KEPT;
 
 /// Answers for one connection after the other.
 pub(super) struct Answers<'s> {

@@ -13,17 +13,16 @@ mod patient;
 mod plain;
 pub(super) mod pool;
 mod quiet;
+mod wire;
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep};
 
 use super::peer::Peer;
 use super::services::Services;
@@ -31,15 +30,16 @@ use super::stop::Stop;
 use crate::gateway::relay::Started;
 use answer::Answers;
 use memo::Memo;
-use parse::{LARGEST_HEAD, Parsed};
+use parse::Parsed;
 use quiet::Quiet;
+use wire::{Wire, write};
 
 /// What a connection starts with; most heads are smaller.
 const FIRST_BUFFER: usize = 2048;
 /// Pipelined answers are sent when they have come to this much.
 const MUCH: usize = 64 * 1024;
-/// A connection keeps no more memory than this for answers once they are sent.
-const KEPT: usize = 16 * 1024;
+/// At a stop, what has been sent is looked for so long: the system may have it, and nobody here have heard of it yet.
+pub(crate) const A_GLANCE: Duration = Duration::from_millis(10);
 
 /// How long a connection may be slow.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +135,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut began: Option<Instant> = None;
+    let mut last = false;
     loop {
         let (answered, missing) = answer_all(wire, answers).await?;
         write(&mut wire.io, &mut answers.out, wire.patience.write).await?;
@@ -148,10 +149,15 @@ where
             Missing::Body(_) => Turn::Other,
             Missing::All | Missing::Head => Turn::Over,
         };
-        if stop.is_told() {
+        let stops = stop.is_told();
+        if stops && std::mem::replace(&mut last, true) {
             return Ok(by_hyper);
         }
         let read = match missing {
+            _ if stops => {
+                wire.make_room(&missing);
+                wire.read_more(Instant::now() + A_GLANCE).await?
+            }
             Missing::All | Missing::NotHot => wire.read(quiet).await?,
             Missing::Head | Missing::Body(_) => {
                 wire.make_room(&missing);
@@ -159,7 +165,8 @@ where
                 wire.read_more(began + wire.patience.head).await?
             }
         };
-        if read == 0 {
+        // Told only now to stop, it looks once more.
+        if read == 0 && (stops || !stop.is_told()) {
             return Ok(by_hyper);
         }
     }
@@ -205,96 +212,4 @@ where
         }
     }
     Ok((at, Missing::All))
-}
-
-/// A connection and what was read from it.
-struct Wire<S> {
-    io: S,
-    peer: Peer,
-    buffer: Vec<u8>,
-    filled: usize,
-    memo: Memo,
-    patience: Patience,
-}
-
-impl<S: AsyncRead + Unpin> Wire<S> {
-    /// Drops what has been answered.
-    fn forget(&mut self, answered: usize) {
-        if answered > 0 {
-            self.buffer.copy_within(answered..self.filled, 0);
-            self.filled -= answered;
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<usize>> {
-        let mut free = ReadBuf::new(&mut self.buffer[self.filled..]);
-        match Pin::new(&mut self.io).poll_read(cx, &mut free) {
-            Poll::Ready(Ok(())) => {
-                let read = free.filled().len();
-                self.filled += read;
-                Poll::Ready(Ok(read))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    /// Reads the beginning of a request; 0 when there will be none.
-    async fn read(&mut self, quiet: &mut Quiet<'_, '_>) -> io::Result<usize> {
-        let mut first = true;
-        poll_fn(|cx| match self.poll_read(cx) {
-            Poll::Pending if quiet.is_over(cx, std::mem::take(&mut first)) => Poll::Ready(Ok(0)),
-            other => other,
-        })
-        .await
-        .inspect(|_| quiet.was_quiet = false)
-    }
-
-    /// Makes room for the rest of a request that has begun.
-    fn make_room(&mut self, missing: &Missing) {
-        let wanted = match missing {
-            Missing::Body(len) => *len,
-            _ if self.filled == self.buffer.len() => (self.buffer.len() * 2).min(LARGEST_HEAD + 1),
-            _ => 0,
-        };
-        if wanted > self.buffer.len() {
-            self.buffer.resize(wanted, 0);
-        }
-    }
-
-    /// Reads more of a request that has begun; 0 when it will not be completed in time.
-    async fn read_more(&mut self, deadline: Instant) -> io::Result<usize> {
-        let mut late = pin!(sleep_until(deadline));
-        poll_fn(|cx| match self.poll_read(cx) {
-            Poll::Pending => late.as_mut().poll(cx).map(|()| Ok(0)),
-            ready => ready,
-        })
-        .await
-    }
-}
-
-/// Sends what was answered: in one write, if the other side takes it at once.
-async fn write<S: AsyncWrite + Unpin>(
-    io: &mut S,
-    out: &mut Vec<u8>,
-    patience: Duration,
-) -> io::Result<()> {
-    if out.is_empty() {
-        return Ok(());
-    }
-    let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut *io).poll_write(cx, out))).await;
-    let sent = match once {
-        Poll::Ready(sent) => sent?,
-        Poll::Pending => 0,
-    };
-    if sent < out.len() {
-        let rest = io.write_all(&out[sent..]);
-        tokio::time::timeout(patience, rest)
-            .await
-            .map_err(io::Error::from)??;
-    }
-    io.flush().await?;
-    out.clear();
-    out.shrink_to(KEPT);
-    Ok(())
 }

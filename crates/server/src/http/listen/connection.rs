@@ -9,16 +9,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
-use super::guarded::{Guarded, Heads};
+use super::guarded::Guarded;
 use super::malformed;
 use super::socket::Stream;
 use super::tls::TlsDoor;
+use super::watched::Heads;
 use super::{Limits, Site};
 use crate::gateway::relay::Started;
 use crate::http::certified::Certified;
 use crate::http::front::ConnectionFront;
 use crate::http::hot::parse::LARGEST_HEAD;
-use crate::http::hot::{self, Begun, Ended, Patience};
+use crate::http::hot::{self, A_GLANCE, Begun, Ended, Patience};
 use crate::http::peer::Peer;
 use crate::http::request_id::RequestIds;
 use crate::http::stop::Stop;
@@ -142,19 +143,25 @@ impl Connection {
         tokio::select! {
             biased;
             _ = connection.as_mut() => return,
+            // A client may answer pings and yet take nothing: the windows of HTTP/2 are its to open.
+            () = heads.stuck(WRITE) => return,
             () = self.stopping(true) => {}
             () = heads.quiet(self.limits.idle) => {}
         }
         connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
+        tokio::select! {
+            _ = connection.as_mut() => {}
+            () = heads.stuck(WRITE) => {}
+            // All is answered, and the last of it is still not taken.
+            () = heads.quiet(WRITE) => {}
+        }
     }
 
-    /// Resolves when no further request is wanted. Who has not spoken when the server stops may have just come.
+    /// Resolves when no further request is wanted. Who has not spoken when the server stops may have just come, and what was
+    /// sent by then is still read.
     async fn stopping(&self, silent: bool) {
         self.stop.wait().await;
-        if silent {
-            sleep(A_MOMENT).await;
-        }
+        sleep(if silent { A_MOMENT } else { A_GLANCE }).await;
     }
 
     fn front(&self, started: Option<Box<Started>>) -> ConnectionFront {
@@ -170,11 +177,127 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use axum::body::Body;
+    use axum::extract::State;
+    use axum::routing::post;
+    use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::mpsc;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::config::Server;
     use crate::http::testing::{APP, Answer, KEY, World};
+
+    fn connection(world: &World, site: Site) -> Connection {
+        Connection {
+            peer: Peer::Local,
+            certified: None,
+            seed: 1,
+            site,
+            limits: Arc::new(Limits::from(&Server::default())),
+            stop: world.stop.clone(),
+        }
+    }
+
+    /// One frame of HTTP/2.
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        [&head, payload].concat()
+    }
+
+    /// Answers pings until the server closes the connection; gives how many there were.
+    async fn only_pings(mut client: DuplexStream) -> usize {
+        let (mut pings, mut head) = (0, [0; 9]);
+        while client.read_exact(&mut head).await.is_ok() {
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            client.read_exact(&mut payload).await.unwrap();
+            if (head[3], head[4]) == (6, 0) {
+                pings += 1;
+                client.write_all(&frame(6, 1, 0, &payload)).await.unwrap();
+            }
+        }
+        pings
+    }
+
+    /// A client of HTTP/2 that asks for something and lets so many bytes of it come.
+    async fn asks_and_takes(world: &World, window: u32) -> DuplexStream {
+        let (mut client, server) = duplex(1 << 16);
+        let connection = connection(world, Site::api(&world.services));
+        tokio::spawn(connection.http2(server));
+        let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
+        // GET http /healthz, by RFC 7541's static table.
+        let request = [&[0x82, 0x86, 0x04, 8][..], b"/healthz"].concat();
+        let hello = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            frame(4, 0, 0, &settings),
+            frame(1, 5, 1, &request),
+        ];
+        client.write_all(&hello.concat()).await.unwrap();
+        client
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http2_client_that_only_answers_pings_and_takes_nothing_is_cut_off() {
+        let world = World::new();
+        let idle = Limits::from(&Server::default()).idle;
+        // Nothing, and less than the whole: the rest is in hyper's hands then.
+        for (window, within) in [(0, 2 * WRITE), (1, 2 * idle + 2 * WRITE)] {
+            let client = asks_and_takes(&world, window).await;
+            let began = Instant::now();
+            let pings = only_pings(client).await;
+            assert!(pings > 0, "it was alive");
+            assert!(
+                began.elapsed() <= within + A_MOMENT,
+                "{window}: {:?}",
+                began.elapsed()
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_begins_no_head_timer_while_its_body_comes_and_a_slow_head_is_cut_off() {
+        let world = World::new();
+        let (pieces, mut heard) = mpsc::unbounded_channel();
+        // Answers at once, and reads the body all the same, as the gateway does for an upstream that answers early.
+        let early = post(
+            |State(pieces): State<mpsc::UnboundedSender<_>>, mut body: Body| async move {
+                tokio::spawn(async move {
+                    while let Some(piece) = body.frame().await {
+                        let _ = pieces.send(piece.unwrap().into_data().unwrap());
+                    }
+                });
+                "early"
+            },
+        );
+        let router = axum::Router::new().route("/", early).with_state(pieces);
+        let site = Site::routed(router, world.services.keeper.clone());
+        let (mut client, server) = duplex(1 << 16);
+        let connection = connection(&world, site);
+        let head_time = connection.limits.head;
+        let serving = tokio::spawn(connection.by_hyper(server, Bytes::new(), None));
+        client
+            .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            .await
+            .unwrap();
+        for _ in 0..9 {
+            sleep(head_time / 2).await;
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(heard.recv().await.as_deref(), Some(&b"x"[..]));
+        }
+        let began = Instant::now();
+        for byte in b"POST / HTTP/1.1\r\nHost: x\r\nX: " {
+            let _ = client.write_all(&[*byte]).await;
+            sleep(head_time / 8).await;
+        }
+        serving.await.unwrap();
+        assert!(began.elapsed() < 5 * head_time);
+        let mut answers = String::new();
+        let _ = client.read_to_string(&mut answers).await;
+        assert_eq!(answers.matches("HTTP/1.1 200").count(), 1, "{answers}");
+    }
 
     #[tokio::test]
     async fn a_request_that_was_read_before_the_server_stopped_is_answered() {
@@ -185,14 +308,7 @@ mod tests {
         for _ in 0..20 {
             let world = World::new();
             world.stop.tell();
-            let connection = Connection {
-                peer: Peer::Local,
-                certified: None,
-                seed: 1,
-                site: Site::api(&world.services),
-                limits: Arc::new(Limits::from(&Server::default())),
-                stop: world.stop.clone(),
-            };
+            let connection = connection(&world, Site::api(&world.services));
             let (mut client, server) = tokio::io::duplex(1 << 16);
             connection
                 .by_hyper(server, Bytes::from(request.clone()), None)

@@ -71,6 +71,15 @@ impl Framing {
         Ok(())
     }
 
+    /// Whether a head has begun and is not complete.
+    pub(super) fn is_in_head(&self) -> bool {
+        match self.at {
+            At::Before => !self.line.is_empty(),
+            At::Head => true,
+            At::Data(_) | At::ChunkSize | At::ChunkEnd | At::Trailers | At::Beyond => false,
+        }
+    }
+
     /// Skips what there is of a body; says how much.
     fn skip(&mut self, left: u64, there: usize) -> usize {
         let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(there);

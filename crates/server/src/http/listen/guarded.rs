@@ -4,105 +4,19 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::{Buf, Bytes};
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::service::Service;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::framing::Framing;
-use crate::http::front::ConnectionFront;
+use super::watched::Heads;
 
 /// What hyper gets in place of a byte that is wrong: no head and no size of a chunk may hold it, so that hyper says 400
 /// itself, behind the answers to what came before.
 const NOT_HTTP: u8 = 0;
-
-/// Knows which requests have begun and been answered on a connection.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Heads(Arc<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    begun: AtomicU64,
-    answered: AtomicU64,
-}
-
-impl Heads {
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
-    /// How many requests have had a complete head.
-    pub(super) fn begun(&self) -> u64 {
-        self.0.begun.load(Ordering::Relaxed)
-    }
-
-    /// Whether a request is being answered now.
-    pub(super) fn is_answering(&self) -> bool {
-        self.begun() != self.0.answered.load(Ordering::Relaxed)
-    }
-
-    /// Counts the requests of a service.
-    pub(super) fn watching(&self, front: ConnectionFront) -> Watched {
-        Watched {
-            heads: self.clone(),
-            front,
-        }
-    }
-
-    /// Resolves when no request was begun for a whole period and none is being answered.
-    pub(super) async fn quiet(&self, period: Duration) {
-        let mut seen = 0;
-        loop {
-            tokio::time::sleep(period).await;
-            let begun = self.begun();
-            if begun == seen && !self.is_answering() {
-                return;
-            }
-            seen = begun;
-        }
-    }
-}
-
-/// A service whose requests are counted.
-pub(super) struct Watched {
-    heads: Heads,
-    front: ConnectionFront,
-}
-
-impl Service<Request<Incoming>> for Watched {
-    type Response = Response<Body>;
-    type Error = std::convert::Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Self::Error>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.heads.0.begun.fetch_add(1, Ordering::Relaxed);
-        let heads = self.heads.clone();
-        let answering = self.front.call(request);
-        Box::pin(async move {
-            let answered = Answered(heads);
-            let response = answering.await;
-            drop(answered);
-            response
-        })
-    }
-}
-
-/// Counts an answer, also of a request that was given up.
-struct Answered(Heads);
-
-impl Drop for Answered {
-    fn drop(&mut self) {
-        self.0.0.answered.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// The connection.
 pub(super) struct Guarded<S> {
@@ -115,8 +29,8 @@ pub(super) struct Guarded<S> {
     heads: Heads,
     /// Runs while a head has begun and is not complete.
     head: Timer,
-    /// The number of heads that were complete when the one that is being read began; none between requests.
-    reading: Option<u64>,
+    /// The number of heads that were complete when the one that is timed began.
+    complete: u64,
     /// Runs while the other side takes nothing.
     write: Timer,
     /// Whether the other side went on sending after the connection was ended.
@@ -140,7 +54,7 @@ impl<S> Guarded<S> {
     pub(super) fn new(io: S, before: Bytes, heads: Heads, head: Duration, write: Duration) -> Self {
         Self {
             io,
-            reading: (!before.is_empty()).then_some(0),
+            complete: 0,
             before,
             framing: Framing::default(),
             deaf: false,
@@ -157,13 +71,6 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// Bytes came: unless a request is being answered, they begin a head or go on with one.
-    fn came(&mut self) {
-        if self.reading.is_none() && !self.heads.is_answering() {
-            self.reading = Some(self.heads.begun());
-        }
-    }
-
     /// Judges what came; what is wrong and all behind it is not for hyper.
     fn judge(&mut self, buffer: &mut ReadBuf<'_>, from: usize) {
         if let Err((at, _)) = self.framing.read(&buffer.filled()[from..]) {
@@ -173,14 +80,16 @@ impl<S> Guarded<S> {
         }
     }
 
-    /// No bytes came: is a head overdue?
+    /// No bytes came: is a head overdue? Bodies have time limits of their own, elsewhere; and the head of a request that is
+    /// sent while the one before is still being answered need not be whole before it is wanted.
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.reading != Some(self.heads.begun()) {
-            self.reading = None;
+        let timed = self.framing.is_in_head() && !self.heads.is_answering();
+        let complete = self.heads.begun();
+        if !timed || self.complete != complete {
             self.head.running = None;
-            return false;
+            self.complete = complete;
         }
-        self.head.poll(cx).is_ready()
+        timed && self.head.poll(cx).is_ready()
     }
 }
 
@@ -208,7 +117,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             }
             Poll::Pending => Poll::Pending,
             ready => {
-                this.came();
                 this.judge(buffer, from);
                 ready
             }

@@ -8,6 +8,7 @@ mod guarded;
 mod malformed;
 mod socket;
 pub mod tls;
+mod watched;
 
 use std::io;
 use std::sync::Arc;
@@ -278,8 +279,7 @@ async fn see_to(mut leavers: UnboundedReceiver<Leaver>, hall: Hall) {
     }
 }
 
-/// A connection that broke before it was accepted is nobody's fault; anything else (too many open files, mostly) is
-/// told, and waited out.
+/// A connection that broke before it was accepted is nobody's fault; all else (too many open files, mostly) is waited out.
 async fn refused(socket: &Socket, error: &io::Error) {
     if matches!(
         error.kind(),

@@ -22,7 +22,6 @@ use super::super::input::Query;
 use super::super::services::Services;
 use super::super::{Reply, etag, render};
 use super::JSON;
-use crate::keeper::Absent;
 
 /// The longest a long poll may wait.
 const LONGEST_WAIT: u64 = 60;
@@ -109,11 +108,8 @@ pub(crate) async fn read(
     wait: Duration,
 ) -> Result<Reply, ApiError> {
     let keeper = &services.keeper;
-    let first = keeper.get(key, services.limits.first_token_wait.max(wait));
-    let mut value = tokio::select! {
-        value = first => value.map_err(|absent| ApiError::absent(absent, keeper.now().wall))?,
-        () = services.time_is_up() => peek(services, key)?,
-    };
+    let first_wait = services.limits.first_token_wait.max(wait);
+    let mut value = services.get(key, first_wait).await?;
     let hand = |value, now| handed(services, caller, key, value, now);
     let epoch = caller.epoch();
     let given = hand(Arc::clone(&value), keeper.now())?;
@@ -126,7 +122,7 @@ pub(crate) async fn read(
         match changed {
             Ok(Some(other)) => value = other,
             // The wait is over. What the client has may have died meanwhile, with nothing in its place.
-            Ok(None) => value = peek(services, key)?,
+            Ok(None) => value = services.peek(key)?,
             Err(absent) => return Err(ApiError::absent(absent, keeper.now().wall)),
         }
     }
@@ -136,14 +132,6 @@ pub(crate) async fn read(
         unchanged(&value, now)
     } else {
         found(key, &value, now)
-    })
-}
-
-fn peek(services: &Services, key: &CredentialKey) -> Result<Arc<Credential>, ApiError> {
-    let peeked = services.keeper.peek(key);
-    peeked.map_err(|absent| match absent {
-        Absent::NoLive(_) if services.stop.is_told() => ApiError::Stopping,
-        other => ApiError::absent(other, services.keeper.now().wall),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Listeners: unix sockets, limits against slow and many clients, the end.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -347,6 +348,60 @@ async fn who_has_connected_when_the_server_stops_is_answered_whatever_it_asks() 
         let mut nothing = Vec::new();
         silent.read_to_end(&mut nothing).expect("no reset");
         assert!(nothing.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_request_sent_to_a_unix_socket_just_before_the_server_stops_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.sock");
+    let place = Listen::Unix {
+        path: path.clone(),
+        mode: 0o660,
+        group: None,
+    };
+    let world = World::new();
+    let socket = Socket::bind(&place).await.unwrap();
+    let limits = Limits::from(&Server::default());
+    let site = Site::api(&world.services);
+    let serving = tokio::spawn(serve(socket, None, site, limits, world.stop.clone()));
+    let mut stream = UnixStream::connect(&path).await.unwrap();
+    let mut buffer = [0; 4096];
+    stream.write_all(plain_get().as_bytes()).await.unwrap();
+    let read = stream.read(&mut buffer).await.unwrap();
+    assert_eq!(Answer::read(&buffer[..read]).status, 200);
+    // The server, on this thread too, hears of both at once.
+    stream.write_all(plain_get().as_bytes()).await.unwrap();
+    world.stop.tell();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert_eq!(Answer::read(&answer).status, 200);
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_a_token_is_told_to_come_again_when_the_server_stops() {
+    // Nobody listens there: the call must not get so far.
+    let mut world = World::in_front_of("127.0.0.1:1".parse().unwrap());
+    world.take_down(Kind::AccessToken);
+    let limits = &mut Arc::get_mut(&mut world.services).unwrap().limits;
+    limits.first_token_wait = Duration::from_secs(600);
+    limits.last_wait = Duration::from_millis(1);
+    for site in [
+        Site::api(&world.services),
+        Site::api_by_hyper(&world.services),
+    ] {
+        let server = world.serve_site(site, Server::default()).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let call = format!(
+            "GET /cgi-bin/menu/get HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+        );
+        stream.write_all(call.as_bytes()).await.unwrap();
+        world.stop.tell();
+        let answer = one(&mut stream).await;
+        assert_eq!((answer.status, answer.errcode()), (200, -1));
+        assert!(answer.body.contains("stopping"), "{}", answer.body);
+        server.task.await.unwrap();
     }
 }
 

@@ -245,3 +245,32 @@ async fn clients_must_show_a_certificate_of_the_authority_each_time_they_connect
     assert_eq!(rest, b"");
     assert!(nobody(known).await);
 }
+
+#[tokio::test]
+async fn a_request_sent_over_tls_just_before_the_server_stops_is_answered() {
+    let health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    // On the hot path, and once hyper has the connection.
+    for by_hyper in [false, true] {
+        let (world, files) = (World::new(), Files::new());
+        let (server, _tls) = start(&world, &files.tls(None)).await;
+        let client = files.client(&[b"http/1.1"], None);
+        let mut stream = connect(&server, client).await.unwrap();
+        assert_eq!(read(&mut stream).await.unwrap().status, 200);
+        let mut buffer = vec![0; 8192];
+        if by_hyper {
+            stream.write_all(health).await.unwrap();
+            let length = stream.read(&mut buffer).await.unwrap();
+            assert_eq!(Answer::read(&buffer[..length]).status, 200);
+        }
+        // The server, on this thread too, hears of both at once.
+        let request = format!(
+            "GET /v1/apps/{APP}/access_token HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        world.stop.tell();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(Answer::read(&answer).status, 200, "by hyper: {by_hyper}");
+        server.task.await.unwrap();
+    }
+}
