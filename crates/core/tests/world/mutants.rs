@@ -2,7 +2,7 @@
 
 use wxtoken_core::refresh::mutant::Mutant;
 
-use crate::run::{Broken, option, worlds};
+use crate::run::{Broken, Lived, option, worlds};
 use crate::setup::Setup;
 
 /// Plants the mistake in worlds like all others until a promise is broken, which must be one of these. Unoptimised, a few
@@ -11,7 +11,7 @@ fn caught(mutant: Mutant, promises: &[&str]) {
     let years =
         option("WORLD_MUTANT_YEARS").unwrap_or(if cfg!(debug_assertions) { 1 } else { 100 });
     let plant = |setup: &mut Setup| setup.rules.mutant = Some(mutant);
-    let (table, broken) = worlds(years as f64, 1, &plant);
+    let Lived { table, broken, .. } = worlds(years as f64, 1, &plant);
     let Some(Broken { seed, violation }) = broken else {
         if cfg!(debug_assertions) {
             return;

@@ -2,6 +2,9 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::setup::Setup;
 use crate::story::{Violation, clock};
@@ -15,15 +18,20 @@ pub(crate) struct Broken {
     pub(crate) violation: Violation,
 }
 
+/// Many worlds, lived through.
+#[derive(Default)]
+pub(crate) struct Lived {
+    pub(crate) table: Table,
+    pub(crate) broken: Option<Broken>,
+    /// What each processor gave for it, on average.
+    spent: Duration,
+}
+
 /// Lives through worlds from a first seed on, until so many years are over or a promise is broken.
-pub(crate) fn worlds(
-    years: f64,
-    first: u64,
-    change: &(dyn Fn(&mut Setup) + Sync),
-) -> (Table, Option<Broken>) {
+pub(crate) fn worlds(years: f64, first: u64, change: &(dyn Fn(&mut Setup) + Sync)) -> Lived {
     let next = AtomicU64::new(first);
     let stop = AtomicBool::new(false);
-    let all = Mutex::new((Table::default(), None::<Broken>));
+    let all = Mutex::new(Lived::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -32,27 +40,30 @@ pub(crate) fn worlds(
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     let (table, violation, _) = live(seed, change, false);
                     let mut all = all.lock().unwrap();
-                    all.0.add(&table);
+                    all.table.add(&table);
                     if let Some(violation) = violation {
                         if option("WORLD_ALL").is_some() {
                             eprintln!("{seed}: {}: {}", violation.invariant, violation.detail);
                         }
                         // The smallest seed that breaks, whichever thread was first.
-                        if all.1.as_ref().is_none_or(|broken| seed < broken.seed) {
-                            all.1 = Some(Broken { seed, violation });
+                        if all.broken.as_ref().is_none_or(|broken| seed < broken.seed) {
+                            all.broken = Some(Broken { seed, violation });
                         }
                         if option("WORLD_ALL").is_none() {
                             stop.store(true, Ordering::Relaxed);
                         }
                     }
-                    if all.0.years() >= years {
+                    if all.table.years() >= years {
                         stop.store(true, Ordering::Relaxed);
                     }
                 }
+                all.lock().unwrap().spent += processor_time();
             });
         }
     });
-    all.into_inner().unwrap()
+    let mut lived = all.into_inner().unwrap();
+    lived.spent /= u32::try_from(threads).unwrap();
+    lived
 }
 
 fn live(
@@ -100,11 +111,23 @@ pub(crate) fn lines() -> usize {
     option("WORLD_LINES").map_or(120, |lines| lines as usize)
 }
 
+/// The longest that a thousand years may take of each processor.
+const A_THOUSAND_YEARS: Duration = Duration::from_secs(120);
+
+/// What this thread has had of its processor so far.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("a clock that goes forward")
+}
+
 /// Prints what was lived through; fails with the story of the world in which a promise was broken.
 fn report(years: f64, first: u64) {
-    let start = first;
-    let (table, broken) = worlds(years, start, &|_| {});
-    eprintln!("{table}");
+    let Lived {
+        table,
+        broken,
+        spent,
+    } = worlds(years, first, &|_| {});
+    eprintln!("{table}\n{spent:.1?} of each processor");
     if let Some(Broken { seed, violation }) = broken {
         let story = replay(seed, &|_| {});
         panic!(
@@ -112,6 +135,13 @@ fn report(years: f64, first: u64) {
              wxtoken-core --features mutants --test world one_world_again -- --nocapture",
             violation.invariant, violation.detail
         );
+    }
+    // A world that has grown slow is lived through less and finds less. What counts is the time that its threads ran, which is
+    // how long it takes on a machine with nothing else to do: a clock on the wall would fail a busy machine. A short run is
+    // mostly beginnings, and one that is not optimised says nothing.
+    if years >= 1000.0 && !cfg!(debug_assertions) {
+        let most = A_THOUSAND_YEARS.mul_f64(table.years() / 1000.0);
+        assert!(spent <= most, "{spent:?} of each processor, not {most:?}");
     }
     if years >= 1000.0 {
         assert!(
