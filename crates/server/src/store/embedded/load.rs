@@ -150,7 +150,7 @@ impl Walk {
             Found::Odd { .. } => Err(ODD.to_owned()),
         };
         self.chunk.push(match (opened, app) {
-            (Ok(record), Some(app)) if self.seen.insert(app) => Loaded::Record(app, record),
+            (Ok(Some(record)), Some(app)) => Loaded::Record(app, record),
             (Ok(_), _) => {
                 self.twice = true; // a broken page may show a row a second time
                 return true;
@@ -171,11 +171,15 @@ impl Walk {
         self.stopped = self.stopped || !each(full);
     }
 
-    fn open(&mut self, row: Stored, opener: &Opener<'_>) -> Result<Box<Record>, String> {
+    /// Nothing where the app's record has been seen already.
+    fn open(&mut self, row: Stored, opener: &Opener<'_>) -> Result<Option<Box<Record>>, String> {
         let record = opener
             .sealer
             .open_record_in(&mut self.room, &row.label, &row.sealed)
             .map_err(|error| error.to_string())?;
+        if !self.seen.insert(row.label.app) {
+            return Ok(None);
+        }
         let mark = opener
             .ledger
             .mark(&row.label.app, row.forgotten, &row.sealed);
@@ -184,7 +188,7 @@ impl Walk {
         if since.is_some_and(|at| at.saturating_add(KEPT) < opener.now.0) {
             self.expired.push(row);
         }
-        Ok(Box::new(record))
+        Ok(Some(Box::new(record)))
     }
 }
 

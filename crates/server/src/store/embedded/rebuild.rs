@@ -2,18 +2,21 @@
 //!
 //! The broken file is kept beside it, under another name. Must not know: what is in a sealed row.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use foldhash::fast::RandomState;
 use rusqlite::Connection;
+use wxtoken_core::app::AppId;
 
 use super::identity::{write_identity, write_ledger};
 use super::ledger::Ledger;
 use super::load::every_readable;
 use super::open::connect;
-use super::table::{self, Found};
+use super::table::{self, Found, Stored};
 use super::trouble::{Trouble, is_corrupt};
 use super::writer::Writer;
 
@@ -96,13 +99,16 @@ impl Writer {
         let transaction = target.unchecked_transaction()?;
         write_identity(&transaction, &self.sealer, self.fence.epoch)?;
         let (mut ledger, mut sum) = (self.ledger.clone(), 0u128);
+        let mut copied: HashSet<AppId, RandomState> = HashSet::default();
         let mut failed = Ok(());
         let mut copy = |found| {
             if let Found::Stored(row) = found
                 && self.unsealed_row(&row).is_ok()
+                && copied.insert(row.label.app)
+            // a broken page may show a row a second time
             {
-                failed = table::put(&transaction, &row.label, &row.sealed);
-                sum = sum.wrapping_add(ledger.mark(&row.label.app, None, &row.sealed));
+                failed = copy_row(&transaction, &row);
+                sum = sum.wrapping_add(self.mark(&row));
             }
             failed.is_ok()
         };
@@ -112,6 +118,14 @@ impl Writer {
         write_ledger(&transaction, &self.sealer, &ledger)?;
         transaction.commit()?;
         Ok(ledger)
+    }
+}
+
+fn copy_row(to: &Connection, row: &Stored) -> rusqlite::Result<()> {
+    table::put(to, &row.label, &row.sealed)?;
+    match row.forgotten {
+        Some(at) => table::forget(to, to.last_insert_rowid(), at),
+        None => Ok(()),
     }
 }
 
