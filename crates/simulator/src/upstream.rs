@@ -91,9 +91,7 @@ impl Upstream {
             address: options.listen,
             source,
         };
-        let listener = bind(options.listen)
-            .and_then(|socket| socket.listen(BACKLOG))
-            .map_err(failed)?;
+        let listener = open(options.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (gate, orders) = mpsc::unbounded_channel();
         let seed = options
@@ -215,11 +213,7 @@ async fn accept(world: World, listener: TcpListener, mut orders: mpsc::Unbounded
 /// Opens or closes the port. When the system refuses, the port is lost and every later order says so.
 fn turn(port: Port, up: bool) -> (Port, io::Result<()>) {
     let turned = match (port, up) {
-        (Port::Open(listener), false) => {
-            let address = listener.local_addr();
-            drop(listener);
-            address.and_then(bind).map(Port::Held)
-        }
+        (Port::Open(listener), false) => listener.local_addr().and_then(hold).map(Port::Held),
         (Port::Held(socket), true) => socket.listen(BACKLOG).map(Port::Open),
         (port @ Port::Open(_), true) | (port @ Port::Held(_), false) => Ok(port),
         (Port::Lost, _) => Err(io::Error::new(
@@ -233,14 +227,57 @@ fn turn(port: Port, up: bool) -> (Port, io::Result<()>) {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+/// Listens where nobody else does.
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(address)?;
     // A connection of the last run in TIME_WAIT must not keep us off the port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    // From here on `hold` may have it too; whoever does not ask for that is refused.
+    socket.set_reuseport(true)?;
+    socket.listen(BACKLOG)
+}
+
+/// Takes a port that is listened on still, so that nobody else can have it between: nor is the listener surely closed when it
+/// is dropped, for a process that is being started has it for a moment, too.
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = socket(address)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
     Ok(socket)
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_goes_down_while_a_process_that_is_being_started_has_its_listener_too() {
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        let listener = open(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let another = listener.as_fd().try_clone_to_owned().unwrap();
+        let (port, down) = turn(Port::Open(listener), false);
+        down.unwrap();
+        drop(another);
+        assert!(std::net::TcpStream::connect(address).is_err());
+        let taken = open(address).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse, "it is held");
+        let (port, up) = turn(port, true);
+        up.unwrap();
+        std::net::TcpStream::connect(address).unwrap();
+        let taken = open(address).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse, "one simulator");
+        drop(port);
+    }
 }
