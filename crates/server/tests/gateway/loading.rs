@@ -145,15 +145,21 @@ fn a_start_that_is_given_up_while_records_are_read_ends_and_lets_go_of_the_store
     let gate = Arc::new(Gate::default());
     let _opens = Opens(Arc::clone(&gate));
     let (give_up, given_up) = oneshot::channel::<()>();
+    let (lets_go, let_go) = mpsc::channel();
     let (ended, ends) = mpsc::channel();
     let clock = Arc::clone(&gate);
+    // Nothing more is asked of the start once this is over.
+    let given_up = async move {
+        given_up.await.unwrap();
+        lets_go.send(()).unwrap();
+    };
     // As `serve` does at a signal: the start is dropped, and the runtime after it.
     let serves = thread::spawn(move || {
         let runtime = Runtime::new().unwrap();
         let started = runtime.block_on(async {
             tokio::select! {
                 biased;
-                _ = given_up => false,
+                () = given_up => false,
                 _ = Running::start_with(early, clock as _) => true,
             }
         });
@@ -169,6 +175,7 @@ fn a_start_that_is_given_up_while_records_are_read_ends_and_lets_go_of_the_store
         waits
     });
     give_up.send(()).unwrap();
+    let_go.recv_timeout(PATIENCE).unwrap();
     gate.open();
     assert_eq!(ends.recv_timeout(PATIENCE), Ok(false), "it does not hang");
     serves.join().unwrap();
