@@ -193,9 +193,19 @@ fn caller_named(
             .filter(|caller| caller.config().path_key);
         named.push(Arc::clone(caller.ok_or(ApiError::BadKey)?));
     }
-    named.extend(by_secret(services, &book, asking).map(Arc::clone));
+    let secret = asking.given.secret.as_deref();
+    let keyed = secret.and_then(|secret| book.by_key(secret.as_bytes()));
     let certified = asking.certified.map(|names| names.callers(&book));
-    named.extend(certified.into_iter().flatten().map(Arc::clone));
+    named.extend(
+        keyed
+            .into_iter()
+            .chain(certified.into_iter().flatten())
+            .map(Arc::clone),
+    );
+    // All callers of an app may have its AppSecret: it names one only where nothing else does.
+    if named.is_empty() {
+        named.extend(by_app_secret(services, &book, asking).map(Arc::clone));
+    }
     match named.split_first() {
         None => Ok(None),
         Some((caller, others)) if others.iter().all(|other| other.name() == caller.name()) => {
@@ -205,19 +215,15 @@ fn caller_named(
     }
 }
 
-/// The caller of what stands in `secret`: of a key; or of the app's own AppSecret, where a caller of that app may send it.
-fn by_secret<'b>(
+/// The caller that may send the app's own AppSecret in the place of a key.
+fn by_app_secret<'b>(
     services: &Services,
     book: &'b Book,
     asking: &Asking<'_>,
 ) -> Option<&'b Arc<Caller>> {
-    let secret = asking.given.secret.as_deref()?;
-    let own = || {
-        let app = asking.given.app.as_ref()?;
-        let caller = book.by_app_secret(app, asking.peer)?;
-        (services.is_app_secret)(app, secret).then_some(caller)
-    };
-    book.by_key(secret.as_bytes()).or_else(own)
+    let (app, secret) = (asking.given.app?, asking.given.secret.as_deref()?);
+    let caller = book.by_app_secret(&app, asking.peer)?;
+    (services.is_app_secret)(&app, secret).then_some(caller)
 }
 
 /// The caller whose `from` lists this address, where nothing else names one.

@@ -82,6 +82,24 @@ async fn the_appsecret_itself_names_a_caller_only_where_that_is_accepted_and_for
 }
 
 #[tokio::test]
+async fn the_appsecret_names_nobody_where_a_key_does() {
+    let world = world().await;
+    world
+        .reload(|config| {
+            let mut other = config.callers[0].clone();
+            (other.name, other.key) = ("other".into(), None);
+            other.accept_app_secret = true;
+            config.callers.insert(0, other);
+        })
+        .await;
+    let code = code(&world, MINI, "login").await;
+    let grant = "grant_type=authorization_code";
+    let target = format!("{LOGIN}?appid={MINI}&secret={MINI_SECRET}&js_code={code}&{grant}");
+    let told = world.get(&target).await;
+    assert!(told.json()["session_key"].is_string(), "{}", told.errmsg());
+}
+
+#[tokio::test]
 async fn a_code_is_never_sent_twice() {
     let world = world().await;
     let busy = format!("{{\"name\":\"busy\",\"path\":\"{LOGIN}\"}}");
