@@ -265,22 +265,27 @@ async fn take_over(
             driver.add(specs.of(app), None);
         }
     }
-    forget_all(store, &without_app).await;
+    let mut back = store.forgotten().await?;
+    back.retain(|app| config.app(app).is_some());
+    mark_records(store, &back, &without_app).await;
     Ok(())
 }
 
-/// Together, so that they share what it costs to make them durable. Trouble is told, and the next start tries again.
-async fn forget_all(store: &EmbeddedStore, apps: &[AppId]) {
-    if let Some(first) = apps.first() {
+/// All together, so that they share what it costs to make them durable. Trouble is told, and the next start tries again.
+async fn mark_records(store: &EmbeddedStore, back: &[AppId], gone: &[AppId]) {
+    if let Some(first) = gone.first() {
         tracing::warn!(
-            apps = apps.len(),
+            apps = gone.len(),
             "the store holds records of {} apps that are not configured, {first} for one; each is kept for 24 hours from \
              when that was first seen, and dropped by a start after that",
-            apps.len()
+            gone.len()
         );
     }
-    let forgotten = join_all(apps.iter().map(|app| store.forget(app))).await;
-    if let Some(Err(error)) = forgotten.into_iter().find(Result::is_err) {
-        tracing::warn!(%error, "records of apps that are not configured could not be marked: {error}");
+    let remembered = join_all(back.iter().map(|app| store.remember(app)));
+    let forgotten = join_all(gone.iter().map(|app| store.forget(app)));
+    let (remembered, forgotten) = futures_util::join!(remembered, forgotten);
+    let marked = remembered.into_iter().chain(forgotten);
+    if let Some(Err(error)) = marked.into_iter().find(Result::is_err) {
+        tracing::warn!(%error, "records could not be marked as those of apps that are configured, or are not: {error}");
     }
 }

@@ -37,10 +37,11 @@ async fn removed_during_a_fetch() -> World {
     world
 }
 
-/// What a start finds that comes after one that was more than a day later.
-async fn kept_after_a_day(world: &World) -> Vec<String> {
+/// What there still is after a start that is more than a day later.
+async fn kept_after_a_day(world: &mut World) -> Vec<String> {
     world.pass(A_DAY + Duration::from_secs(60));
-    world.stored().await;
+    world.start().await;
+    world.stop().await;
     world.stored().await
 }
 
@@ -49,7 +50,7 @@ async fn what_a_removed_apps_last_call_brings_is_kept_a_day_and_no_longer() {
     let mut world = removed_during_a_fetch().await;
     world.stop().await;
     assert_eq!(world.stored().await, [APP], "for it may come back");
-    assert!(kept_after_a_day(&world).await.is_empty());
+    assert!(kept_after_a_day(&mut world).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +70,7 @@ async fn an_app_that_is_back_at_once_is_kept_longer_than_a_day() {
     assert!(world.lives(&world.token().await));
     assert_eq!(world.calls(STABLE), 2, "its call goes on");
     world.stop().await;
-    assert_eq!(kept_after_a_day(&world).await, [APP]);
+    assert_eq!(kept_after_a_day(&mut world).await, [APP]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,8 +83,25 @@ async fn an_app_that_is_removed_at_rest_is_kept_a_day_and_no_longer() {
     world.remove_app().await;
     world.stop().await;
     assert_eq!(world.stored().await, [APP]);
-    assert!(kept_after_a_day(&world).await.is_empty());
+    assert!(kept_after_a_day(&mut world).await.is_empty());
     assert_eq!(world.calls(STABLE), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_was_back_in_between_is_kept_a_day_from_when_it_was_last_removed() {
+    let mut world = World::with_app("").await;
+    let before = world.token().await;
+    world.remove_app().await;
+    world.reload("").await;
+    assert_eq!(world.token().await, before, "nothing of it is written");
+    world.stop().await;
+    world.without_app();
+    for hours in [20, 5] {
+        world.pass(Duration::from_secs(hours * 3600));
+        world.start().await;
+        world.stop().await;
+    }
+    assert_eq!(world.stored().await, [APP]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
-//! Reads everything at start: unseals, sets aside what is damaged, compares with the ledger, purges what was forgotten.
+//! Reads everything at start: unseals, sets aside what is damaged, compares with the ledger, notes what was forgotten.
 //!
-//! Must not know: who takes the records.
+//! Must not know: who takes the records, which of them belong to a configured app.
 
 use std::collections::HashSet;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -9,7 +9,6 @@ use std::thread::{Builder, ScopedJoinHandle};
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::Wall;
 use wxtoken_core::store::{Loaded, Record, StoreError};
 use zeroize::Zeroizing;
 
@@ -19,8 +18,6 @@ use super::table::{self, Found, Stored};
 use super::trouble::{Trouble, is_corrupt};
 use super::writer::{ODD, Writer};
 
-/// A removed app's record is kept this long, milliseconds (design section 7).
-const KEPT: u64 = 24 * 3600 * 1000;
 /// Records handed over at a time.
 const CHUNK: usize = 256;
 /// Row numbers tried one by one beyond the last that could be read, when the file does not say how far they go.
@@ -41,7 +38,7 @@ struct Walk {
     chunk: Vec<Loaded>,
     sum: u128,
     damaged: Vec<(i64, Option<AppId>, String)>,
-    expired: Vec<Stored>,
+    forgotten: Vec<AppId>,
     names: u64,
     seen: HashSet<AppId, RandomState>,
     room: Zeroizing<Vec<u8>>,
@@ -63,8 +60,10 @@ impl Writer {
         if !self.ledger.fits(walk.sum) && (broken || walk.damaged.is_empty()) {
             let reason = if broken { LOST } else { EXCHANGED }.to_owned();
             walk.chunk.push(Loaded::Damaged { app: None, reason });
-            walk.expired.clear();
+        } else {
+            self.marks_hold = true;
         }
+        self.forgotten = std::mem::take(&mut walk.forgotten);
         self.tidy(&mut walk, broken);
         each(walk.chunk);
         Ok(())
@@ -75,7 +74,6 @@ impl Writer {
         let opener = Opener {
             sealer: &self.sealer,
             ledger: &self.ledger,
-            now: self.clock.now().wall,
         };
         let connection = &self.connection;
         let read = std::thread::scope(|scope| {
@@ -105,16 +103,12 @@ impl Writer {
         Ok(broken || walk.twice || table::names(&self.connection).ok() != Some(walk.names))
     }
 
-    /// Sets aside, purges, and believes the rest from here on. Trouble is told, and the next start tries again.
+    /// Sets aside, and believes the rest from here on. Trouble is told, and the next start tries again.
     fn tidy(&mut self, walk: &mut Walk, broken: bool) {
         let now = self.clock.now().wall;
         let done = self.transact(|writer| {
             for (id, app, reason) in &walk.damaged {
                 table::set_aside(&writer.connection, *id, app.as_ref(), now, reason)?;
-            }
-            for row in &walk.expired {
-                table::remove(&writer.connection, row.id)?;
-                walk.sum = walk.sum.wrapping_sub(writer.mark(row));
             }
             writer.ledger.believe(walk.sum);
             Ok(())
@@ -135,7 +129,6 @@ impl Writer {
 struct Opener<'a> {
     sealer: &'a Sealer,
     ledger: &'a Ledger,
-    now: Wall,
 }
 
 impl Walk {
@@ -184,9 +177,8 @@ impl Walk {
             .ledger
             .mark(&row.label.app, row.forgotten, &row.sealed);
         self.sum = self.sum.wrapping_add(mark);
-        let since = row.forgotten.map(i64::cast_unsigned);
-        if since.is_some_and(|at| at.saturating_add(KEPT) < opener.now.0) {
-            self.expired.push(row);
+        if row.forgotten.is_some() {
+            self.forgotten.push(row.label.app);
         }
         Ok(Some(Box::new(record)))
     }

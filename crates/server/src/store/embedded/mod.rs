@@ -3,6 +3,7 @@
 //! Durable means fsynced before the future resolves; writers that come at the same time share one fsync.
 //! Only this folder names `rusqlite`. Must not know: when records change, what they mean.
 
+mod forgetting;
 mod identity;
 mod ledger;
 mod load;
@@ -78,13 +79,29 @@ impl EmbeddedStore {
         self.keys.current.value_hasher()
     }
 
-    /// An app is configured no more: its record is kept for 24 hours from the first time that is said, and purged by a start
-    /// after that. Writing it again takes the mark away.
+    /// An app is configured no more: its record is kept for 24 hours from the first time that is said, and purged when it is
+    /// said again after that. Until then it is [`remember`](Self::remember)ed by a write or a lease, too.
     ///
     /// # Errors
     /// The store cannot be written.
     pub async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
         self.thread.change(Change::Forget(*app)).await
+    }
+
+    /// An app is configured again: its record is not that of one that is gone.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn remember(&self, app: &AppId) -> Result<(), StoreError> {
+        self.thread.change(Change::Remember(*app)).await
+    }
+
+    /// The apps that were forgotten, as everything that was loaded last tells; once.
+    ///
+    /// # Errors
+    /// The store's thread has stopped.
+    pub async fn forgotten(&self) -> Result<Vec<AppId>, StoreError> {
+        self.thread.forgotten().await
     }
 
     /// Whose virtual tokens were over when the store was opened.

@@ -51,27 +51,36 @@ impl Writer {
         }
     }
 
-    /// Makes the new file beside the old one, then changes them over.
+    /// Makes the new file beside the old one, then changes them over. Only a new file counts: where there is no room for one
+    /// now, there may be later.
     pub(super) fn rebuild(&mut self) -> Result<(), String> {
-        self.rebuilt += 1;
         let fresh = beside(&self.path, ".rebuilt");
-        remove_database(&fresh).map_err(|error| error.to_string())?;
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&fresh)
-            .map_err(|error| error.to_string())?;
-        let target = connect(&fresh).map_err(|error| error.to_string())?;
-        let ledger = self.copy_rows(&target).map_err(|trouble| trouble.plain())?;
-        target.close().map_err(|(_, error)| error.to_string())?;
+        let ledger = self.make(&fresh).inspect_err(|_| {
+            // Half a file is of no use, and may have taken the last room there was.
+            let _ = remove_database(&fresh);
+        })?;
         let nowhere = Connection::open_in_memory().map_err(|error| error.to_string())?;
+        self.rebuilt += 1;
         let at = self.clock.now().wall.0;
         let kept = beside(&self.path, &format!(".damaged-{at}-{}", self.rebuilt));
         self.successor = Some(Successor { kept, ledger });
         // Closing writes its journal back as far as it can; what is lost by that is broken anyway.
         drop(std::mem::replace(&mut self.connection, nowhere));
         self.succeed().map_err(|trouble| trouble.plain())
+    }
+
+    fn make(&self, fresh: &Path) -> Result<Ledger, String> {
+        remove_database(fresh).map_err(|error| error.to_string())?;
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(fresh)
+            .map_err(|error| error.to_string())?;
+        let target = connect(fresh).map_err(|error| error.to_string())?;
+        let ledger = self.copy_rows(&target).map_err(|trouble| trouble.plain())?;
+        target.close().map_err(|(_, error)| error.to_string())?;
+        Ok(ledger)
     }
 
     /// Puts the new file in its place, if there is one that is not there yet. What fails is tried again at the next work:

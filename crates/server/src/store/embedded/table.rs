@@ -193,10 +193,11 @@ pub(super) fn remove(connection: &Connection, id: i64) -> Sql<()> {
     Ok(())
 }
 
-pub(super) fn forget(connection: &Connection, id: i64, at: i64) -> Sql<()> {
+/// Since when the row's app is configured no more, if it is not.
+pub(super) fn forget(connection: &Connection, id: i64, at: Option<i64>) -> Sql<()> {
     connection
         .prepare_cached("UPDATE record SET forgotten = ?2 WHERE id = ?1")?
-        .execute([id, at])?;
+        .execute(params![id, at])?;
     Ok(())
 }
 

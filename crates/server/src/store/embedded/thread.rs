@@ -3,6 +3,7 @@
 //! Must not know: what a change does.
 
 use std::io;
+use std::mem;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -27,6 +28,7 @@ type Found = Result<Option<Box<Record>>, StoreError>;
 enum Job {
     Change(Change, oneshot::Sender<Outcome>),
     Read(AppId, oneshot::Sender<Found>),
+    Forgotten(oneshot::Sender<Result<Vec<AppId>, StoreError>>),
     Load(async_mpsc::Sender<Vec<Loaded>>, oneshot::Sender<Outcome>),
 }
 
@@ -54,6 +56,10 @@ impl Thread {
 
     pub(super) async fn read(&self, app: &AppId) -> Found {
         self.ask(|done| Job::Read(*app, done)).await
+    }
+
+    pub(super) async fn forgotten(&self) -> Result<Vec<AppId>, StoreError> {
+        self.ask(Job::Forgotten).await
     }
 
     pub(super) async fn load(&self, each: &mut (dyn FnMut(Loaded) + Send)) -> Outcome {
@@ -149,6 +155,9 @@ fn look(writer: &mut Writer, job: Job) {
         Job::Change(..) => {}
         Job::Read(app, done) => {
             let _ = done.send(writer.read(&app));
+        }
+        Job::Forgotten(done) => {
+            let _ = done.send(Ok(mem::take(&mut writer.forgotten)));
         }
         Job::Load(portions, done) => {
             let loaded = writer.load(&mut |portion| portions.blocking_send(portion).is_ok());

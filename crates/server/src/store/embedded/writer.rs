@@ -27,6 +27,7 @@ pub(super) enum Change {
     Write(AppId, Box<Record>, Fence),
     NoteLateMint(AppId, Wall),
     Forget(AppId),
+    Remember(AppId),
     /// A caller's virtual tokens of earlier epochs are over.
     Revoke(u64, u64),
 }
@@ -46,6 +47,10 @@ pub(super) struct Writer {
     pub(super) rebuilt: u8,
     /// What is to replace the file and could not yet.
     pub(super) successor: Option<Successor>,
+    /// The apps whose records were marked as forgotten when everything was read.
+    pub(super) forgotten: Vec<AppId>,
+    /// Everything was read, and such marks are to be believed.
+    pub(super) marks_hold: bool,
     /// Late mints that no writer has been shown yet.
     unseen: HashMap<AppId, Wall>,
     _lock: Lock,
@@ -63,6 +68,8 @@ impl Writer {
             clock,
             rebuilt: 0,
             successor: None,
+            forgotten: Vec::new(),
+            marks_hold: false,
             unseen: HashMap::new(),
         }
     }
@@ -94,6 +101,10 @@ impl Writer {
         };
         if let Ok((_, record)) = self.unsealed(&held) {
             self.unseen.remove(app);
+            let is_forgotten = matches!(&held, Found::Stored(row) if row.forgotten.is_some());
+            if is_forgotten && let Err(trouble) = self.transact(|writer| writer.remember(app)) {
+                tracing::warn!(app.id = %app, "the record of {app} is still marked as that of a removed app: {}", trouble.plain());
+            }
             return Ok(Some(Box::new(record)));
         }
         if let Err(trouble) = self.transact(|writer| writer.drop_damaged(held, app)) {
@@ -131,6 +142,7 @@ impl Writer {
             Change::Write(app, record, fence) => self.write(app, record, *fence),
             Change::NoteLateMint(app, sent) => self.note(app, *sent).map(Ok),
             Change::Forget(app) => self.forget(app).map(Ok),
+            Change::Remember(app) => self.remember(app).map(Ok),
             Change::Revoke(caller, epoch) => {
                 self.ledger.revoked.raise(*caller, *epoch);
                 Ok(Ok(()))
@@ -196,22 +208,6 @@ impl Writer {
         let unseen = self.unseen.entry(*app).or_default();
         *unseen = sent.max(*unseen);
         self.put(&label, &record)
-    }
-
-    fn forget(&mut self, app: &AppId) -> Result<(), Trouble> {
-        let Some(Found::Stored(mut row)) = table::find(&self.connection, app)? else {
-            return Ok(());
-        };
-        if row.forgotten.is_some() {
-            return Ok(()); // its time runs from when that was first seen
-        }
-        let mark = self.mark(&row);
-        self.ledger.take(mark);
-        let at = self.clock.now().wall.0.cast_signed();
-        row.forgotten = Some(at);
-        let mark = self.mark(&row);
-        self.ledger.add(mark);
-        Ok(table::forget(&self.connection, row.id, at)?)
     }
 
     fn put(&mut self, label: &Label, record: &Record) -> Result<(), Trouble> {

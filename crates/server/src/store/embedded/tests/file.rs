@@ -140,31 +140,62 @@ async fn a_removed_row_is_noticed_and_so_is_a_false_mark_of_forgetting() {
     }
 }
 
+/// Opens the store at a time, and reads everything: so many records.
+async fn opened(folder: &Path, now: u64, there: usize) -> EmbeddedStore {
+    let clock = Arc::new(Still(now));
+    let store = EmbeddedStore::open(folder, key(1).into(), clock).unwrap();
+    let (records, damaged) = load(&store).await;
+    assert_eq!((records.len(), damaged), (there, vec![]), "at {now}");
+    store
+}
+
+const DAY: u64 = 24 * 3600 * 1000;
+
 #[tokio::test]
-async fn a_forgotten_apps_record_is_kept_for_24_hours_and_then_purged() {
-    const DAY: u64 = 24 * 3600 * 1000;
+async fn a_forgotten_apps_record_is_kept_for_24_hours_from_the_first_time_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 3).await;
-    open_in(folder.path()).forget(&app(1)).await.unwrap();
-    for (now, there) in [(NOW + DAY, 3), (NOW + DAY + 1, 3), (NOW + DAY + 2, 2)] {
-        let clock = Arc::new(Still(now));
-        let store = EmbeddedStore::open(folder.path(), key(1).into(), clock).unwrap();
-        let (records, damaged) = load(&store).await;
-        assert_eq!((records.len(), damaged), (there, vec![]));
+    for now in [NOW, NOW + DAY, NOW + DAY + 1] {
+        let store = opened(folder.path(), now, 3).await;
+        store.forget(&app(1)).await.unwrap();
     }
+    opened(folder.path(), NOW, 2).await;
 }
 
 #[tokio::test]
-async fn forgetting_what_is_forgotten_already_does_not_begin_its_24_hours_anew() {
-    const DAY: u64 = 24 * 3600 * 1000;
+async fn a_record_is_purged_only_when_its_app_is_said_to_be_gone_still() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 2).await;
-    for (now, there) in [(NOW, 2), (NOW + DAY, 2), (NOW + DAY + 1, 2), (NOW, 1)] {
-        let clock = Arc::new(Still(now));
-        let store = EmbeddedStore::open(folder.path(), key(1).into(), clock).unwrap();
-        assert_eq!(load(&store).await.0.len(), there);
-        store.forget(&app(1)).await.unwrap();
+    let store = open_in(folder.path());
+    store.forget(&app(1)).await.unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let store = opened(folder.path(), NOW + 2 * DAY, 2).await;
+        assert_eq!(store.forgotten().await.unwrap(), [app(1)]);
     }
+    let unread = EmbeddedStore::open(folder.path(), key(1).into(), Arc::new(Still(NOW * 2)));
+    unread.unwrap().forget(&app(1)).await.unwrap();
+    opened(folder.path(), NOW + 2 * DAY, 2).await;
+}
+
+#[tokio::test]
+async fn an_app_that_is_back_is_kept_though_nothing_of_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path(), 2).await;
+    let store = open_in(folder.path());
+    for at in 0..2 {
+        store.forget(&app(at)).await.unwrap();
+    }
+    store.remember(&app(0)).await.unwrap();
+    assert!(won(&store, &app(1)).await.1.is_some());
+    drop(store);
+    let store = opened(folder.path(), NOW + 2 * DAY, 2).await;
+    assert!(store.forgotten().await.unwrap().is_empty());
+    for at in 0..2 {
+        store.forget(&app(at)).await.unwrap();
+    }
+    drop(store);
+    opened(folder.path(), NOW + 2 * DAY, 2).await;
 }
 
 #[tokio::test]
@@ -324,6 +355,33 @@ async fn a_file_that_could_not_be_replaced_is_replaced_at_a_later_write_without_
     assert!(obstacle.is_file(), "the broken file is kept");
     drop(writer);
     written.insert(app(0), record);
+    assert_eq!(load(&open_in(folder.path())).await, (written, vec![]));
+}
+
+#[tokio::test]
+async fn a_new_file_for_which_there_is_no_room_is_made_once_there_is_however_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = filled(folder.path(), 3).await;
+    let opened = writer::open_store(folder.path(), key(1).into(), Wall(NOW)).unwrap();
+    let mut writer = writer::Writer::new(opened, Arc::new(Still(NOW)));
+    let obstacle = folder.path().join("wxtoken.db.rebuilt");
+    fs::create_dir_all(obstacle.join("in the way")).unwrap();
+    let kept = folder.path().join(format!("wxtoken.db.damaged-{NOW}-1"));
+    let mut work = || {
+        writer.mending(|_| match kept.exists() {
+            true => Ok(()),
+            false => {
+                let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+                Err(rusqlite::Error::SqliteFailure(corrupt, None).into())
+            }
+        })
+    };
+    for _ in 0..5 {
+        work().unwrap_err();
+    }
+    fs::remove_dir_all(&obstacle).unwrap();
+    work().unwrap();
+    drop(writer);
     assert_eq!(load(&open_in(folder.path())).await, (written, vec![]));
 }
 
