@@ -132,10 +132,7 @@ impl Writer {
 
 fn copy_row(to: &Connection, row: &Stored) -> rusqlite::Result<()> {
     table::put(to, &row.label, &row.sealed)?;
-    match row.forgotten {
-        Some(at) => table::forget(to, to.last_insert_rowid(), at),
-        None => Ok(()),
-    }
+    table::forget(to, to.last_insert_rowid(), row.forgotten)
 }
 
 /// Gives the broken file another name and the new one its own. Nothing is left to be done once there is no new one.

@@ -145,10 +145,9 @@ async fn what_was_forgotten_before_a_file_was_replaced_is_forgotten_behind_it() 
     for (later, there) in [(NOW + DAY, true), (NOW + DAY + 1, false)] {
         let clock = Arc::new(Still(later));
         let store = EmbeddedStore::open(folder.path(), key(1).into(), clock).unwrap();
-        // What is expired is purged by this start and gone at the next.
         load(&store).await;
-        drop(store);
-        let (records, reported) = load(&open_in(folder.path())).await;
+        store.forget(&app(50)).await.unwrap();
+        let (records, reported) = load(&store).await;
         assert_eq!((records.contains_key(&app(50)), reported), (there, vec![]));
     }
 }
