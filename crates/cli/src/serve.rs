@@ -64,7 +64,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let file = config.file.clone();
-    threads()?.block_on(serve(config, file.as_deref()))
+    let ended = threads()?.block_on(serve(config, file.as_deref()));
+    telemetry::last_lines();
+    ended
 }
 
 async fn serve(config: Config, file: Option<&Path>) -> Result<(), Failure> {

@@ -29,6 +29,7 @@ mod outages;
 mod reloading;
 mod reports;
 mod saving;
+mod silent_log;
 mod stopping;
 mod together;
 mod unbelieved;

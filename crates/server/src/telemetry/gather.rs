@@ -2,15 +2,18 @@
 //! hundreds of calls in the time one write takes would spend more on telling of them than on all else of its own. They wait
 //! [`A_WHILE`] at most: nobody who reads along notices, and no more is lost should the process be killed.
 //!
-//! Whoever reads standard error has to: a pipe that nobody empties stops the threads that write to it, as everywhere.
-//!
 //! Must not know: what is in a line.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::{self, Stderr, Write};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use super::outlet::Outlet;
+
+static STANDARD_ERROR: LazyLock<Arc<Outlet<Stderr>>> = LazyLock::new(|| Outlet::new(io::stderr()));
 
 /// Lines are not kept beyond this much.
 const MUCH: usize = 64 * 1024;
@@ -44,8 +47,7 @@ impl Kept {
     fn write_out(&mut self) {
         self.due = None;
         if !self.lines.is_empty() {
-            // A log that nobody takes is nobody's failure.
-            let _ = io::stderr().write_all(&self.lines);
+            STANDARD_ERROR.put(&self.lines);
             self.lines.clear();
         }
     }
@@ -72,6 +74,16 @@ pub(crate) fn flush() {
     KEPT.with_borrow_mut(Kept::write_out);
 }
 
+/// Lines that are lost since the process began, because nobody took them.
+pub(super) fn lost() -> u64 {
+    STANDARD_ERROR.lost()
+}
+
+/// Waits for lines that nobody has taken yet, a second at most: for the end of a process.
+pub fn last_lines() {
+    STANDARD_ERROR.settle(Duration::from_secs(1));
+}
+
 /// Standard error, now or a little later.
 pub(super) struct Paper;
 
@@ -91,7 +103,7 @@ impl Write for Paper {
             kept.gathers
         });
         if !kept.unwrap_or(false) {
-            io::stderr().write_all(bytes)?;
+            STANDARD_ERROR.put(bytes);
         }
         Ok(bytes.len())
     }

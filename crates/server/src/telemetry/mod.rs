@@ -36,10 +36,12 @@ mod json;
 mod log;
 mod metered;
 mod metrics;
+mod outlet;
 mod process;
 
 pub use calls::Forwarded;
 pub use census::{Census, State};
+pub use gather::last_lines;
 pub(crate) use gather::{flush, flush_due, gather};
 pub use log::{AlreadySet, init, subscriber};
 pub use metered::{MeteredSource, MeteredStore};

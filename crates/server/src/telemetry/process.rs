@@ -12,6 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use wxtoken_core::clock::{Clock, Now};
 
+use super::gather;
 use crate::clock::SystemClock;
 
 /// Reads `/proc/self`; what a system does not have is left out.
@@ -48,7 +49,11 @@ impl Collector for Process {
         let help = "Processor time used";
         let cpu =
             encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
-        ConstCounter::new(used).encode(cpu)
+        ConstCounter::new(used).encode(cpu)?;
+        let help = "Lines of the log that were lost because nobody took them";
+        let lost =
+            encoder.encode_descriptor("wxtoken_log_lines_lost", help, None, MetricType::Counter)?;
+        ConstCounter::new(gather::lost()).encode(lost)
     }
 }
 
