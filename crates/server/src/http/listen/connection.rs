@@ -28,6 +28,8 @@ use crate::http::stop::Stop;
 const WRITE: Duration = Duration::from_secs(60);
 /// How long somebody who has just come may take to speak when the server stops.
 const A_MOMENT: Duration = Duration::from_millis(250);
+/// The largest frame that every client of HTTP/2 takes (RFC 9113, 4.2).
+const A_FRAME: usize = 16 * 1024;
 /// Streams of one HTTP/2 connection.
 const STREAMS: u32 = 256;
 
@@ -102,7 +104,7 @@ impl Connection {
         let heads = Heads::new();
         let silent = read.is_empty();
         let io = Guarded::new(stream, read, heads.clone(), self.limits.head, WRITE);
-        let service = heads.watching(self.front(started));
+        let service = heads.watching(self.front(started), usize::MAX);
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -128,7 +130,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heads = Heads::new();
-        let service = heads.watching(self.front(None));
+        let service = heads.watching(self.front(None), A_FRAME);
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -179,11 +181,11 @@ impl Connection {
 mod tests {
     use axum::body::Body;
     use axum::extract::State;
-    use axum::routing::post;
+    use axum::routing::{get, post};
     use http_body_util::BodyExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::mpsc;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, timeout_at};
 
     use super::*;
     use crate::config::Server;
@@ -223,10 +225,9 @@ mod tests {
     }
 
     /// A client of HTTP/2 that asks for something and lets so many bytes of it come.
-    async fn asks_and_takes(world: &World, window: u32) -> DuplexStream {
+    async fn asks_and_takes(world: &World, site: Site, window: u32) -> DuplexStream {
         let (mut client, server) = duplex(1 << 16);
-        let connection = connection(world, Site::api(&world.services));
-        tokio::spawn(connection.http2(server));
+        tokio::spawn(connection(world, site).http2(server));
         let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
         // GET http /healthz, by RFC 7541's static table.
         let request = [&[0x82, 0x86, 0x04, 8][..], b"/healthz"].concat();
@@ -245,7 +246,7 @@ mod tests {
         let idle = Limits::from(&Server::default()).idle;
         // Nothing, and less than the whole: the rest is in hyper's hands then.
         for (window, within) in [(0, 2 * WRITE), (1, 2 * idle + 2 * WRITE)] {
-            let client = asks_and_takes(&world, window).await;
+            let client = asks_and_takes(&world, Site::api(&world.services), window).await;
             let began = Instant::now();
             let pings = only_pings(client).await;
             assert!(pings > 0, "it was alive");
@@ -254,6 +255,40 @@ mod tests {
                 "{window}: {:?}",
                 began.elapsed()
             );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_http2_client_that_takes_its_answer_slowly_is_waited_for() {
+        const PIECE: usize = 60_000;
+        let world = World::new();
+        let pieces = || {
+            let piece = || Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; PIECE]));
+            Body::from_stream(futures_util::stream::iter([piece(), piece()]))
+        };
+        let router = axum::Router::new().route("/healthz", get(async move || pieces()));
+        let site = Site::routed(router, world.services.keeper.clone());
+        let mut client = asks_and_takes(&world, site, 0).await;
+        let (mut came, mut head) = (0, [0; 9]);
+        let mut ready = Instant::now();
+        while came < 2 * PIECE {
+            let Ok(read) = timeout_at(ready, client.read_exact(&mut head)).await else {
+                ready += 2 * WRITE / 3;
+                let more = u32::try_from(A_FRAME).unwrap().to_be_bytes();
+                for stream in [0, 1] {
+                    client.write_all(&frame(8, 0, stream, &more)).await.unwrap();
+                }
+                continue;
+            };
+            read.expect("it is not cut off");
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            client.read_exact(&mut payload).await.unwrap();
+            match (head[3], head[4]) {
+                (0, _) => came += payload.len(),
+                (6, 0) => client.write_all(&frame(6, 1, 0, &payload)).await.unwrap(),
+                _ => {}
+            }
         }
     }
 

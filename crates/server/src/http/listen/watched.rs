@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -45,11 +45,13 @@ impl Heads {
         self.begun() != self.0.answered.load(Ordering::Relaxed)
     }
 
-    /// Counts the requests of a service.
-    pub(super) fn watching(&self, front: ConnectionFront) -> Watched {
+    /// Counts the requests of a service, and gives their answers in pieces of this size at most: that much has to be taken in
+    /// time by who is not [`stuck`](Self::stuck).
+    pub(super) fn watching(&self, front: ConnectionFront, piece: usize) -> Watched {
         Watched {
             heads: self.clone(),
             front,
+            piece,
         }
     }
 
@@ -94,6 +96,7 @@ impl Heads {
 pub(super) struct Watched {
     heads: Heads,
     front: ConnectionFront,
+    piece: usize,
 }
 
 impl Service<Request<Incoming>> for Watched {
@@ -103,12 +106,14 @@ impl Service<Request<Incoming>> for Watched {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let number = self.heads.0.begun.fetch_add(1, Ordering::Relaxed);
-        let answered = Answered(self.heads.clone());
+        let (answered, piece) = (Answered(self.heads.clone()), self.piece);
         let answering = self.front.call(request);
         Box::pin(async move {
             let response = answering.await?;
             Ok(response.map(|body| Answer {
                 body,
+                piece,
+                rest: Bytes::new(),
                 number,
                 given: None,
                 answered,
@@ -129,12 +134,34 @@ impl Drop for Answered {
 /// The body of an answer. A piece that was asked for counts as taken when the next one is.
 pub(super) struct Answer {
     body: Body,
+    /// The most that is given at once.
+    piece: usize,
+    /// What was too much to be given at once.
+    rest: Bytes,
     number: u64,
     given: Option<Instant>,
     answered: Answered,
 }
 
 impl Answer {
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                over => return Poll::Ready(over),
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(other) => return Poll::Ready(Some(Ok(other))),
+            }
+        }
+        let piece = self.rest.split_to(self.piece.min(self.rest.len()));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
     fn taken(&mut self) {
         if let Some(since) = self.given.take() {
             self.answered.0.waiting().remove(&(since, self.number));
@@ -157,7 +184,7 @@ impl HttpBody for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.taken();
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = self.poll_piece(cx);
         if let Poll::Ready(Some(Ok(_))) = &polled {
             let now = Instant::now();
             self.given = Some(now);
@@ -167,10 +194,16 @@ impl HttpBody for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (behind, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(behind.lower().saturating_add(rest));
+        if let Some(most) = behind.upper() {
+            hint.set_upper(most.saturating_add(rest));
+        }
+        hint
     }
 }
