@@ -63,6 +63,9 @@ async fn forward(
     line: &mut Line,
 ) -> Result<Response<Body>, Refusal> {
     let gateway = &*services.gateway;
+    if head.method == Method::TRACE {
+        return Err(Refusal::TRACE);
+    }
     let target = target(&head)?;
     let (prefix, sort) = destination(services, &head.headers, &target, line)?;
     let (body, given) = if sort.takes_secret() {

@@ -48,10 +48,7 @@ pub(crate) async fn look(answer: Response<Incoming>, share: Share) -> Result<Loo
         .map(http::HeaderValue::as_bytes);
     let long = length(&parts.headers).is_some_and(|length| length > HELD as u64);
     if !long && !body.is_over() {
-        let read_all = is_worth_a_look(kind);
-        timeout(STALLED, body.hold(read_all))
-            .await
-            .map_err(|_| BrokeOff)??;
+        body.hold(is_worth_a_look(kind)).await?;
     }
     let verdict = match parts.headers.get(CONTENT_ENCODING) {
         // Another status is no word of WeChat's API.
@@ -119,7 +116,8 @@ impl Onward {
     async fn hold(&mut self, mut read_all: bool) -> Result<(), BrokeOff> {
         let mut held = 0;
         while let Some(rest) = &mut self.rest {
-            let Some(frame) = rest.frame().await else {
+            let frame = timeout(STALLED, rest.frame()).await;
+            let Some(frame) = frame.map_err(|_| BrokeOff)? else {
                 self.rest = None;
                 break;
             };
@@ -219,13 +217,30 @@ mod tests {
 
     /// An answer of which half comes at once and half after a while.
     async fn half(rest_after: Duration) -> Looked {
+        slow("image/png", &["abc", "def"], rest_after)
+            .await
+            .unwrap()
+    }
+
+    /// An answer of that kind whose pieces come one after the other, with so long between them.
+    async fn slow(
+        kind: &str,
+        pieces: &'static [&'static str],
+        between: Duration,
+    ) -> Result<Looked, BrokeOff> {
         let (ours, mut theirs) = duplex(1 << 16);
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n");
         tokio::spawn(async move {
             theirs.read_u8().await.unwrap();
-            let half = "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 6\r\n\r\nabc";
-            theirs.write_all(half.as_bytes()).await.unwrap();
-            sleep(rest_after).await;
-            let _ = theirs.write_all(b"def").await;
+            theirs.write_all(head.as_bytes()).await.unwrap();
+            for (number, piece) in pieces.iter().enumerate() {
+                if number > 0 {
+                    sleep(between).await;
+                }
+                let _ = theirs.write_all(piece.as_bytes()).await;
+            }
             theirs.read_to_end(&mut Vec::new()).await
         });
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(ours))
@@ -235,7 +250,18 @@ mod tests {
         let request = Request::new(Empty::<Bytes>::new());
         let answer = sender.send_request(request).await.unwrap();
         let buffers = Buffers::new(1 << 20, std::env::temp_dir());
-        look(answer, buffers.share(None)).await.unwrap()
+        look(answer, buffers.share(None)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_read_may_take_long_while_it_moves_and_is_given_up_when_it_stops() {
+        let refusal = &["{\"errcode\"", ":4000", "1", "}"];
+        let looked = slow("application/json", refusal, Duration::from_secs(50)).await;
+        assert_eq!(looked.unwrap().verdict, Verdict::BadToken(40001));
+        let began = Instant::now();
+        let looked = slow("application/json", refusal, Duration::from_secs(61)).await;
+        assert!(looked.is_err());
+        assert_eq!(began.elapsed(), STALLED);
     }
 
     #[tokio::test(start_paused = true)]

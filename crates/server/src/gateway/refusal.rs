@@ -121,6 +121,10 @@ impl Refusal {
         48001,
         "api unauthorized: tokens and tickets are not fetched through this server in this spelling; use /cgi-bin/token, /cgi-bin/stable_token or /cgi-bin/ticket/getticket exactly",
     );
+    pub(crate) const TRACE: Self = Self::Said(
+        43001,
+        "require GET method: TRACE is answered with the request as it arrived, and that holds the token",
+    );
     pub(crate) const CODED: Self = Self::Said(
         47001,
         "data format error: of Transfer-Encoding only `chunked` is understood here",

@@ -10,6 +10,7 @@ use wxtoken_core::app::AppId;
 
 use super::StartError;
 use super::backbone::Groundwork;
+use super::standing;
 use crate::config::{App, Config, Listen, Tls};
 use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::callers::Callers;
@@ -18,7 +19,7 @@ use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
 use crate::http::services::{IsAppSecret, Readiness, RequestLimits, Services};
 use crate::http::stop::Stop;
-use crate::store::EmbeddedStore;
+use crate::store::{EmbeddedStore, Revocations};
 use crate::telemetry::Metrics;
 
 /// Connections to the admin listeners that may be open at once.
@@ -93,6 +94,7 @@ pub struct Doors {
     pub admin: Vec<String>,
     pub(super) services: Arc<Services>,
     admin_services: Arc<AdminServices>,
+    store: Arc<EmbeddedStore>,
     api_tls: Option<Arc<TlsDoor>>,
     admin_tls: Option<Arc<TlsDoor>>,
     open: JoinSet<()>,
@@ -111,6 +113,7 @@ impl Bound {
         self,
         config: &Arc<ArcSwap<Config>>,
         laid: &Groundwork,
+        revoked: Revocations,
         metrics: &Arc<Metrics>,
         ready: Arc<AtomicBool>,
         stop: &Stop,
@@ -124,7 +127,7 @@ impl Bound {
         });
         let services = Services::new(
             laid.keeper.clone(),
-            Callers::revoked(&now.callers, laid.store.revoked().clone()),
+            Callers::revoked(&now.callers, revoked),
             RequestLimits::from(&now.server),
             is_app_secret(config),
             readiness,
@@ -150,6 +153,7 @@ impl Bound {
             admin,
             services,
             admin_services,
+            store: Arc::clone(&laid.store),
             api_tls,
             admin_tls,
             open,
@@ -245,6 +249,7 @@ impl Doors {
             let kept = (self.admin_services.keep_revocation)(caller.mark().0, caller.revoke(now));
             async move { (caller.name(), kept.await) }
         }));
+        let before = troubles.len();
         for (name, kept) in kept.await {
             if let Err(error) = kept {
                 troubles.push(format!(
@@ -252,6 +257,15 @@ impl Doors {
                      three hours, revoke it (wxtoken key --revoke)"
                 ));
             }
+        }
+        // Who could not be revoked for good is left for the next start to miss.
+        if troubles.len() == before
+            && let Err(error) = standing::after_reload(&self.store, &new.callers).await
+        {
+            troubles.push(format!(
+                "which callers there are could not be saved: {error}; if one of them is removed while no server runs and \
+                 comes back within three hours, revoke it (wxtoken key --revoke)"
+            ));
         }
     }
 

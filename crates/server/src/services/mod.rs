@@ -5,6 +5,7 @@ mod census;
 mod doors;
 mod running;
 mod specs;
+mod standing;
 
 pub use backbone::{Backbone, Footing};
 pub use doors::Doors;

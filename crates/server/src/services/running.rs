@@ -15,6 +15,7 @@ use super::StartError;
 use super::backbone::{Backbone, Footing};
 use super::census;
 use super::doors::{Bound, Doors};
+use super::standing;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::gateway::{MixUp, Tell, Told};
@@ -88,8 +89,11 @@ impl Running {
         let keeper = groundwork.keeper().clone();
         let ready = Arc::new(AtomicBool::new(false));
         census::take(&metrics, &keeper);
+        let callers = &config.load().callers.clone();
+        let revoked = standing::at_start(&groundwork.store, callers, clock.now().wall).await;
         // Opened before the records are read: what has been read is handed out while the rest follows.
-        let mut doors = bound.open(&config, &groundwork, &metrics, Arc::clone(&ready), &stop);
+        let readiness = Arc::clone(&ready);
+        let mut doors = bound.open(&config, &groundwork, revoked, &metrics, readiness, &stop);
         let backbone = match groundwork.take_over().await {
             Ok(backbone) => backbone,
             Err(error) => {

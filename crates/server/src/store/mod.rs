@@ -22,4 +22,4 @@ pub use export::{ExportError, ExportKey, Exported, Imported, export, import};
 pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;
-pub use revocations::Revocations;
+pub use revocations::{Configured, Revocations};

@@ -189,6 +189,17 @@ async fn tricks_with_paths_go_nowhere() {
 }
 
 #[tokio::test]
+async fn a_method_whose_answer_would_show_the_token_goes_nowhere() {
+    let world = World::new().await;
+    let trace = world
+        .request(Method::TRACE, "/cgi-bin/menu/get")
+        .header("authorization", format!("Bearer {KEY}"));
+    let told = world.send(trace, "").await;
+    assert_eq!(told.errcode(), 43001, "{}", told.errmsg());
+    assert_eq!(world.calls("/cgi-bin/menu/get"), 0);
+}
+
+#[tokio::test]
 async fn a_reload_says_what_waits_for_a_restart_by_what_runs_and_not_by_the_last_file() {
     let world = World::new().await;
     let with = |connections: usize| {

@@ -102,6 +102,39 @@ async fn a_caller_that_is_removed_and_comes_back_finds_its_old_tokens_dead_over_
 }
 
 #[tokio::test]
+async fn a_caller_that_was_removed_while_the_server_was_stopped_finds_its_old_tokens_dead() {
+    let world = World::new().await;
+    let old = token(&world).await;
+    let before = world.server.config().callers.clone();
+    let world = world.restarted(|_| {}).await;
+    assert_eq!(call(&world, &old).await.errcode(), 0, "nobody was removed");
+    let gone = |config: &mut Config| config.callers.retain(|caller| &*caller.name != "kiosk");
+    let world = world.restarted(gone).await;
+    is_over(&call(&world, &old).await);
+    let world = world.restarted(|config| config.callers = before).await;
+    is_over(&call(&world, &old).await);
+    let new = token(&world).await;
+    assert_eq!(call(&world, &new).await.errcode(), 0);
+    let world = world.restarted(|_| {}).await;
+    assert_eq!(call(&world, &new).await.errcode(), 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_a_reload_brought_is_missed_when_the_next_start_has_none_of_it() {
+    let world = World::new().await;
+    let all = world.server.config().callers.clone();
+    let gone = |config: &mut Config| config.callers.retain(|caller| &*caller.name != "kiosk");
+    let world = world.restarted(gone).await;
+    let back = all.clone();
+    world.reload(|config| config.callers = back).await;
+    let old = token(&world).await;
+    assert_eq!(call(&world, &old).await.errcode(), 0);
+    let world = world.restarted(gone).await;
+    world.reload(|config| config.callers = all).await;
+    is_over(&call(&world, &old).await);
+}
+
+#[tokio::test]
 async fn the_tokens_for_an_app_that_a_caller_loses_are_dead_at_once() {
     let world = World::new().await;
     let token = token(&world).await;

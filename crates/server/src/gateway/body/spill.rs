@@ -63,7 +63,15 @@ impl Spill {
         if let Disk::Writing(writing) = &mut self.file {
             match Pin::new(writing).poll(cx) {
                 Poll::Ready(Ok(Ok(written))) => self.is_written(written),
-                Poll::Ready(Ok(Err(_)) | Err(_)) => self.file = Disk::Lost,
+                Poll::Ready(failed) => {
+                    if let Ok(Err(error)) = failed {
+                        let folder = self.folder.display();
+                        tracing::warn!(
+                            "a call's body could not be kept in {folder}: {error}; the call goes on, and cannot be made again"
+                        );
+                    }
+                    self.file = Disk::Lost;
+                }
                 Poll::Pending if self.waiting.len() < WAITING => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }

@@ -29,7 +29,7 @@ use wxtoken_core::clock::{Clock, Wall};
 use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError};
 
 use super::keys::{MasterKeys, ValueHasher};
-use super::revocations::Revocations;
+use super::revocations::{Configured, Revocations};
 use crate::words::Sentence;
 use thread::Thread;
 use writer::Change;
@@ -116,6 +116,23 @@ impl EmbeddedStore {
     /// The store cannot be written.
     pub async fn revoke(&self, caller: u64, epoch: u64) -> Result<(), StoreError> {
         self.thread.change(Change::Revoke(caller, epoch)).await
+    }
+
+    /// These are all callers at a start. The virtual tokens of those that were there before, and are gone, are over, also if
+    /// they come back.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn settle(&self, callers: Vec<Configured>, now: Wall) -> Result<(), StoreError> {
+        self.thread.change(Change::Settle(callers, now)).await
+    }
+
+    /// These are all callers from now on; those that are gone were revoked before this.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn note(&self, callers: Vec<Configured>) -> Result<(), StoreError> {
+        self.thread.change(Change::Note(callers)).await
     }
 }
 

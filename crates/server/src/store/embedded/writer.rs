@@ -12,6 +12,7 @@ use wxtoken_core::store::{Fence, Record, StoreError};
 
 use super::super::keys::MasterKeys;
 use super::super::precedence::{NO_FENCE, is_stale, with_note};
+use super::super::revocations::Configured;
 use super::super::sealed::{Label, SealError, Sealer};
 use super::identity::write_ledger;
 use super::ledger::Ledger;
@@ -30,6 +31,10 @@ pub(super) enum Change {
     Remember(AppId),
     /// A caller's virtual tokens of earlier epochs are over.
     Revoke(u64, u64),
+    /// These are all callers at a start, at that moment.
+    Settle(Vec<Configured>, Wall),
+    /// These are all callers after a reload.
+    Note(Vec<Configured>),
 }
 
 /// What became of it, once it is durable.
@@ -145,6 +150,14 @@ impl Writer {
             Change::Remember(app) => self.remember(app).map(Ok),
             Change::Revoke(caller, epoch) => {
                 self.ledger.revoked.raise(*caller, *epoch);
+                Ok(Ok(()))
+            }
+            Change::Settle(callers, now) => {
+                self.ledger.revoked.settle(callers, now.0);
+                Ok(Ok(()))
+            }
+            Change::Note(callers) => {
+                self.ledger.revoked.note(callers);
                 Ok(Ok(()))
             }
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::super::super::keys::MasterKeys;
 use super::super::super::rekey::rekeyed;
+use super::super::super::revocations::Configured;
 use super::*;
 
 /// Writes records for apps 0..count under generations that grow.
@@ -287,6 +288,23 @@ async fn a_lost_identity_is_never_replaced_over_records() {
     tamper(folder.path(), "DELETE FROM meta WHERE name = 'store'");
     let error = try_open(folder.path(), 1).unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_caller_that_is_gone_at_a_later_start_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let caller = Configured {
+        caller: 7,
+        is_handed_virtual: true,
+    };
+    let store = open_in(folder.path());
+    store.settle(vec![caller], Wall(NOW)).await.unwrap();
+    drop(store);
+    let store = open_in(folder.path());
+    assert_eq!(store.revoked().epoch_of(7), 0);
+    store.settle(vec![], Wall(NOW + 1)).await.unwrap();
+    drop(store);
+    assert_eq!(open_in(folder.path()).revoked().epoch_of(7), NOW + 1);
 }
 
 #[tokio::test]
