@@ -202,6 +202,10 @@ impl Call<'_> {
         if let Some(newer) = keeper.peek(&key(app)).ok().filter(differs) {
             return Some(newer);
         }
+        // Beside a platform's own token it may be that one which was bad: no word against ours.
+        if self.presented.component {
+            return None;
+        }
         if self
             .gateway
             .quiet

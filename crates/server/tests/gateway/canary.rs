@@ -1,4 +1,4 @@
-//! No secret that takes part in a call is ever in the log, at whatever level, or in what a refusal says.
+//! What the log says of a call: who, what and WeChat's name for it; never a secret, at whatever level.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,8 @@ use http::Method;
 use wxtoken_server::config::{Log, LogFormat, LogLevel};
 use wxtoken_simulator::UserCode;
 
-use crate::harness::{APP, KEY, SECRET, Told, VIRTUAL_KEY, World};
+use crate::harness::{APP, KEY, SECRET, Told, VIRTUAL_KEY, World, callers};
+use crate::scripted::json;
 
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);
@@ -23,13 +24,13 @@ impl io::Write for Paper {
     }
 }
 
-#[test]
-fn no_secret_of_a_call_is_in_the_log_or_in_a_refusal() {
+/// What these calls write into the log, as far as it is written by this thread: what refuses or takes the long way is.
+fn logged<T>(level: LogLevel, calls: impl Future<Output = T>) -> (String, T) {
     let paper = Paper::default();
     let writer = paper.clone();
     let log = Log {
         format: LogFormat::Json,
-        level: LogLevel::Trace,
+        level,
     };
     // While a process has one subscriber, a line is silent for good if a thread without any comes to it first, as those of
     // the other tests do.
@@ -39,8 +40,81 @@ fn no_secret_of_a_call_is_in_the_log_or_in_a_refusal() {
         .enable_all()
         .build()
         .unwrap();
-    let (secrets, refusals) = tracing::subscriber::with_default(log, || runtime.block_on(calls()));
+    let told = tracing::subscriber::with_default(log, || runtime.block_on(calls));
     let written = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    (written, told)
+}
+
+#[test]
+fn a_call_is_one_line_with_who_called_what_and_wechats_own_name_for_a_refusal() {
+    const RID: &str = "6aac0063-7ed08fb9-1250f724";
+    let calls = async {
+        let (world, _upstream) = World::scripted(&callers(), async |mut wire, head| {
+            wire.body(&head).await.ok()?;
+            let refusal = format!("{{\"errcode\":45009,\"errmsg\":\"reach max rid: {RID}\"}}");
+            wire.send(json(&refusal)).await.ok()?;
+            Some(wire)
+        })
+        .await;
+        let put = world
+            .request(Method::PUT, "/datacube/getusersummary?b=private")
+            .header("authorization", format!("Bearer {KEY}"))
+            .header("x-request-id", "checkout-17");
+        let told = world.send(put, "private").await;
+        assert_eq!(told.errcode(), 45009);
+        assert_eq!(told.headers["x-request-id"], "checkout-17");
+    };
+    let (written, ()) = logged(LogLevel::Info, calls);
+    let lines = written.lines().filter(|line| line.contains("/datacube"));
+    let [line] = lines.collect::<Vec<_>>()[..] else {
+        panic!("not one line: {written}");
+    };
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    for (name, value) in [
+        ("request.id", "checkout-17"),
+        ("caller", "shop"),
+        ("app.id", APP),
+        ("method", "PUT"),
+        ("path", "/datacube/getusersummary"),
+        ("rid", RID),
+    ] {
+        assert_eq!(line[name], value, "{line}");
+    }
+    assert_eq!(
+        (line["errcode"].as_i64(), line["status"].as_i64()),
+        (Some(45009), Some(200))
+    );
+    assert!(!written.contains("private"), "{written}");
+}
+
+#[test]
+fn a_mix_up_is_explained_in_the_log_once_and_counted_each_time() {
+    let calls = async {
+        let world = World::new().await;
+        let token = world.token().await;
+        let userinfo = format!("/sns/userinfo?access_token={token}&openid=o");
+        for _ in 0..3 {
+            assert_eq!(world.get(&userinfo).await.errcode(), 40001);
+        }
+        world.metrics().await
+    };
+    let (written, metrics) = logged(LogLevel::Warn, calls);
+    let told = written.lines().filter(|line| line.contains("网页授权"));
+    assert_eq!(told.count(), 1, "{written}");
+    assert!(written.contains("\"caller\":\"shop\""), "{written}");
+    let counted = metrics
+        .lines()
+        .find(|line| line.contains("app_token_at_sns"));
+    let counted = counted.unwrap_or_else(|| panic!("{metrics}"));
+    assert!(
+        counted.contains("caller=\"shop\"") && counted.ends_with(" 3"),
+        "{counted}"
+    );
+}
+
+#[test]
+fn no_secret_of_a_call_is_in_the_log_or_in_a_refusal() {
+    let (written, (secrets, refusals)) = logged(LogLevel::Trace, calls());
     assert!(
         written.contains("/cgi-bin/menu/get") && written.contains("/sns/userinfo"),
         "{written}"

@@ -38,6 +38,29 @@ async fn a_platforms_own_token_that_ended_is_no_word_against_the_apps() {
 }
 
 #[tokio::test]
+async fn beside_a_platforms_own_token_nobody_knows_which_of_the_two_was_bad() {
+    let (world, upstream) = World::scripted(&callers(), async |mut wire, head| {
+        wire.body(&head).await.ok()?;
+        let odd = head.target().contains("component_access_token");
+        wire.send(json(if odd { BAD_TOKEN } else { FINE }))
+            .await
+            .ok()?;
+        Some(wire)
+    })
+    .await;
+    let both = "/cgi-bin/menu/get?component_access_token=x&access_token=y";
+    for _ in 0..3 {
+        assert_eq!(world.get(both).await.errcode(), 40001);
+    }
+    assert_eq!(upstream.seen().len(), 3, "each sent once");
+    assert_eq!(
+        world.calls(PROBE),
+        0,
+        "nobody spends our probes with another's token"
+    );
+}
+
+#[tokio::test]
 async fn more_tokens_or_apps_than_any_call_names_are_refused() {
     let world = World::new().await;
     let many = "access_token=a&".repeat(5);
