@@ -138,7 +138,11 @@ async fn until_stopped(
             () = running.keeper().gone() => {
                 return Err(KeeperFailed.into());
             }
-            _ = hangup.recv() => reload(running, file).await,
+            _ = hangup.recv() => tokio::select! {
+                () = reload(running, file) => {}
+                // Whatever it waits for: what was handed to the store is written all the same.
+                () = stop.asked() => return Ok(()),
+            },
         }
     }
 }

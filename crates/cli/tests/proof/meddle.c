@@ -1,7 +1,8 @@
-/* Stands between the program and the C library: the wall clock is so many seconds off, and writing below a folder fails.
+/* Stands between the program and the C library: the wall clock is so many seconds off, and writing below a folder fails
+ * or hangs.
  *
- * The first eight bytes of the file MEDDLE_FILE are the seconds, the next the errno (0: writing works); both may change at
- * any time. No other clock is touched. */
+ * The first eight bytes of the file MEDDLE_FILE are the seconds, the next the errno (0: writing works, -1: it hangs); both may
+ * change at any time. No other clock is touched. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -41,8 +42,9 @@ static int refused(int fd) {
   if (length < 0) return 0;
   path[length] = 0;
   if (strncmp(path, folder, strlen(folder))) return 0;
+  while (said[1] < 0) usleep(1000);
   errno = (int)said[1];
-  return 1;
+  return errno != 0;
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) {

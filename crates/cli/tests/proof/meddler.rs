@@ -15,6 +15,8 @@ use crate::server::Server;
 pub(crate) const FULL: i64 = 28;
 /// The disk is read-only.
 pub(crate) const READ_ONLY: i64 = 30;
+/// The disk does not answer.
+pub(crate) const HANGS: i64 = -1;
 
 /// What the program of a place is told.
 pub(crate) struct Meddler {
@@ -65,7 +67,7 @@ impl Meddler {
         self.file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
     }
 
-    /// Writing to the store fails so from now on; 0 heals it.
+    /// Writing to the store fails so, or hangs, from now on; 0 heals it.
     pub(crate) fn break_disk(&self, errno: i64) {
         self.file.write_all_at(&errno.to_ne_bytes(), 8).unwrap();
     }

@@ -7,8 +7,9 @@ use rustix::process::Signal;
 use wxtoken_simulator::{Rules, generated_app};
 
 use crate::http::ask;
+use crate::meddler::{HANGS, Meddler};
 use crate::place::{APP, CALLER, KEY, Place, app, wechat};
-use crate::server::{Server, until};
+use crate::server::{PATIENCE, Server, until, until_asked};
 
 const NEW_KEY: &str = "0e3f00000102030405060708090a0b0c";
 
@@ -120,5 +121,35 @@ async fn a_reload_changes_apps_and_callers_without_a_dropped_request() {
         1,
         "a reload fetches nothing anew"
     );
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_heard_while_a_reload_waits_for_the_disk_and_what_it_removed_is_saved() {
+    let wechat = wechat(Rules::default(), 0).await;
+    let place = Place::new(&wechat);
+    let virtually = format!("{}{CALLER}hands_out = \"virtual\"\n", app(""));
+    place.configure(&virtually);
+    let meddler = Meddler::new(&place);
+    let server = Server::start_by(&place, meddler.program()).await;
+    let token = server.sdk_token().await.unwrap();
+    meddler.break_disk(HANGS);
+    place.configure(&app(""));
+    server.signal(Signal::HUP);
+    until_asked("the caller is gone", PATIENCE, async || {
+        let line = format!("GET /v1/apps/{APP}/access_token");
+        server.ask(&line, "").await.status == 401
+    })
+    .await;
+    server.signal(Signal::TERM);
+    server.says("stopping: requests in flight").await;
+    assert!(!server.log().contains("reloaded:"));
+    meddler.break_disk(0);
+    assert!(server.ended().await.success());
+
+    place.configure(&virtually);
+    let server = Server::start(&place).await;
+    let again = server.sdk_token().await.unwrap();
+    assert_ne!(again, token, "it was revoked before the stop");
     assert!(server.stop().await.success());
 }

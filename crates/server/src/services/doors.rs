@@ -7,13 +7,14 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use wxtoken_core::app::AppId;
+use wxtoken_core::store::StoreError;
 
 use super::StartError;
 use super::backbone::Groundwork;
 use super::standing;
 use crate::config::{App, Config, Listen, Tls};
 use crate::http::admin::{self, AdminServices, KeepRevocation};
-use crate::http::callers::Callers;
+use crate::http::callers::{Caller, Callers};
 use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
@@ -222,10 +223,23 @@ fn is_app_secret(config: &Arc<ArcSwap<Config>>) -> IsAppSecret {
     })
 }
 
+/// What to tell of a caller whose removal could not be saved.
+fn not_kept(name: &str, kept: Result<(), StoreError>) -> Option<String> {
+    let error = kept.err()?;
+    Some(format!(
+        "that the caller {name} is gone could not be saved: {error}; if it comes back after a restart within three hours, \
+         revoke it (wxtoken key --revoke)"
+    ))
+}
+
 impl Doors {
-    /// Callers and certificates change; connections stay.
-    pub(super) async fn reload(&self, new: &Config, troubles: &mut Vec<String>) {
-        self.replace_callers(new, troubles).await;
+    /// Callers and certificates change; connections stay. What it gives has to be awaited: by then a restart knows who is gone.
+    pub(super) fn reload(
+        &self,
+        new: &Config,
+        troubles: &mut Vec<String>,
+    ) -> impl Future<Output = Vec<String>> + use<> {
+        let kept = self.replace_callers(new);
         self.admin_services.change_key(&new.admin);
         let sides = [
             (&self.api_tls, &new.server.tls),
@@ -238,34 +252,33 @@ impl Doors {
                 troubles.push(format!("{error}; the certificate in force stays"));
             }
         }
+        kept
     }
 
-    /// Who is gone is revoked: what it was handed stays dead if it comes back, over a restart too.
-    async fn replace_callers(&self, new: &Config, troubles: &mut Vec<String>) {
+    /// Who is gone is revoked: what it was handed stays dead if it comes back, over a restart too. At once here, whatever
+    /// becomes of the store.
+    fn replace_callers(&self, new: &Config) -> impl Future<Output = Vec<String>> + use<> {
         let now = self.services.keeper.now();
         let gone = self.services.callers.replace(&new.callers);
-        // Dead first, whatever becomes of the store; what is written together costs one fsync.
-        let kept = join_all(gone.iter().map(|caller| {
+        let keep = |caller: Arc<Caller>| {
             let kept = (self.admin_services.keep_revocation)(caller.mark().0, caller.revoke(now));
-            async move { (caller.name(), kept.await) }
-        }));
-        let before = troubles.len();
-        for (name, kept) in kept.await {
-            if let Err(error) = kept {
+            async move { not_kept(caller.name(), kept.await) }
+        };
+        let kept: Vec<_> = gone.into_iter().map(keep).collect();
+        let noted = standing::after_reload(&self.store, &new.callers);
+        async {
+            // What is written together costs one fsync.
+            let mut troubles: Vec<String> = join_all(kept).await.into_iter().flatten().collect();
+            // Who could not be revoked for good is left for the next start to miss.
+            if troubles.is_empty()
+                && let Err(error) = noted.await
+            {
                 troubles.push(format!(
-                    "that the caller {name} is gone could not be saved: {error}; if it comes back after a restart within \
-                     three hours, revoke it (wxtoken key --revoke)"
+                    "which callers there are could not be saved: {error}; if one of them is removed while no server runs and \
+                     comes back within three hours, revoke it (wxtoken key --revoke)"
                 ));
             }
-        }
-        // Who could not be revoked for good is left for the next start to miss.
-        if troubles.len() == before
-            && let Err(error) = standing::after_reload(&self.store, &new.callers).await
-        {
-            troubles.push(format!(
-                "which callers there are could not be saved: {error}; if one of them is removed while no server runs and \
-                 comes back within three hours, revoke it (wxtoken key --revoke)"
-            ));
+            troubles
         }
     }
 

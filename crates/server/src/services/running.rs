@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::join;
 use tokio::task::JoinSet;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Clock;
@@ -146,9 +147,11 @@ impl Running {
         };
         self.config.store(Arc::new(new));
         let new = self.config.load_full();
-        self.doors.reload(&new, &mut reloaded.troubles).await;
+        let kept = self.doors.reload(&new, &mut reloaded.troubles);
         self.sinks.configure(&new);
-        self.backbone.reload(&old, &new).await;
+        // A store that hangs keeps back nothing but the word that all is over.
+        let (unkept, ()) = join!(kept, self.backbone.reload(&old, &new));
+        reloaded.troubles.extend(unkept);
         reloaded
     }
 

@@ -39,10 +39,11 @@ pub(super) async fn at_start(
     revoked
 }
 
-/// These are all callers from now on; those that are gone are revoked, and that is saved.
-pub(super) async fn after_reload(
+/// These are all callers from now on. What it gives has to be awaited: those that are gone are revoked then, and that is saved.
+pub(super) fn after_reload(
     store: &Arc<EmbeddedStore>,
     callers: &[Caller],
-) -> Result<(), StoreError> {
-    store.note(configured(callers)).await
+) -> impl Future<Output = Result<(), StoreError>> + use<> {
+    let (store, callers) = (Arc::clone(store), configured(callers));
+    async move { store.note(callers).await }
 }

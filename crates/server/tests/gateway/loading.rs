@@ -9,11 +9,14 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use wxtoken_core::clock::{Boot, Clock, Now};
+use wxtoken_core::credential::{CredentialKey, Kind};
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::config::{Config, Listen};
+use wxtoken_server::keeper::Absent;
 use wxtoken_server::services::Running;
+use wxtoken_simulator::{AppKind, AppSpec};
 
-use crate::harness::{APP, KEY, PATIENCE, World, callers};
+use crate::harness::{APP, KEY, PATIENCE, SECRET, World, callers};
 use crate::wire::Wire;
 
 /// A clock that does not tell the store's thread the time, which it asks for before it reads the records, until it is let on.
@@ -27,6 +30,10 @@ impl Gate {
     fn open(&self) {
         *self.is_open.lock().unwrap() = true;
         self.opened.notify_all();
+    }
+
+    fn close(&self) {
+        *self.is_open.lock().unwrap() = false;
     }
 }
 
@@ -188,4 +195,49 @@ fn a_start_that_is_given_up_while_records_are_read_ends_and_lets_go_of_the_store
         server.stop().await;
     });
     drop(wechat);
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_keeps_no_part_of_a_reload_from_being_in_force() {
+    const OTHER: &str = "wxfedcba9876543210";
+    let other = format!("[[app]]\nappid = \"{OTHER}\"\nsecret = \"{SECRET}\"\n");
+    let world = World::with(&other, &callers()).await;
+    let spec = AppSpec::new(OTHER, SECRET, AppKind::Official);
+    world.wechat.world().add_app(spec).unwrap();
+    let of = |app: &str| CredentialKey {
+        app: app.parse().unwrap(),
+        kind: Kind::AccessToken,
+    };
+    let (mut config, _wechat, _folder) = world.stopped().await;
+    let gate = Arc::new(Gate::default());
+    let opens = Opens(Arc::clone(&gate));
+    gate.open();
+    let server = Running::start_with(config.clone(), Arc::clone(&gate) as _);
+    let server = server.await.unwrap();
+    let keeper = server.keeper().clone();
+    for app in [APP, OTHER] {
+        keeper.get(&of(app), PATIENCE).await.unwrap();
+    }
+    gate.close();
+    config.apps.retain(|app| app.appid.as_str() == APP);
+    // The store's thread asks when that was, and hears nothing.
+    server.reload(config.clone()).await;
+    let before = config.callers.len();
+    config.callers.truncate(1);
+    config.apps.clear();
+    assert!(before > 1);
+    let is_in_force = async {
+        while !matches!(keeper.peek(&of(APP)), Err(Absent::UnknownApp)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut reloading = Box::pin(server.reload(config));
+    tokio::select! {
+        biased;
+        _ = &mut reloading => panic!("what is not saved yet is not said to be"),
+        in_force = tokio::time::timeout(PATIENCE, is_in_force) => in_force.unwrap(),
+    }
+    drop(opens);
+    assert!(reloading.await.troubles.is_empty());
+    server.stop().await;
 }

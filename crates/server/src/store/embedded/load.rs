@@ -9,6 +9,7 @@ use std::thread::{Builder, ScopedJoinHandle};
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
 use wxtoken_core::store::{Loaded, Record, StoreError};
 use zeroize::Zeroizing;
 
@@ -50,6 +51,7 @@ impl Writer {
     /// Hands everything to `each` in portions, until that says stop.
     pub(super) fn load(&mut self, each: &mut Each<'_>) -> Result<(), StoreError> {
         self.succeed().map_err(Trouble::into_store_error)?;
+        let now = self.clock.now().wall;
         let mut walk = Walk::default();
         let broken = self
             .walk(&mut walk, each)
@@ -64,7 +66,7 @@ impl Writer {
             self.marks_hold = true;
         }
         self.forgotten = std::mem::take(&mut walk.forgotten);
-        self.tidy(&mut walk, broken);
+        self.tidy(&mut walk, broken, now);
         each(walk.chunk);
         Ok(())
     }
@@ -104,8 +106,7 @@ impl Writer {
     }
 
     /// Sets aside, and believes the rest from here on. Trouble is told, and the next start tries again.
-    fn tidy(&mut self, walk: &mut Walk, broken: bool) {
-        let now = self.clock.now().wall;
+    fn tidy(&mut self, walk: &mut Walk, broken: bool, now: Wall) {
         let done = self.transact(|writer| {
             for (id, app, reason) in &walk.damaged {
                 table::set_aside(&writer.connection, *id, app.as_ref(), now, reason)?;
