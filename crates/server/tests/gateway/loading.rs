@@ -7,7 +7,7 @@ use std::thread;
 use async_trait::async_trait;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use wxtoken_core::clock::{Boot, Clock, Now};
 use wxtoken_core::credential::{CredentialKey, Kind};
 use wxtoken_server::clock::SystemClock;
@@ -24,6 +24,7 @@ use crate::wire::Wire;
 struct Gate {
     is_open: Mutex<bool>,
     opened: Condvar,
+    stands: Notify,
 }
 
 impl Gate {
@@ -51,6 +52,9 @@ impl Clock for Gate {
     fn now(&self) -> Now {
         if thread::current().name() == Some("store") {
             let is_open = self.is_open.lock().unwrap();
+            if !*is_open {
+                self.stands.notify_one();
+            }
             let _open = self.opened.wait_while(is_open, |is_open| !*is_open);
         }
         SystemClock.now()
@@ -210,7 +214,6 @@ async fn a_store_that_hangs_keeps_no_part_of_a_reload_from_being_in_force() {
     };
     let (mut config, _wechat, _folder) = world.stopped().await;
     let gate = Arc::new(Gate::default());
-    let opens = Opens(Arc::clone(&gate));
     gate.open();
     let server = Running::start_with(config.clone(), Arc::clone(&gate) as _);
     let server = server.await.unwrap();
@@ -219,9 +222,17 @@ async fn a_store_that_hangs_keeps_no_part_of_a_reload_from_being_in_force() {
         keeper.get(&of(app), PATIENCE).await.unwrap();
     }
     gate.close();
+    let opens = Opens(Arc::clone(&gate));
     config.apps.retain(|app| app.appid.as_str() == APP);
     // The store's thread asks when that was, and hears nothing.
-    server.reload(config.clone()).await;
+    let removal = async {
+        server.reload(config.clone()).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = removal => {}
+        hangs = tokio::time::timeout(PATIENCE, gate.stands.notified()) => hangs.unwrap(),
+    }
     let before = config.callers.len();
     config.callers.truncate(1);
     config.apps.clear();
