@@ -16,7 +16,7 @@ use crate::{
 /// wxtoken fetches the access tokens and tickets of your WeChat apps, renews them before they end, hands them to all
 /// your programs, and replaces one that WeChat calls bad.
 ///
-/// 微信凭据中控服务器:统一获取、刷新并分发 access_token 与各类 ticket。
+/// 微信凭据中控服务器：统一获取、刷新并分发 access_token 与各类 ticket。
 #[derive(Debug, Parser)]
 #[command(
     name = "wxtoken",
@@ -137,17 +137,17 @@ pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
 
 fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
-  wxtoken demo                          # 一条命令看到完整效果,不需要微信账号
-  wxtoken init                          # 写出配置和密钥,并说明接下来做什么
+        "示例：
+  wxtoken demo                          # 一条命令看到完整效果，不需要微信账号
+  wxtoken init                          # 写出配置和密钥，并说明接下来做什么
   wxtoken check                         # 哪里不对、怎么改
   wxtoken explain 40164                 # 错误码是什么意思
 
-线上正在报 40001:先 `wxtoken status`(令牌是否有效、出了什么问题),再 `wxtoken check`(AppSecret、白名单、
-网络哪里不对),`wxtoken explain 40001` 说明它的三种含义。不要急着 --force:它会让所有人手里的令牌失效。
+线上正在报 40001：先 `wxtoken status`（令牌是否有效、出了什么问题），再 `wxtoken check`（AppSecret、白名单、
+网络哪里不对），`wxtoken explain 40001` 说明它的三种含义。不要急着 --force：它会让所有人手里的令牌失效。
 
-密钥从不作为参数:放进环境变量、文件,或在终端输入。结果写到标准输出,其余写到标准错误;
-退出码 0 成功,1 失败,2 用法或配置有误。",
+密钥从不作为参数：放进环境变量、文件，或在终端输入。结果写到标准输出，其余写到标准错误；
+退出码 0 成功，1 失败，2 用法或配置有误。",
         "Examples:
   wxtoken demo                          # see all of it in one command; no WeChat account needed
   wxtoken init                          # write a configuration and keys; says what comes next

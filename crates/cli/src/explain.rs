@@ -16,7 +16,7 @@ const IDEAS: usize = 3;
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken explain 40001
   wxtoken explain '{\"errcode\":40164,\"errmsg\":\"invalid ip 203.0.113.9, not in whitelist\"}'
   wxtoken explain 45009 --lang en
@@ -107,7 +107,7 @@ fn numbers(text: &str) -> impl Iterator<Item = i64> {
 fn unknown(code: i64, lang: Lang) -> Result<(), Failure> {
     let said = match lang {
         Lang::Zh => format!(
-            "没有收录 {code}。微信的文档里它可能属于某个具体接口,请查该接口页面的错误码表。"
+            "没有收录 {code}。微信的文档里它可能属于某个具体接口，请查该接口页面的错误码表。"
         ),
         Lang::En => format!(
             "{code} is not known here. It may belong to one API of WeChat's: look at the table of codes on that API's page."
@@ -120,7 +120,7 @@ fn unknown(code: i64, lang: Lang) -> Result<(), Failure> {
         .collect();
     term::remark(format_args!(
         "{}\n{}",
-        lang.pick("相近的有:", "Near it are:"),
+        lang.pick("相近的有：", "Near it are:"),
         near.join("\n")
     ));
     Err(Failure::Said)
@@ -166,19 +166,19 @@ fn meaning(one: &Meaning, lang: Lang, coloured: bool) -> String {
         format!("  {}", say(one.meaning, lang)),
     ];
     if !one.causes.is_empty() {
-        lines.push(format!("  {}", head("可能的原因:", "Likely causes:")));
+        lines.push(format!("  {}", head("可能的原因：", "Likely causes:")));
         lines.extend(
             one.causes
                 .iter()
                 .map(|text| format!("    - {}", say(*text, lang))),
         );
     }
-    lines.push(format!("  {}", head("怎么办:", "What to do:")));
+    lines.push(format!("  {}", head("怎么办：", "What to do:")));
     let steps = one.cure.iter().enumerate();
     lines.extend(steps.map(|(at, text)| format!("    {}. {}", at + 1, say(*text, lang))));
     lines.push(format!(
         "  {}",
-        head("wxtoken 会做什么:", "What wxtoken does:")
+        head("wxtoken 会做什么：", "What wxtoken does:")
     ));
     lines.push(format!("    {}", say(one.handled, lang)));
     lines.join("\n")

@@ -19,12 +19,12 @@ use wxtoken_server::store::configured::{self as stored, Stored};
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken export --to wxtoken.backup                  # 在终端询问口令
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup
-  wxtoken export --to wxtoken.backup --seal master    # 用存储自己的主密钥加密,主密钥请另外保存
+  wxtoken export --to wxtoken.backup --seal master    # 用存储自己的主密钥加密，主密钥请另外保存
 
-先停止服务器:同一时刻只能有一个进程打开存储。文件权限为 0600,已存在的文件不会被覆盖。",
+先停止服务器：同一时刻只能有一个进程打开存储。文件权限为 0600，已存在的文件不会被覆盖。",
         "Examples:
   wxtoken export --to wxtoken.backup                  # asks for a passphrase on the terminal
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup

@@ -38,7 +38,7 @@ pub(crate) fn listing(lang: Lang) -> String {
         }
     };
     let head = lang.pick(
-        "--fault 名字[,参数=值…]。括号里是参数和默认值;另外,任何故障都可以加:
+        "--fault 名字[,参数=值…]。括号里是参数和默认值；另外，任何故障都可以加：
   path=/cgi-bin/token   只在这个路径    app=wx…   只对这个应用    count=3   只发生几次
 例如 --fault delay,ms=500,path=/cgi-bin/token,count=3
 

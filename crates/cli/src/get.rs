@@ -13,14 +13,14 @@ use crate::{runtime, term};
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
-  export WXTOKEN_KEY=…                    # 配置里某个 [[caller]] 的密钥;或用 WXTOKEN_KEY_FILE 指向文件
+        "示例：
+  export WXTOKEN_KEY=…                    # 配置里某个 [[caller]] 的密钥；或用 WXTOKEN_KEY_FILE 指向文件
   wxtoken get wx0123456789abcdef
   wxtoken get wx0123456789abcdef jsapi_ticket --json
   TOKEN=$(wxtoken get wx0123456789abcdef)
 
-服务器地址取自 WXTOKEN_URL(默认 http://127.0.0.1:7200,也可以是 unix:/路径);自签证书用 WXTOKEN_CA。
-令牌只能短时间缓存(最多 60 秒),用的时候再取最稳妥。",
+服务器地址取自 WXTOKEN_URL（默认 http://127.0.0.1:7200，也可以是 unix:/路径）；自签证书用 WXTOKEN_CA。
+令牌只能短时间缓存（最多 60 秒），用的时候再取最稳妥。",
         "Examples:
   export WXTOKEN_KEY=…                    # the key of a [[caller]]; or a file: WXTOKEN_KEY_FILE
   wxtoken get wx0123456789abcdef

@@ -18,12 +18,12 @@ use wxtoken_server::store::configured as stored;
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken import --from wxtoken.backup                # 在终端询问口令
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup
   wxtoken import --from wxtoken.backup --seal master  # 用本存储的主密钥解开
 
-先停止服务器。存储里更新的记录不会被覆盖;文件先整体校验,损坏或口令不对时什么都不导入。",
+先停止服务器。存储里更新的记录不会被覆盖；文件先整体校验，损坏或口令不对时什么都不导入。",
         "Examples:
   wxtoken import --from wxtoken.backup                # asks for the passphrase on the terminal
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup

@@ -16,11 +16,11 @@ use crate::term;
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken init                          # 写到当前目录
   wxtoken init /etc/wxtoken
 
-写出 wxtoken.toml、caller.key、admin.key,权限均为 0600;已有的文件绝不覆盖。",
+写出 wxtoken.toml、caller.key、admin.key，权限均为 0600；已有的文件绝不覆盖。",
         "Examples:
   wxtoken init                          # into this folder
   wxtoken init /etc/wxtoken
@@ -130,8 +130,8 @@ fn next_steps(folder: &Path, lang: Lang) -> String {
     match lang {
         Lang::Zh => format!(
             "
-接下来:
-  1. 在 {config} 里打开 [[app]],填上 AppID;把 AppSecret 放进环境变量:export SHOP_SECRET=…
+接下来：
+  1. 在 {config} 里打开 [[app]]，填上 AppID；把 AppSecret 放进环境变量：export SHOP_SECRET=…
   2. wxtoken check --config {config}
   3. wxtoken serve --config {config}
   4. WXTOKEN_KEY_FILE={caller} wxtoken get 你的AppID

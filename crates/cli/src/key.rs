@@ -15,16 +15,16 @@ use crate::{runtime, term};
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
-  wxtoken key                           # 第一行是 key,第二行写进 [[caller]]
+        "示例：
+  wxtoken key                           # 第一行是 key，第二行写进 [[caller]]
   wxtoken key --json
-  wxtoken key --revoke orders           # orders 手里的虚拟令牌立即全部作废(hands_out = \"virtual\")
+  wxtoken key --revoke orders           # orders 手里的虚拟令牌立即全部作废（hands_out = \"virtual\"）
 
-key 只显示这一次:交给要取令牌的程序;配置里只需保存它的 SHA-256。
+key 只显示这一次：交给要取令牌的程序；配置里只需保存它的 SHA-256。
 [admin] 的密钥也可以这样生成。
 
---revoke 需要运行中的服务器(WXTOKEN_ADMIN_URL、WXTOKEN_ADMIN_KEY),重启之后仍然有效。它不更换 key:key 泄露时,
-先在配置里换掉 key 并 SIGHUP,再 --revoke。",
+--revoke 需要运行中的服务器（WXTOKEN_ADMIN_URL、WXTOKEN_ADMIN_KEY），重启之后仍然有效。它不更换 key：key 泄露时，
+先在配置里换掉 key 并 SIGHUP，再 --revoke。",
         "Examples:
   wxtoken key                           # the key, then the line for [[caller]]
   wxtoken key --json
@@ -80,7 +80,7 @@ fn revoke(name: &str, json: bool, lang: Lang) -> Result<(), Failure> {
     })?;
     if hands_out == "real" {
         term::remark(lang.pick(
-            "这个调用方拿到的是微信的真实令牌(hands_out = \"real\"),它不会因此失效;要让它失效:wxtoken refresh APPID --force",
+            "这个调用方拿到的是微信的真实令牌（hands_out = \"real\"），它不会因此失效；要让它失效：wxtoken refresh APPID --force",
             "this caller is handed WeChat's own tokens (hands_out = \"real\"), and those live on; to end them: wxtoken refresh APPID --force",
         ));
     }
@@ -111,7 +111,7 @@ fn make(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     term::result(format_args!("key_sha256 = \"{hash:x}\""))?;
     if term::shows_results() {
         term::remark(lang.pick(
-            "\n第一行是 key,不会再次显示:交给取令牌的程序(放进 WXTOKEN_KEY,或 SDK 里 AppSecret 的位置)。\n第二行写进配置的 [[caller]]。",
+            "\n第一行是 key，不会再次显示：交给取令牌的程序（放进 WXTOKEN_KEY，或 SDK 里 AppSecret 的位置）。\n第二行写进配置的 [[caller]]。",
             "\nThe first line is the key; it is not shown again. Give it to the program that asks (as WXTOKEN_KEY, or where \
              its SDK has the AppSecret).\nThe second line goes under [[caller]] in the configuration.",
         ));

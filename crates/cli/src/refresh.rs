@@ -15,14 +15,14 @@ use crate::{runtime, status, term, when};
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken refresh wx0123456789abcdef
   wxtoken refresh wx0123456789abcdef jsapi_ticket
-  wxtoken refresh wx0123456789abcdef --force       # 令牌泄露时;先显示今天还剩几次,再询问
-  wxtoken refresh wx0123456789abcdef --force --yes # 同上,但不询问;在脚本里必须这样写
+  wxtoken refresh wx0123456789abcdef --force       # 令牌泄露时；先显示今天还剩几次，再询问
+  wxtoken refresh wx0123456789abcdef --force --yes # 同上，但不询问；在脚本里必须这样写
 
-不带 --force 时,stable 通道在最后五分钟之前会答复同一个值,这是正常的。微信每天只允许强制刷新 20 次,
-两次之间至少 30 秒;令牌泄露时隔 30 秒强制两次,旧值才立即失效。",
+不带 --force 时，stable 通道在最后五分钟之前会答复同一个值，这是正常的。微信每天只允许强制刷新 20 次，
+两次之间至少 30 秒；令牌泄露时隔 30 秒强制两次，旧值才立即失效。",
         "Examples:
   wxtoken refresh wx0123456789abcdef
   wxtoken refresh wx0123456789abcdef jsapi_ticket

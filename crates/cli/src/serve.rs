@@ -17,13 +17,13 @@ use crate::{ending, settings, term, threads};
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken serve
   wxtoken serve --config /etc/wxtoken/wxtoken.toml
-  kill -HUP $(pidof wxtoken)              # 重新读取配置,不断开任何请求
+  kill -HUP $(pidof wxtoken)              # 重新读取配置，不断开任何请求
 
-SIGTERM 或 Ctrl-C:不再接受新请求,处理完手上的请求后退出;再来一次则立即退出。配置有误时退出码为 2;
-重载时配置有误则保持原配置,日志里写明原因。日志写到标准错误,终端上是文本,否则是 JSON。",
+SIGTERM 或 Ctrl-C：不再接受新请求，处理完手上的请求后退出；再来一次则立即退出。配置有误时退出码为 2；
+重载时配置有误则保持原配置，日志里写明原因。日志写到标准错误，终端上是文本，否则是 JSON。",
         "Examples:
   wxtoken serve
   wxtoken serve --config /etc/wxtoken/wxtoken.toml

@@ -19,15 +19,15 @@ const LISTED: usize = 5;
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
-  wxtoken simulate                                  # 127.0.0.1:7202,两个应用
-  wxtoken simulate --listen 127.0.0.1:0 --json      # 任意空闲端口,地址以 JSON 给出,便于测试脚本
-  wxtoken simulate --apps 1000 --lifetime 60s       # 一千个应用,令牌只活一分钟,其他时间按比例缩短
+        "示例：
+  wxtoken simulate                                  # 127.0.0.1:7202，两个应用
+  wxtoken simulate --listen 127.0.0.1:0 --json      # 任意空闲端口，地址以 JSON 给出，便于测试脚本
+  wxtoken simulate --apps 1000 --lifetime 60s       # 一千个应用，令牌只活一分钟，其他时间按比例缩短
   wxtoken simulate --fault busy,count=3             # 前三次调用回答 -1
   wxtoken simulate --fault help                     # 列出全部故障
 
-把被测程序的 https://api.weixin.qq.com 换成打印出的地址即可。AppID 和 AppSecret 每次运行都相同,是假的。
-运行中也可以用 HTTP 控制(杀死令牌、设置故障、查看日志):curl 地址/_sim/",
+把被测程序的 https://api.weixin.qq.com 换成打印出的地址即可。AppID 和 AppSecret 每次运行都相同，是假的。
+运行中也可以用 HTTP 控制（杀死令牌、设置故障、查看日志）：curl 地址/_sim/",
         "Examples:
   wxtoken simulate                                  # 127.0.0.1:7202, two apps
   wxtoken simulate --listen 127.0.0.1:0 --json      # any free port, told as JSON
@@ -169,7 +169,7 @@ fn for_people(upstream: &Upstream, apps: usize, lang: Lang) -> String {
     let url = upstream.base_url();
     let mut lines = vec![
         match lang {
-            Lang::Zh => format!("模拟的微信在 {url}(Ctrl-C 结束)。它有 {apps} 个应用:"),
+            Lang::Zh => format!("模拟的微信在 {url}（Ctrl-C 结束）。它有 {apps} 个应用："),
             Lang::En => {
                 format!("A simulated WeChat is at {url} (Ctrl-C ends it). It has {apps} apps:")
             }
@@ -186,7 +186,7 @@ fn for_people(upstream: &Upstream, apps: usize, lang: Lang) -> String {
     }
     let first = generated_app(0);
     lines.push(String::new());
-    lines.push(lang.pick("试一试:", "Try:").to_owned());
+    lines.push(lang.pick("试一试：", "Try:").to_owned());
     lines.push(format!(
         "  curl '{url}/cgi-bin/token?grant_type=client_credential&appid={}&secret={}'",
         first.appid, first.secret
@@ -198,7 +198,7 @@ fn for_people(upstream: &Upstream, apps: usize, lang: Lang) -> String {
     lines.push(String::new());
     lines.push(
         lang.pick(
-            "让 wxtoken 用它,在 wxtoken.toml 里写:",
+            "让 wxtoken 用它，在 wxtoken.toml 里写：",
             "For wxtoken to use it, in wxtoken.toml:",
         )
         .to_owned(),

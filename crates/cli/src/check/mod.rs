@@ -25,14 +25,14 @@ use term::Ink;
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken check
   wxtoken check --config /etc/wxtoken/wxtoken.toml --app wx0123456789abcdef
-  wxtoken check --offline                 # 只看配置和文件,例如在 CI 里
+  wxtoken check --offline                 # 只看配置和文件，例如在 CI 里
   wxtoken check --json | jq '.findings[] | select(.level == \"bad\")'
 
-检查不会伤害任何人:对每个应用只调用一次普通模式的 stable_token 和一次探测,从不获取普通令牌,从不强制刷新。
-退出码:0 没有问题,1 有问题,2 配置有误。",
+检查不会伤害任何人：对每个应用只调用一次普通模式的 stable_token 和一次探测，从不获取普通令牌，从不强制刷新。
+退出码：0 没有问题，1 有问题，2 配置有误。",
         "Examples:
   wxtoken check
   wxtoken check --config /etc/wxtoken/wxtoken.toml --app wx0123456789abcdef

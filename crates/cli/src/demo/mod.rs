@@ -26,11 +26,11 @@ pub(super) const MINI: &str = "wx7b0ba0bab0123456";
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
+        "示例：
   wxtoken demo
-  wxtoken demo --lifetime 1m              # 令牌只活一分钟,很快就能看到自动刷新
+  wxtoken demo --lifetime 1m              # 令牌只活一分钟，很快就能看到自动刷新
 
-启动后会打印可以直接粘贴的 curl 命令和管理密钥。Ctrl-C 结束,临时文件随之删除。",
+启动后会打印可以直接粘贴的 curl 命令和管理密钥。Ctrl-C 结束，临时文件随之删除。",
         "Examples:
   wxtoken demo
   wxtoken demo --lifetime 1m              # tokens live a minute, so that renewals are soon seen

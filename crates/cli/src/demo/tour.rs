@@ -14,13 +14,13 @@ pub(super) fn guide(places: &Places, lang: Lang) -> io::Result<String> {
         let ports: Vec<String> = places.taken.iter().map(u16::to_string).collect();
         let ports = ports.join(", ");
         lines.push(match lang {
-            Lang::Zh => format!("(端口 {ports} 已被占用,换用了空闲端口。)\n"),
+            Lang::Zh => format!("（端口 {ports} 已被占用，换用了空闲端口。）\n"),
             Lang::En => format!("(Ports taken by others: {ports}; free ones are used instead.)\n"),
         });
     }
     lines.push(say(
         lang,
-        "把下面几行粘贴到另一个终端:",
+        "把下面几行粘贴到另一个终端：",
         "Paste this into another terminal:",
     ));
     lines.push(environment(places));
@@ -32,7 +32,7 @@ pub(super) fn guide(places: &Places, lang: Lang) -> io::Result<String> {
     lines.push(String::new());
     lines.push(say(
         lang,
-        "用你自己的微信账号:wxtoken init,然后 wxtoken serve。Ctrl-C 结束演示,不留下任何东西。下面是服务器的日志:",
+        "用你自己的微信账号：wxtoken init，然后 wxtoken serve。Ctrl-C 结束演示，不留下任何东西。下面是服务器的日志：",
         "With your own account: wxtoken init, then wxtoken serve. Ctrl-C ends the demo and leaves nothing. The server's log:",
     ));
     lines.push(String::new());
@@ -61,7 +61,7 @@ fn welcome(places: &Places, lang: Lang) -> String {
         Lang::Zh => format!(
             "模拟的微信    {wechat}\nwxtoken API   http://127.0.0.1:{api}\n管理与监控    http://127.0.0.1:{admin}   \
              管理密钥 {}\n\n\
-             两个示例应用:公众号 shop({SHOP}),小程序 mini({})。",
+             两个示例应用：公众号 shop（{SHOP}），小程序 mini（{}）。",
             places.admin_key.expose(),
             super::MINI
         ),
@@ -95,7 +95,7 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
     let call = "curl -si -H \"Authorization: Bearer $WXTOKEN_KEY\" -H \"Wxtoken-App: $APP\" $WXTOKEN_URL/cgi-bin/menu/get; echo";
     vec![
         (
-            "1. 取令牌:wxtoken 自己的 API,以及 SDK 使用的微信接口(secret 处填调用方密钥)",
+            "1. 取令牌：wxtoken 自己的 API，以及 SDK 使用的微信接口（secret 处填调用方密钥）",
             "1. Get a token: our API, and WeChat's own endpoint as an SDK calls it (a caller key for the secret)",
             vec![
                 format!("{read}; echo"),
@@ -104,12 +104,12 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             ],
         ),
         (
-            "2. 看看所有凭据:剩余时间、今日获取次数",
+            "2. 看看所有凭据：剩余时间、今日获取次数",
             "2. Look at every credential: time left, fetches today",
             vec![command("wxtoken status")],
         ),
         (
-            "3. 假装另一个程序强制刷新:手里的令牌失效,微信返回 40001",
+            "3. 假装另一个程序强制刷新：手里的令牌失效，微信返回 40001",
             "3. Play another program that forces a new token: ours is dead now, WeChat says 40001",
             vec![
                 "curl -s $WECHAT/_sim/apps/$APP/kill -d '{\"lane\":\"stable\"}' > /dev/null".into(),
@@ -117,7 +117,7 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             ],
         ),
         (
-            "4. 告诉 wxtoken 它失效了:一次探测、一次获取,答复里就是新令牌;旧令牌再报一次,不会再获取",
+            "4. 告诉 wxtoken 它失效了：一次探测、一次获取，答复里就是新令牌；旧令牌再报一次，不会再获取",
             "4. Tell wxtoken that it is dead: one probe, one fetch, and the answer holds the new one; report the old one again and nothing is fetched",
             vec![
                 "curl -s -H \"Authorization: Bearer $WXTOKEN_KEY\" -d \"{\\\"token\\\":\\\"$TOKEN\\\"}\" $WXTOKEN_URL/v1/apps/$APP/access_token/dead; echo".into(),
@@ -126,7 +126,7 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             ],
         ),
         (
-            "5. 网关:发送调用,而不是取令牌。先发一次;让令牌失效;同样的调用再发一次,照样成功(Wxtoken-Replayed: 1)",
+            "5. 网关：发送调用，而不是取令牌。先发一次；让令牌失效；同样的调用再发一次，照样成功（Wxtoken-Replayed: 1）",
             "5. The gateway: send the call, not the token. Once; then the token is killed; then the same call again, and it succeeds (Wxtoken-Replayed: 1)",
             vec![
                 call.into(),
@@ -135,7 +135,7 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             ],
         ),
         (
-            "6. 监控指标,以及微信看到的调用",
+            "6. 监控指标，以及微信看到的调用",
             "6. Metrics, and what WeChat has seen of us",
             vec![
                 "curl -s -H \"Authorization: Bearer $WXTOKEN_ADMIN_KEY\" $WXTOKEN_ADMIN_URL/metrics | grep -E '^wxtoken_.*_total'".into(),

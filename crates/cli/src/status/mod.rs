@@ -22,13 +22,13 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
     lang.pick(
-        "示例:
-  export WXTOKEN_ADMIN_KEY=…              # 配置里 [admin] 的密钥;或用 WXTOKEN_ADMIN_KEY_FILE
+        "示例：
+  export WXTOKEN_ADMIN_KEY=…              # 配置里 [admin] 的密钥；或用 WXTOKEN_ADMIN_KEY_FILE
   wxtoken status
   wxtoken status --watch
   wxtoken status --json | jq '.apps[] | select(.kinds[].trouble)'
 
-管理地址取自 WXTOKEN_ADMIN_URL(默认 http://127.0.0.1:7201)。任何凭据没有可用值时退出码为 1,便于脚本监控。",
+管理地址取自 WXTOKEN_ADMIN_URL（默认 http://127.0.0.1:7201）。任何凭据没有可用值时退出码为 1，便于脚本监控。",
         "Examples:
   export WXTOKEN_ADMIN_KEY=…              # [admin] key; or a file: WXTOKEN_ADMIN_KEY_FILE
   wxtoken status

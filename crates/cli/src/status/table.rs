@@ -31,7 +31,7 @@ pub(super) fn draw(apps: &[App], lang: Lang, look: Look, now: u64) -> String {
     if apps.is_empty() {
         return lang
             .pick(
-                "服务器上还没有配置任何应用:在 wxtoken.toml 里加一个 [[app]],然后向进程发 SIGHUP",
+                "服务器上还没有配置任何应用：在 wxtoken.toml 里加一个 [[app]]，然后向进程发 SIGHUP",
                 "the server has no apps yet: add an [[app]] to wxtoken.toml, then send it SIGHUP",
             )
             .to_owned();
@@ -112,7 +112,7 @@ fn standby(name: &str, app: &App, lane: &LaneState, lang: Lang, look: Look, now:
     let ends = lane.expires_at.filter(|_| lane.live);
     vec![
         Cell::new(name),
-        Cell::new(lang.pick("(备用)", "(standby)")).add_attribute(Attribute::Dim),
+        Cell::new(lang.pick("（备用）", "(standby)")).add_attribute(Attribute::Dim),
         Cell::new(&lane.lane),
         left(None, ends, lang, look, now),
         Cell::new(""),

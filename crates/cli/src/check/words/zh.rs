@@ -8,80 +8,83 @@ use crate::when;
 pub(super) fn setup(setup: &Setup) -> Words {
     match setup {
         Setup::NoFile => words(
-            "没有找到配置文件,按空配置检查",
-            "运行 `wxtoken init` 写出一份,或用 --config 指定",
+            "没有找到配置文件，按空配置检查",
+            "运行 `wxtoken init` 写出一份，或用 --config 指定",
         ),
         Setup::Read {
             file,
             apps,
             callers,
-        } => words(format!("配置 {file}:{apps} 个应用,{callers} 个调用方"), ""),
-        Setup::Remark(text) => words(format!("配置提示:{}", text.zh), ""),
-        Setup::NoCallers => words(
-            "没有调用方,谁也读不到令牌",
-            "用 `wxtoken key` 生成密钥,加一个 [[caller]]",
+        } => words(
+            format!("配置 {file}：{apps} 个应用，{callers} 个调用方"),
+            "",
         ),
-        Setup::NoApps => words("没有应用", "加一个 [[app]],填上 appid 和 secret"),
+        Setup::Remark(text) => words(format!("配置提示：{}", text.zh), ""),
+        Setup::NoCallers => words(
+            "没有调用方，谁也读不到令牌",
+            "用 `wxtoken key` 生成密钥，加一个 [[caller]]",
+        ),
+        Setup::NoApps => words("没有应用", "加一个 [[app]]，填上 appid 和 secret"),
         Setup::FolderToBeMade(path) => words(
-            format!("存储目录 {} 还不存在,首次启动时会创建", path.display()),
+            format!("存储目录 {} 还不存在，首次启动时会创建", path.display()),
             "",
         ),
         Setup::FolderFine(path) => words(format!("存储目录 {} 只有我们能访问", path.display()), ""),
         Setup::FolderOpen { path, mode } => words(
             format!(
-                "存储目录 {} 的权限是 {mode:04o},其他用户也能访问",
+                "存储目录 {} 的权限是 {mode:04o}，其他用户也能访问",
                 path.display()
             ),
             &format!("chmod 700 {}", path.display()),
         ),
         Setup::StoreInUse(holder) => words(
             format!(
-                "存储正由运行中的服务器使用({});这次检查的调用不计入它的统计",
+                "存储正由运行中的服务器使用（{}）；这次检查的调用不计入它的统计",
                 holder.zh
             ),
             "",
         ),
-        Setup::StoreBroken(why) => words(format!("存储打不开:{}", why.zh), ""),
+        Setup::StoreBroken(why) => words(format!("存储打不开：{}", why.zh), ""),
         Setup::NotWritable { path, why } => words(
-            format!("无法在 {} 写文件:{}", path.display(), why.zh),
-            "建好这个目录,属主设为运行 wxtoken 的用户",
+            format!("无法在 {} 写文件：{}", path.display(), why.zh),
+            "建好这个目录，属主设为运行 wxtoken 的用户",
         ),
     }
 }
 
 pub(super) fn way(way: &Way) -> Words {
     match way {
-        Way::NotAsked => words("没有联网检查(--offline)", ""),
+        Way::NotAsked => words("没有联网检查（--offline）", ""),
         Way::Proxied(proxy) => words(
-            format!("经由代理 {proxy} 访问微信,下面各应用的结果说明代理是否可用"),
+            format!("经由代理 {proxy} 访问微信，下面各应用的结果说明代理是否可用"),
             "",
         ),
         Way::Resolved { host, addresses } => words(format!("DNS:{host} 有 {addresses} 个地址"), ""),
         Way::NotResolved { host, why } => words(
-            format!("DNS:查不到 {host}:{}", why.zh),
+            format!("DNS：查不到 {host}：{}", why.zh),
             "检查 /etc/resolv.conf 和容器的 DNS 设置",
         ),
-        Way::Reached { url, millis } => words(format!("{url} 有回答,用时 {millis} 毫秒"), ""),
+        Way::Reached { url, millis } => words(format!("{url} 有回答，用时 {millis} 毫秒"), ""),
         Way::NotReached { url, why } => words(
             format!("连不上 {url}:{}", why.zh),
-            "检查防火墙和出网权限;必须经代理时设置 [upstream] proxy",
+            "检查防火墙和出网权限；必须经代理时设置 [upstream] proxy",
         ),
         Way::NotTrusted { url, why } => words(
-            format!("与 {url} 的 TLS 没有建立:{}", why.zh),
-            "检查系统时间和 ca-certificates;中间有解密代理时要安装它的根证书",
+            format!("与 {url} 的 TLS 没有建立：{}", why.zh),
+            "检查系统时间和 ca-certificates；中间有解密代理时要安装它的根证书",
         ),
         Way::NotWeChat { url, status } => words(
-            format!("{url} 的回答(HTTP {status})不是微信的格式"),
-            "检查 [upstream] base_url,或网络里是否有需要登录的网关",
+            format!("{url} 的回答（HTTP {status}）不是微信的格式"),
+            "检查 [upstream] base_url，或网络里是否有需要登录的网关",
         ),
-        Way::ClockRight => words("时钟与微信一致(相差不到 30 秒)", ""),
+        Way::ClockRight => words("时钟与微信一致（相差不到 30 秒）", ""),
         Way::ClockOff(seconds) => words(
             format!(
                 "本机时钟比微信{} {} 秒",
                 if *seconds > 0 { "快" } else { "慢" },
                 seconds.unsigned_abs()
             ),
-            "开启 NTP 对时(timedatectl set-ntp true)",
+            "开启 NTP 对时（timedatectl set-ntp true）",
         ),
     }
 }
@@ -89,24 +92,24 @@ pub(super) fn way(way: &Way) -> Words {
 pub(super) fn app(state: &AppState) -> Words {
     match state {
         AppState::Fine { left } => words(
-            format!("微信给出了稳定版令牌并接受它,还剩 {}", when::span(*left)),
+            format!("微信给出了稳定版令牌并接受它，还剩 {}", when::span(*left)),
             "",
         ),
         AppState::PreviousSecret => words(
             "微信仍然只接受 previous_secret",
-            "去微信后台重置 AppSecret;如果已经重置,检查 secret 是否填错",
+            "去微信后台重置 AppSecret；如果已经重置，检查 secret 是否填错",
         ),
         AppState::SecretWrong { errcode } => words(
             format!(
-                "{errcode}:AppSecret 不对(在获取令牌的接口上,40001 和 40125 说的都是 AppSecret,不是令牌)"
+                "{errcode}：AppSecret 不对（在获取令牌的接口上，40001 和 40125 说的都是 AppSecret，不是令牌）"
             ),
-            "从微信后台复制这个 AppID 的 AppSecret;重置过就用新的,换密钥期间把旧的填到 previous_secret",
+            "从微信后台复制这个 AppID 的 AppSecret；重置过就用新的，换密钥期间把旧的填到 previous_secret",
         ),
         AppState::TokenBad { errcode } => words(
             format!(
-                "{errcode}:微信刚给出的令牌立刻被判为无效。AppSecret 没有问题,是令牌被别的程序强制刷新顶掉了"
+                "{errcode}：微信刚给出的令牌立刻被判为无效。AppSecret 没有问题，是令牌被别的程序强制刷新顶掉了"
             ),
-            "找出还在用同一个 AppSecret 强制刷新(force_refresh)的程序,让它改为从 wxtoken 读取",
+            "找出还在用同一个 AppSecret 强制刷新（force_refresh）的程序，让它改为从 wxtoken 读取",
         ),
         AppState::NotOnWhitelist {
             errcode,
@@ -114,34 +117,34 @@ pub(super) fn app(state: &AppState) -> Words {
             with_token,
         } => words(
             format!(
-                "{errcode}:出口 IP {}不在{}白名单里",
+                "{errcode}：出口 IP {}不在{}白名单里",
                 ip.map_or_else(String::new, |ip| format!("{ip} ")),
                 if *with_token { "接口调用的" } else { "" }
             ),
             &ip.map_or_else(
-                || "把这台机器的出口 IP 加入微信后台的 IP 白名单,最多 10 分钟生效".to_owned(),
-                |ip| format!("把 {ip} 加入微信后台的 IP 白名单,最多 10 分钟生效"),
+                || "把这台机器的出口 IP 加入微信后台的 IP 白名单，最多 10 分钟生效".to_owned(),
+                |ip| format!("把 {ip} 加入微信后台的 IP 白名单，最多 10 分钟生效"),
             ),
         ),
         AppState::Refused { errcode, rid } => {
             let (meaning, cure) = meaning_of(*errcode, Lang::Zh);
             words(
-                format!("微信拒绝了这个应用:{meaning}{}", rid_of(rid.as_deref())),
+                format!("微信拒绝了这个应用：{meaning}{}", rid_of(rid.as_deref())),
                 &cure,
             )
         }
         AppState::QuotaUsedUp => words(
-            "45009:今天获取令牌的配额用完了",
-            "等到北京时间零点,或在微信后台清零;查一查是谁在反复获取",
+            "45009：今天获取令牌的配额用完了",
+            "等到北京时间零点，或在微信后台清零；查一查是谁在反复获取",
         ),
         AppState::Passing { errcode, why } => words(
-            format!("微信暂时没有正常回答:{}{}", why.zh, code_of(*errcode)),
-            "过一会儿再检查一次;如果一直这样,看上面的网络检查",
+            format!("微信暂时没有正常回答：{}{}", why.zh, code_of(*errcode)),
+            "过一会儿再检查一次；如果一直这样，看上面的网络检查",
         ),
         AppState::NoBudget { used, limit } => words(
-            format!("今天已经用了 {used}/{limit} 次,没有再去问微信"),
-            "查一查为什么用得这么多:`wxtoken status`",
+            format!("今天已经用了 {used}/{limit} 次，没有再去问微信"),
+            "查一查为什么用得这么多：`wxtoken status`",
         ),
-        AppState::NoToken => words("网站应用没有 access_token,不需要检查", ""),
+        AppState::NoToken => words("网站应用没有 access_token，不需要检查", ""),
     }
 }
