@@ -3,6 +3,7 @@
 //! Must not know: how those words are sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wxtoken_core::clock::{Now, Wall};
 
@@ -51,6 +52,12 @@ impl NoLive {
             "the value has just run out and could not be renewed in time",
         );
         Self::since(now, "ended", detail)
+    }
+
+    /// Whether waiting this long is in vain: WeChat has refused, and is asked again only later.
+    pub(super) fn outlasts(&self, wait: Duration, now: Now) -> bool {
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.errcode.is_some() && self.next_try.is_some_and(|at| at > now.wall.plus(millis))
     }
 
     fn since(now: Now, reason: &'static str, detail: Sentence) -> Self {

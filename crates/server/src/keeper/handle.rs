@@ -130,7 +130,8 @@ impl Keeper {
         self.shelf.peek(key, self.now())
     }
 
-    /// What is handed out, waiting a while for a first or a replaced one.
+    /// What is handed out, waiting a while for a first or a replaced one; but not where WeChat has refused and is asked
+    /// again only after the wait: who has little patience is to hear of that, too.
     ///
     /// # Errors
     /// [`Absent`] once the wait is over.
@@ -139,14 +140,14 @@ impl Keeper {
         key: &CredentialKey,
         wait: Duration,
     ) -> Result<Arc<Credential>, Absent> {
-        match self.peek(key) {
-            Err(Absent::NoLive(_)) => {}
-            known => return known,
-        }
-        let found = self.shelf.until(&key.app, wait, || match self.peek(key) {
-            Err(Absent::NoLive(_)) => None,
+        let settled = || match self.peek(key) {
+            Err(Absent::NoLive(why)) if !why.outlasts(wait, self.now()) => None,
             known => Some(known),
-        });
+        };
+        if let Some(known) = settled() {
+            return known;
+        }
+        let found = self.shelf.until(&key.app, wait, settled);
         match found.await {
             Some(known) => known,
             None => self.peek(key),

@@ -29,7 +29,7 @@ const WAIT: Duration = Duration::from_secs(5);
 struct Script {
     current: Mutex<u64>,
     dead: Mutex<bool>,
-    down: Mutex<bool>,
+    trouble: Mutex<Option<Trouble>>,
     fetches: AtomicU64,
     probes: AtomicU64,
     at_once: AtomicU64,
@@ -67,8 +67,7 @@ impl CredentialSource for Script {
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         tokio::task::yield_now().await;
         self.at_once.fetch_sub(1, Ordering::SeqCst);
-        if *self.down.lock().unwrap() {
-            let trouble = Trouble::Passing(Passing::Unreachable);
+        if let Some(trouble) = *self.trouble.lock().unwrap() {
             return Err(Failure {
                 trouble,
                 sent: false,
@@ -222,6 +221,25 @@ async fn a_reader_waits_for_the_first_token() {
     assert_eq!(world.calls(), (0, 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_wechat_has_refused_readers_are_told_at_once_and_where_it_was_silent_they_wait() {
+    for (trouble, waits) in [
+        (Trouble::Refused(40125), false),
+        (Trouble::Passing(Passing::Unreachable), true),
+    ] {
+        let (world, mut driver, asked) = World::laid();
+        *world.script.trouble.lock().unwrap() = Some(trouble);
+        driver.add(spec(), None);
+        tokio::spawn(driver.run(asked));
+        for reader in ["the first, who waits for the refusal", "a later one"] {
+            let from = tokio::time::Instant::now();
+            let answer = world.keeper.get(&key(), WAIT).await;
+            assert!(matches!(answer, Err(Absent::NoLive(_))), "{answer:?}");
+            assert_eq!(from.elapsed() >= WAIT, waits, "{trouble:?}, {reader}");
+        }
+    }
+}
+
 /// A record of one live stable token.
 fn stored(token: &str, now: Now) -> Record {
     let token = StoredToken {
@@ -311,7 +329,7 @@ async fn a_token_that_is_none_of_ours_is_unknown() {
 #[tokio::test]
 async fn the_live_token_is_served_while_upstream_is_down() {
     let (world, token) = World::started().await;
-    *world.script.down.lock().unwrap() = true;
+    *world.script.trouble.lock().unwrap() = Some(Trouble::Passing(Passing::Unreachable));
     world.clock.advance(Duration::from_secs(7200 - 60 - 10));
     assert_eq!(world.keeper.peek(&key()).unwrap().token.expose(), token);
     world.clock.advance(Duration::from_secs(11));
