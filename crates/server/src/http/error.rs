@@ -61,8 +61,8 @@ pub enum ApiError {
     )]
     NotSaved(String),
     /// There is no such path.
-    #[error("there is no such path; /v1/openapi.json lists what there is")]
-    NoSuchPath,
+    #[error("there is no such path; {0} lists what there is")]
+    NoSuchPath(&'static str),
     /// The path exists, with another method.
     #[error("this path exists, but not with this method; `Allow` names those it has")]
     WrongMethod,
@@ -163,7 +163,7 @@ impl ApiError {
                 "not-saved",
                 "Done, but not saved",
             ),
-            Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path", "No such path"),
+            Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, "no-such-path", "No such path"),
             Self::WrongMethod => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "wrong-method",

@@ -149,7 +149,7 @@ async fn forward(State(services): State<Arc<Services>>, request: Request<Body>) 
         Some("v1" | "healthz" | "readyz" | "")
     );
     if ours {
-        return ApiError::NoSuchPath.into_response();
+        return ApiError::NoSuchPath(Route::OpenApi.path()).into_response();
     }
     let extensions = request.extensions();
     let (Some(peer), Some(id)) = (

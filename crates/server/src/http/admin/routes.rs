@@ -96,7 +96,7 @@ pub(super) fn router(admin: Arc<AdminServices>) -> Router {
         router = router.route(route.path(), route.handler());
     }
     router
-        .fallback(async || ApiError::NoSuchPath)
+        .fallback(async || ApiError::NoSuchPath(AdminRoute::OpenApi.path()))
         .method_not_allowed_fallback(async || ApiError::WrongMethod)
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), guard))
         .with_state(admin)

@@ -82,10 +82,9 @@ async fn everything_but_the_probes_needs_the_key() {
         ask(&server, "GET /nothing", LOCAL).await.problem(),
         "no-key"
     );
-    assert_eq!(
-        ask(&server, "GET /nothing", &keyed(LOCAL)).await.problem(),
-        "no-such-path"
-    );
+    let nothing = ask(&server, "GET /nothing", &keyed(LOCAL)).await;
+    assert_eq!(nothing.problem(), "no-such-path");
+    assert!(nothing.body.contains(AdminRoute::OpenApi.path()));
     assert_eq!(
         ask(&server, "GET /readyz?apps", LOCAL).await.problem(),
         "no-key"
