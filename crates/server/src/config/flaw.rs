@@ -60,8 +60,8 @@ bilingual! {
         EmptySecret => "the secret is empty", "密钥是空的";
         SecretTooLarge { path: PathBuf } => "{path} is too large for a secret", "{path} 太大，不会是密钥";
         NotAnAppSecret =>
-            "this is no AppSecret: WeChat's have 32 hex digits, and none holds spaces or more than 128 characters",
-            "这不是 AppSecret：微信的是 32 个十六进制数字，不含空格，也不超过 128 个字符";
+            "this is no AppSecret: WeChat's have 32 hex digits, and none holds spaces, quotes or more than 128 characters",
+            "这不是 AppSecret：微信的是 32 个十六进制数字，不含空格和引号，也不超过 128 个字符";
         MasterKey { why: InvalidMasterKey } => "{why}", "{why}";
         MasterKeyOf { variable: &'static str, why: InvalidMasterKey } => "${variable}: {why}", "${variable}：{why}";
         KeyHash { why: InvalidKeyHash } => "{why}", "{why}";

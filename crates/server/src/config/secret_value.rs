@@ -66,7 +66,9 @@ impl Field<'_> {
     pub(super) fn app_secret(&self) -> Option<Secret> {
         let secret = self.secret()?;
         let text = secret.expose();
-        if text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic()) {
+        // Quotes come from an environment file that was not meant for a shell.
+        let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\'';
+        if text.len() <= 128 && text.bytes().all(plain) {
             return Some(secret);
         }
         self.wrong(Flaw::NotAnAppSecret);

@@ -94,6 +94,7 @@ fn cases() -> Vec<(&'static str, String)> {
         ("an app without anything", "[[app]]\n".into()),
         ("an app with everything wrong", "[[app]]\nappid = \"wx 1\"\nname = 1\ntype = \"offical\"\nsecret = 5\nprevious_secret = { fil = \"x\" }\nlanes = []\nkinds = [\"jsapi_tiket\"]\ntake_over = 1\ninitial_token = \"\"\nbase_url = \"http://example.com\"\nbudget = { clasic = 1, forced = 21 }\n".into()),
         ("a secret with a space", "[[app]]\nappid = \"wx1\"\nsecret = \"has a space\"\n".into()),
+        ("a secret in quotes of its own", "[[app]]\nappid = \"wx1\"\nsecret = '\"quoted\"'\n".into()),
         ("a secret file that is not there", "[[app]]\nappid = \"wx1\"\nsecret = { file = \"secret.txt\" }\n".into()),
         ("kinds an app cannot have", format!("{}[[app]]\nappid = \"wx2\"\nsecret = \"s\"\ntype = \"website\"\nkinds = [\"access_token\"]\nlanes = [\"stable\"]\n", app("type = \"mini\"\nkinds = [\"access_token\", \"jsapi_ticket\", \"access_token\"]"))),
         ("lanes", app("lanes = [\"stable\", \"stable\"]\nkinds = []")),
