@@ -162,7 +162,7 @@ fn for_people(found: &Explanation, lang: Lang, coloured: bool) -> String {
 fn meaning(one: &Meaning, lang: Lang, coloured: bool) -> String {
     let head = |zh, en| term::paint(coloured, Ink::Dim, lang.pick(zh, en));
     let mut lines = vec![
-        format!("{} {}", head("在", "On"), say(one.endpoint, lang)),
+        format!("{}{}", head("在", "On "), say(one.endpoint, lang)),
         format!("  {}", say(one.meaning, lang)),
     ];
     if !one.causes.is_empty() {

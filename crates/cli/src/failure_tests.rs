@@ -193,7 +193,7 @@ fn of_a_client() -> Vec<Told> {
         Refusal::Unauthorized { .. } = Refusal::Unauthorized { door, url: url() } => "WXTOKEN_KEY must hold", "WXTOKEN_KEY 里要放";
         Refusal::Forbidden(_) = Refusal::Forbidden(said()) => "see `apps`", "里的 apps";
         Refusal::NotFound(_) = Refusal::NotFound(said()) => "wxtoken status", "wxtoken status";
-        Refusal::OtherDoor { .. } = Refusal::OtherDoor { door, url: url() } => "WXTOKEN_URL must name the API", "WXTOKEN_URL 要写API";
+        Refusal::OtherDoor { .. } = Refusal::OtherDoor { door, url: url() } => "WXTOKEN_URL must name the API", "WXTOKEN_URL 要写业务接口";
         Refusal::TooMany(_) = Refusal::TooMany(3) => "try again in 3 s", "3 秒后再试";
         Refusal::NoLive(_) = Refusal::NoLive(said()) => "see `apps`", "里的 apps";
         Refusal::Other { .. } = Refusal::Other { status: 500, said: said() } => "see `apps`", "里的 apps";

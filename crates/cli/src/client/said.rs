@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use wxtoken_server::wechat::explain;
+use wxtoken_server::wechat::explain::{self, Text};
 
 use crate::when;
 
@@ -57,8 +57,9 @@ impl Said {
             None => known.map_or_else(|| detail.to_owned(), str::to_owned),
         };
         if let Some(code) = self.errcode {
-            let entry = explain::explain(code).and_then(|found| found.entries.first());
-            let meaning = entry.map_or_else(String::new, |entry| format!("：{}", entry.meaning.zh));
+            let meaning = meaning(code).map_or_else(String::new, |text| {
+                format!("：{}", text.zh.trim_end_matches('。'))
+            });
             text = format!("{text}；微信的错误码是 {code}{meaning}；见 `wxtoken explain {code}`");
         }
         if let Some(at) = self.next_try {
@@ -77,13 +78,22 @@ impl fmt::Display for Said {
             write!(f, " ({reason})")?;
         }
         if let Some(code) = self.errcode {
-            write!(f, "; WeChat said {code}, see `wxtoken explain {code}`")?;
+            if let Some(text) = meaning(code) {
+                write!(f, "; {code} means: {}", text.en.trim_end_matches('.'))?;
+            }
+            write!(f, "; see `wxtoken explain {code}`")?;
         }
         if let Some(at) = self.next_try {
             write!(f, "; next try at {}", when::clock_time(at))?;
         }
         Ok(())
     }
+}
+
+/// What a code means where tokens are fetched.
+fn meaning(code: i64) -> Option<Text> {
+    let found = explain::explain(code)?;
+    Some(found.entries.first()?.meaning)
 }
 
 /// What went wrong, and the cure.

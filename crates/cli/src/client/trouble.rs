@@ -53,7 +53,7 @@ impl Door {
     pub(super) const fn place(self, lang: Lang) -> &'static str {
         match self {
             Self::Api => lang.pick(
-                "API（wxtoken.toml 里 [server] 的 listen）",
+                "业务接口（wxtoken.toml 里 [server] 的 listen）",
                 "API ([server] listen in wxtoken.toml)",
             ),
             Self::Admin => lang.pick(

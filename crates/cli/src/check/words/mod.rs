@@ -67,10 +67,16 @@ fn meaning_of(errcode: i64, lang: Lang) -> (String, String) {
         .cure
         .first()
         .map_or("", |cure| lang.pick(cure.zh, cure.en));
-    (
-        format!("{errcode}: {meaning}"),
-        format!("{cure} (`{more}`)"),
-    )
+    match lang {
+        Lang::Zh => (
+            format!("{errcode}：{meaning}"),
+            format!("{cure}（`{more}`）"),
+        ),
+        Lang::En => (
+            format!("{errcode}: {meaning}"),
+            format!("{cure} (`{more}`)"),
+        ),
+    }
 }
 
 fn code_of(errcode: Option<i64>) -> String {

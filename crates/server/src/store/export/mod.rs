@@ -63,7 +63,7 @@ pub enum ExportError {
     #[error("this export has format {0}, from a newer wxtoken; import it with that version")]
     Newer(u8),
     /// A passphrase was given for a file under a master key, or the other way round.
-    #[error("this export is sealed under {0}; give that")]
+    #[error("this export is sealed under {0}; give that (`--seal passphrase` or `--seal master`)")]
     OtherSort(Sentence),
     /// The key does not open it. Nothing was imported.
     #[error(
@@ -105,7 +105,10 @@ impl InChinese for ExportError {
             Self::Newer(format) => {
                 format!("这份导出的格式是 {format}，出自更新的 wxtoken；用那个版本导入")
             }
-            Self::OtherSort(sort) => format!("这份导出是用{}加密的；给出它", sort.zh),
+            Self::OtherSort(sort) => format!(
+                "这份导出是用{}加密的；给出它（--seal passphrase 或 --seal master）",
+                sort.zh
+            ),
             Self::WrongKey => {
                 "密钥打不开这份导出：密钥不对，或文件开头损坏；什么都没有导入".to_owned()
             }

@@ -104,8 +104,8 @@ const NOT_OURS: Text = t(
 );
 /// A refusal a person has to lift.
 const REFUSAL: Text = t(
-    "wxtoken 会报警，继续发放手里仍有效的令牌，并在 1 到 5 分钟后重试；改好配置后执行 SIGHUP 重载或 wxtoken refresh 会立刻再试。",
-    "wxtoken raises an alarm, goes on handing out the token that is still alive and tries again after 1 to 5 minutes; a reload (SIGHUP) or `wxtoken refresh` tries at once.",
+    "wxtoken 会报警，继续发放手里仍有效的令牌，并在 1 到 5 分钟后重试；问题解决后用 wxtoken refresh 立刻再试，换了 AppSecret 的重载（SIGHUP）也会立刻再试。",
+    "wxtoken raises an alarm, goes on handing out the token that is still alive and tries again after 1 to 5 minutes; once it is cured `wxtoken refresh` tries at once, and so does a reload (SIGHUP) with another AppSecret.",
 );
 
 #[cfg(test)]
