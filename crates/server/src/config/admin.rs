@@ -1,4 +1,4 @@
-//! `[admin]`: the listener for people who run wxtoken: dashboard, admin API, metrics.
+//! `[admin]`: the listener for people who run wxtoken: admin API, metrics.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -17,7 +17,7 @@ pub struct StarterFile {
 pub const CONFIG: &str = "wxtoken.toml";
 /// The file with the key that programs ask with.
 pub const CALLER_KEY: &str = "caller.key";
-/// The file with the key of the dashboard and the admin API.
+/// The file with the key of the admin API.
 pub const ADMIN_KEY: &str = "admin.key";
 
 /// A new configuration and freshly made keys; the keys come first, so that the configuration is written last.
