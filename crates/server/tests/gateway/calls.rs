@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::harness::{APP, KEY, Shared, World};
+use crate::harness::{APP, KEY, PATIENCE, Shared, World};
 
 const STABLE: &str = "/cgi-bin/stable_token";
 const PROBE: &str = "/cgi-bin/get_api_domain_ip";
+const MENU: &str = "/cgi-bin/menu/get";
+/// So many calls fail at one moment.
+const TOGETHER: u64 = 500;
 
 #[tokio::test]
 async fn a_call_goes_out_with_a_live_token_whatever_stood_in_its_place() {
@@ -44,13 +47,26 @@ async fn calls_that_fail_together_cost_one_probe_and_one_fetch() {
     let world: Shared = Arc::new(World::new().await);
     world.kill().await;
     let (probes, fetches) = (world.calls(PROBE), world.calls(STABLE));
-    let calls = (0..500).map(|_| {
+    // No new token comes before all of them have failed.
+    let hold = format!("{{\"name\":\"hold\",\"before\":true,\"path\":\"{STABLE}\"}}");
+    assert_eq!(world.control("faults", &hold).await.status, 200);
+    let calls = (0..TOGETHER).map(|_| {
         let world = Arc::clone(&world);
-        tokio::spawn(async move { world.get("/cgi-bin/menu/get").await.errcode() })
+        tokio::spawn(async move { world.get(MENU).await.errcode() })
     });
+    let calls: Vec<_> = calls.collect();
+    let all_failed = async {
+        while world.wechat.world().calls_total(MENU) < TOGETHER {
+            tokio::task::yield_now().await;
+        }
+        world.wechat.world().held_reach(1).await;
+    };
+    tokio::time::timeout(PATIENCE, all_failed).await.unwrap();
+    world.wechat.world().clear_faults();
     for call in futures_util::future::join_all(calls).await {
         assert_eq!(call.unwrap(), 0);
     }
+    assert_eq!(world.wechat.world().calls_total(MENU), 2 * TOGETHER);
     // The value is younger than ten seconds, so its death is looked at twice (rule 8).
     assert_eq!(world.calls(PROBE) - probes, 2);
     assert_eq!(world.calls(STABLE) - fetches, 1);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use http::Method;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -192,6 +193,26 @@ async fn a_long_post_with_an_odd_answer_keeps_its_connection() {
             assert_eq!(head.get("connection"), None, "{length}");
             let body = caller.answer_body("POST", &head).await.unwrap();
             assert_eq!(body.bytes, b"{}", "{length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_short_body_beyond_the_limit_says_that_it_could_not_have_been_sent_again() {
+    let limits = "[gateway]\nreplay_memory = \"1KiB\"\nreplay_limit = \"1KiB\"\n";
+    let (world, _) =
+        World::behind("", &format!("{limits}{}", callers()), async |url| (url, ())).await;
+    for method in [Method::POST, Method::PUT] {
+        for (length, said) in [(1024, false), (1025, true)] {
+            let request = world
+                .request(method.clone(), "/cgi-bin/menu/create")
+                .header("authorization", format!("Bearer {KEY}"));
+            let told = world.send(request, vec![b' '; length]).await;
+            let off = told
+                .headers
+                .get("wxtoken-replay")
+                .is_some_and(|value| value == "off");
+            assert_eq!(off, said, "{method} of {length}");
         }
     }
 }

@@ -41,7 +41,9 @@ pub(crate) fn begin(
     now: Now,
 ) -> Begun {
     let gateway = &services.gateway;
-    let Ok(target) = Target::read(plain.target) else {
+    // What is not kept for a second sending is told so, where there is a tape.
+    let is_kept = plain.length as u64 <= gateway.tape_limits().total;
+    let (true, Ok(target)) = (is_kept, Target::read(plain.target)) else {
         return Begun::NotHere;
     };
     let mut line = Line::of(&plain.method);
@@ -83,10 +85,7 @@ pub(crate) fn begin(
         let (open, first) = (identity.open, None);
         return elsewhere(telling, Stage::LetIn { open, app, first });
     };
-    let query = match &used {
-        Some(used) => presented.with_token(target.query, used.token.expose()),
-        None => target.query.map(str::to_owned),
-    };
+    let query = query(used.as_deref(), &presented, target.query);
     let up = written(plain, base, prefix.path, query.as_deref());
     let base = base.clone();
     let secret = upstream.map(|AppUpstream { secret, .. }| secret);
@@ -115,6 +114,14 @@ fn token(
         .filter(takes)
         .map(|app| services.keeper.peek(&key(app)));
     found.transpose().map_err(|_| NotAtHand)
+}
+
+/// The query as it goes up.
+fn query(used: Option<&Credential>, presented: &Presented, came: Option<&str>) -> Option<String> {
+    match used {
+        Some(used) => presented.with_token(came, used.token.expose()),
+        None => came.map(str::to_owned),
+    }
 }
 
 /// The head of a request as it goes up.
