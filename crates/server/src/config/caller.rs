@@ -48,9 +48,7 @@ impl Caller {
             name: name.into(),
             key: Some(key),
             apps: AppScope::All,
-            allow: Permissions::NONE
-                .with(Permission::Read)
-                .with(Permission::Ticket),
+            allow: Permissions::NONE.with(Permission::Read),
             call_paths: Box::new(["/".into()]),
             hands_out: HandsOut::Real,
             compat_expires_in: CompatExpiresIn::Remaining,

@@ -216,9 +216,6 @@ fn read_allow(field: &Field<'_>) -> Permissions {
             allow = allow.with(permission);
         }
     }
-    if allow.allows(Permission::Read) {
-        allow = allow.with(Permission::Ticket);
-    }
     allow
 }
 

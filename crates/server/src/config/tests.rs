@@ -328,10 +328,7 @@ fn an_app_and_a_caller_become_what_was_written() {
         matches!(&caller.apps, AppScope::Some(apps) if apps.len() == 2 && caller.apps.contains(&app.appid))
     );
     for permission in Permission::ALL {
-        let wanted = matches!(
-            permission,
-            Permission::Read | Permission::Ticket | Permission::Report
-        );
+        let wanted = matches!(permission, Permission::Read | Permission::Report);
         assert_eq!(caller.allow.allows(permission), wanted, "{permission:?}");
     }
     assert_eq!(

@@ -74,3 +74,25 @@ async fn a_token_alone_gives_no_ticket_unless_its_address_is_listed() {
         .await;
     assert_eq!(told.errcode(), 0, "{}", told.errmsg());
 }
+
+#[tokio::test]
+async fn read_brings_tickets_along_only_where_real_tokens_are_handed_out() {
+    let world = World::with(KINDS, &crate::harness::callers()).await;
+    for (key, may) in [(KEY, true), (VIRTUAL_KEY, false)] {
+        let compat = world
+            .request(Method::GET, &format!("{TICKET}?type=jsapi"))
+            .header("authorization", format!("Bearer {key}"));
+        let told = world.send(compat, "").await;
+        assert_eq!(told.errcode() == 0, may, "{}", told.errmsg());
+        let native = world
+            .request(Method::GET, &format!("/v1/apps/{APP}/jsapi_ticket"))
+            .header("authorization", format!("Bearer {key}"));
+        let told = world.send(native, "").await;
+        assert_eq!(told.status == 200, may, "{}", told.status);
+        assert!(
+            may || told.json().to_string().contains("ticket"),
+            "{}",
+            told.json()
+        );
+    }
+}

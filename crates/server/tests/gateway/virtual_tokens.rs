@@ -58,17 +58,6 @@ async fn a_virtual_token_is_all_a_call_needs() {
     let told = plain(&world, &format!("/cgi-bin/menu/get?access_token={token}")).await;
     assert_eq!(told.errcode(), 0, "{}", told.errmsg());
     assert_eq!(told.headers["wxtoken-replayed"], "1");
-    let ticket = plain(
-        &world,
-        &format!("/cgi-bin/ticket/getticket?access_token={token}&type=jsapi"),
-    )
-    .await;
-    assert_eq!(
-        ticket.errcode(),
-        -1,
-        "tickets do not come with read for such a caller: {}",
-        ticket.errmsg()
-    );
 }
 
 #[tokio::test]
