@@ -18,6 +18,18 @@ use crate::status;
 use crate::surroundings;
 use wxtoken_server::store::configured::{self as stored, NoStore};
 
+/// The store, if there is one yet.
+fn store(config: &Config) -> Result<Option<Arc<EmbeddedStore>>, Setup> {
+    if !stored::exists(&config.store) {
+        return Ok(None);
+    }
+    match stored::open(&config.store, Arc::new(SystemClock)) {
+        Ok(stored) => Ok(Some(Arc::new(stored.store))),
+        Err(NoStore::Open(OpenError::Held { holder, .. })) => Err(Setup::StoreInUse(holder)),
+        Err(error) => Err(Setup::StoreBroken(Sentence::of(&error))),
+    }
+}
+
 /// What one app costs: a stable call and a probe.
 const COST: [BudgetKind; 2] = [BudgetKind::Stable, BudgetKind::Probe];
 /// How long one record is wanted for.
@@ -36,17 +48,18 @@ pub(super) enum Books {
 impl Books {
     /// Opens them, and says what is wrong with the store if anything is.
     pub(super) async fn open(config: &Config) -> (Self, Option<Setup>) {
-        if !stored::exists(&config.store) {
-            return (Self::None, None);
+        match store(config) {
+            Ok(store) => (store.map_or(Self::None, Self::Open), None),
+            Err(trouble @ Setup::StoreInUse(_)) => {
+                (Self::Server(told_by_server().await), Some(trouble))
+            }
+            Err(trouble) => (Self::None, Some(trouble)),
         }
-        match stored::open(&config.store, Arc::new(SystemClock)) {
-            Ok(stored) => (Self::Open(Arc::new(stored.store)), None),
-            Err(NoStore::Open(OpenError::Held { holder, .. })) => (
-                Self::Server(told_by_server().await),
-                Some(Setup::StoreInUse(holder)),
-            ),
-            Err(error) => (Self::None, Some(Setup::StoreBroken(Sentence::of(&error)))),
-        }
+    }
+
+    /// What is wrong with the store, if anything is; nobody is asked.
+    pub(super) fn trouble(config: &Config) -> Option<Setup> {
+        store(config).err()
     }
 
     /// Counts what one app is about to cost; says why not, if its budget does not allow it.

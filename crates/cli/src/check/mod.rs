@@ -82,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         .map(Finding::Setup)
         .collect();
     if arguments.offline {
+        found.extend(Books::trouble(&config).map(Finding::Setup));
         found.push(Finding::Way(Way::NotAsked));
     } else {
         found.extend(runtime()?.block_on(online(&config, &chosen))?);

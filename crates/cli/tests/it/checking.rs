@@ -1,6 +1,6 @@
 //! `check` against the simulated WeChat: every fault is found, named with its cure, and nobody is harmed by looking.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -254,6 +254,20 @@ fn a_clock_that_disagrees_with_wechats_is_found() {
     );
 }
 
+/// The folder of the store, made as a server makes it.
+fn store_folder(world: &World) -> PathBuf {
+    let data = world.folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    data
+}
+
+fn store_in(data: &Path) -> EmbeddedStore {
+    let file = data.join("master.key");
+    let key = MasterKey::read_or_make_file(&file, &EmbeddedStore::file_in(data)).unwrap();
+    EmbeddedStore::open(data, key.into(), Arc::new(SystemClock)).unwrap()
+}
+
 #[test]
 fn the_calls_of_a_check_are_counted_and_a_spent_budget_stops_them() {
     let world = World::new();
@@ -262,13 +276,7 @@ fn the_calls_of_a_check_are_counted_and_a_spent_budget_stops_them() {
         "name = \"shop\"\nbudget = { stable = 2 }\n",
     );
     std::fs::write(world.config(), limited).unwrap();
-    let data = world.folder.path().join("data");
-    std::fs::DirBuilder::new().create(&data).unwrap();
-    std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let key =
-        MasterKey::read_or_make_file(&data.join("master.key"), &EmbeddedStore::file_in(&data))
-            .unwrap();
-    drop(EmbeddedStore::open(&data, key.into(), Arc::new(SystemClock)).unwrap());
+    drop(store_in(&store_folder(&world)));
     world.check(&[]).shows(&["a stable token"]);
     world.check(&[]).shows(&["a stable token"]);
     world.check(&[]).shows(&["2 of 2 calls are used today"]);
@@ -287,6 +295,25 @@ fn offline_leaves_wechat_alone() {
     let world = World::new();
     world.check(&["--offline"]).shows(&["--offline"]);
     assert_eq!(world.upstream.world().call_count(), 0);
+}
+
+#[test]
+fn a_store_whose_master_key_is_gone_or_wrong_is_found_offline_too() {
+    let world = World::new();
+    let data = store_folder(&world);
+    let tells = |what: &str| {
+        let said = world.check(&["--offline"]);
+        assert!(said.code == 1 && said.out.contains(what), "{said:?}");
+    };
+    let store = store_in(&data);
+    world.check(&["--offline"]).shows(&["process"]); // that it is in use is no mistake
+    drop(store);
+    world.check(&["--offline"]).shows(&["--offline"]);
+    let file = data.join("master.key");
+    std::fs::rename(&file, data.join("lost.key")).unwrap();
+    tells("master.key");
+    MasterKey::read_or_make_file(&file, &data.join("none")).unwrap();
+    tells("master key");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::body::{Share, Tape};
 use super::call::Call;
 use super::family::{self, Family};
 use super::headers;
-use super::identify::{Asking, Identity, Prefixed, identify, prefixed};
+use super::identify::{Asking, Identity, Prefixed, admit, may_call, prefixed, who};
 use super::line::Line;
 use super::look::HELD;
 use super::presented::{Held, Presented};
@@ -123,10 +123,11 @@ pub(super) fn let_in(
     prefix: &Prefixed<'_>,
     line: &mut Line,
 ) -> Result<Identity, Refusal> {
-    let identity = identify(services, asking, prefix)?;
-    line.app = identity.app;
-    let caller = identity.open.caller().name();
-    caller.clone_into(&mut line.caller);
+    let (caller, app) = who(services, asking, prefix, may_call)?;
+    // Noted before anything is refused: the line of a refused call is what its caller's owner looks for.
+    caller.name().clone_into(&mut line.caller);
+    line.app = app;
+    let identity = admit(services, asking, &caller, app)?;
     mixed_up(identity.family, asking.presented)?;
     Ok(identity)
 }

@@ -74,16 +74,15 @@ pub(crate) fn prefixed<'p>(path: &'p str, knows: impl Fn(&AppId) -> bool) -> Pre
     }
 }
 
-/// Finds out who is calling and for which app, and lets the call in or not.
-pub(crate) fn identify(
+/// Lets a call of this caller's in, or not.
+pub(crate) fn admit(
     services: &Services,
     asking: &Asking<'_>,
-    prefix: &Prefixed<'_>,
+    caller: &Arc<Caller>,
+    app: Option<AppId>,
 ) -> Result<Identity, Refusal> {
-    let may_call = |caller: &Caller| caller.may(Permission::Call);
-    let (caller, app) = who(services, asking, prefix, may_call)?;
-    let open = door::open(&caller, asking.peer, services.keeper.now())?;
-    if !may_call(&caller) {
+    let open = door::open(caller, asking.peer, services.keeper.now())?;
+    if !may_call(caller) {
         return Err(ApiError::NotAllowed(Permission::Call).into());
     }
     if !family::allowed(&caller.config().call_paths, asking.path) {
@@ -98,6 +97,11 @@ pub(crate) fn identify(
         (None, Family::Exchange | Family::ClearQuotaBySecret) => Err(Refusal::NO_APPID),
         _ => Ok(Identity { open, app, family }),
     }
+}
+
+/// Whether this caller may send calls at all.
+pub(crate) fn may_call(caller: &Caller) -> bool {
+    caller.may(Permission::Call)
 }
 
 /// Who is calling, and for which app, if anything says so. `may` tells the callers that an address alone may name.

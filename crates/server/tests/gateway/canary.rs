@@ -88,6 +88,25 @@ fn a_call_is_one_line_with_who_called_what_and_wechats_own_name_for_a_refusal() 
 }
 
 #[test]
+fn a_call_that_is_refused_is_told_with_its_caller_once_that_is_known() {
+    let calls = async {
+        let world = World::new().await;
+        let put = world
+            .request(Method::PUT, "/cgi-bin/menu/get")
+            .header("authorization", format!("Bearer {KEY}"))
+            .header("wxtoken-app", "wxffffffffffffffff");
+        assert_ne!(world.send(put, "").await.errcode(), 0);
+    };
+    let (written, ()) = logged(LogLevel::Info, calls);
+    let line = written.lines().find(|line| line.contains("/cgi-bin/menu"));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!(
+        (&line["caller"], &line["app.id"]),
+        (&"shop".into(), &"wxffffffffffffffff".into())
+    );
+}
+
+#[test]
 fn a_mix_up_is_explained_in_the_log_once_and_counted_each_time() {
     let calls = async {
         let world = World::new().await;
