@@ -4,29 +4,24 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Clock, Now, Wall};
+use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{Generation, Lane, Token, ValueId};
 use wxtoken_core::store::{Fence, HandedOut, Loaded, Record, RecordStore, StoredToken};
+use wxtoken_server::clock::ManualClock;
 use wxtoken_server::store::{EmbeddedStore, MasterKey};
 
 const APPS: u64 = 100_000;
 
-struct Still;
+/// The store's clock stands still.
+const NOW: Now = Now {
+    wall: Wall(1_795_000_000_000),
+    boot: Boot(0),
+};
 
-#[async_trait]
-impl Clock for Still {
-    fn now(&self) -> Now {
-        Now {
-            wall: Wall(1_795_000_000_000),
-            boot: Boot(0),
-        }
-    }
-    async fn sleep_until(&self, _due: Boot) {
-        std::future::pending().await
-    }
+fn still() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(NOW))
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -78,7 +73,7 @@ async fn main() -> Result<(), Failure> {
     let mut out = std::io::stdout();
     let folder = tempfile::tempdir()?;
     let key = MasterKey::generate()?;
-    let open = || EmbeddedStore::open(folder.path(), key.clone().into(), Arc::new(Still));
+    let open = || EmbeddedStore::open(folder.path(), key.clone().into(), still());
 
     let store = open()?;
     let fence = match store

@@ -28,7 +28,7 @@ fn java_reads_every_character_a_token_can_have() {
         path: path.as_path().into(),
         format: FileFormat::Properties,
         kind: Kind::AccessToken,
-        mode: 0o600,
+        mode: Some(0o600),
         owner: None,
         group: None,
     };

@@ -13,11 +13,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Clock, Now, Wall};
+use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{Credential, Generation, Kind, Lane, Token, ValueId};
 use wxtoken_core::store::{Lease, Loaded, Record, RecordStore, StoreError, StoredToken};
+use wxtoken_server::clock::ManualClock;
 use wxtoken_server::config::{FileFormat, FileSinkConfig};
 use wxtoken_server::sink::{FileSink, FileSinkError, FileState};
 use wxtoken_server::store::{EmbeddedStore, MasterKey, OpenError};
@@ -26,26 +26,17 @@ use wxtoken_server::store::{EmbeddedStore, MasterKey, OpenError};
 const CHILD: &str = "WXTOKEN_TEST_CHILD_FOLDER";
 const WRITERS: u64 = 6;
 
-struct Still;
-
-#[async_trait]
-impl Clock for Still {
-    fn now(&self) -> Now {
-        Now {
-            wall: Wall(1_795_000_000_000),
-            boot: Boot(0),
-        }
-    }
-    async fn sleep_until(&self, _due: Boot) {
-        std::future::pending().await
-    }
-}
+/// It stands still here.
+const NOW: Now = Now {
+    wall: Wall(1_795_000_000_000),
+    boot: Boot(0),
+};
 
 fn open(folder: &Path) -> Result<EmbeddedStore, OpenError> {
     let (key, file) = (folder.join("key"), EmbeddedStore::file_in(folder));
     fs::create_dir_all(folder).unwrap();
     let key = MasterKey::read_or_make_file(&key, &file).unwrap();
-    EmbeddedStore::open(folder, key.into(), Arc::new(Still))
+    EmbeddedStore::open(folder, key.into(), Arc::new(ManualClock::new(NOW)))
 }
 
 fn app(number: u64) -> AppId {
@@ -311,7 +302,7 @@ fn a_sink_on_a_full_disk_keeps_what_it_had() {
         path: path.as_path().into(),
         format: FileFormat::Json,
         kind: Kind::AccessToken,
-        mode: 0o600,
+        mode: Some(0o600),
         owner: None,
         group: None,
     };
@@ -326,15 +317,15 @@ fn a_sink_on_a_full_disk_keeps_what_it_had() {
         expires: Boot(7_200_000),
     };
     let (one, two) = (credential("68_one"), credential("68_two"));
-    sink.write(&one, Still.now()).unwrap();
+    sink.write(&one, NOW).unwrap();
     disk.fill();
-    let error = sink.write(&two, Still.now()).unwrap_err();
+    let error = sink.write(&two, NOW).unwrap_err();
     assert!(matches!(error, FileSinkError::DiskFull(_)), "{error:?}");
-    assert_eq!(sink.check(&one, Still.now()).unwrap(), FileState::Intact);
+    assert_eq!(sink.check(&one, NOW).unwrap(), FileState::Intact);
     assert_eq!(fs::read_dir(disk.0.path()).unwrap().count(), 2, "no litter");
     disk.make_room();
-    sink.write(&two, Still.now()).unwrap();
-    assert_eq!(sink.check(&two, Still.now()).unwrap(), FileState::Intact);
+    sink.write(&two, NOW).unwrap();
+    assert_eq!(sink.check(&two, NOW).unwrap(), FileState::Intact);
 
     // A single file that is mounted by itself cannot be replaced.
     let bound = Command::new("mount")
@@ -342,7 +333,7 @@ fn a_sink_on_a_full_disk_keeps_what_it_had() {
         .args([&path, &path])
         .status();
     assert!(bound.unwrap().success());
-    let error = sink.write(&one, Still.now()).unwrap_err();
+    let error = sink.write(&one, NOW).unwrap_err();
     let _ = Command::new("umount").arg(&path).status();
     assert!(matches!(error, FileSinkError::Mounted(_)), "{error:?}");
 }

@@ -2,6 +2,7 @@
 
 use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Token, ValueId};
+use crate::retry::{self, Jitter, Spent};
 use crate::source::Trouble;
 use crate::store::{Intent, StoredToken};
 
@@ -47,6 +48,23 @@ impl Retry {
     /// Everything is well again.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// It failed, once more: tried again when that helps (rules 6, 7 and 9). The trouble counts since the first of the row.
+    pub(super) fn failed(
+        &mut self,
+        trouble: Trouble,
+        left: Option<u64>,
+        spent: Spent,
+        now: Now,
+        steady: Wall,
+        jitter: &mut Jitter,
+    ) {
+        self.failures = self.failures.saturating_add(1);
+        let wait = retry::after(trouble, self.failures, left, spent, steady, jitter);
+        self.not_before = now.boot.plus(wait);
+        let since = self.trouble.map_or(now.wall, |(_, since)| since);
+        self.trouble = Some((trouble, since));
     }
 
     /// A person did something: try at once.

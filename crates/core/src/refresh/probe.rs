@@ -76,12 +76,14 @@ impl Machine {
         let spent = self.spent(BudgetKind::Probe, now);
         let half = u64::from(spent.limit) / 2;
         let least = 30 * 3_600_000 / half.max(1);
-        let primary = self.primary();
-        let both = self.in_use(primary.other())
-            && self.probed_regularly(primary.other(), now)
-            && self.probed_regularly(primary, now);
+        // While the primary lane is dead, that is the other one.
+        let handed = self.handed[Kind::AccessToken.index()].lane;
+        let first = handed.unwrap_or(self.primary());
+        let both = self.in_use(first.other())
+            && self.probed_regularly(first.other(), now)
+            && self.probed_regularly(first, now);
         let every = self.rules.timing.probe_every.max(least);
-        let every = match (both, lane == primary) {
+        let every = match (both, lane == first) {
             (false, _) => every,
             // Of the two together: three quarters and a quarter.
             (true, true) => every.max(least * 4 / 3),
@@ -94,6 +96,13 @@ impl Machine {
 
     pub(super) fn first_probe(&mut self, lane: Lane, now: Now) -> Boot {
         now.boot.plus(self.probe_interval(lane, now))
+    }
+
+    /// The lane is handed out from now on: what was far enough apart for a standby is too far for it.
+    pub(super) fn probe_sooner(&mut self, lane: Lane, now: Now) {
+        let due = self.first_probe(lane, now);
+        let health = &mut self.lane_mut(lane).health;
+        health.probe_due = health.probe_due.min(due);
     }
 
     pub(super) fn found_alive(
@@ -125,7 +134,7 @@ impl Machine {
             suspected,
             hearsay_only: state.health.hearsay_only && suspected.is_some(),
             put_back: state.health.put_back && suspected.is_some(),
-            not_before: now.boot.plus(gap),
+            not_before: sent.plus(gap),
             hearsay_after: state.health.hearsay_after,
             watched_until: state.health.watched_until,
             ..Default::default()

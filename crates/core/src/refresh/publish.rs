@@ -98,7 +98,7 @@ impl Machine {
             match self.chosen(kind, now) {
                 Chosen::IsOut => {}
                 Chosen::Same(value) => self.correct(value, effects),
-                Chosen::New(value) => self.stage(value, effects),
+                Chosen::New(value) => self.stage(value, now, effects),
             }
         }
     }
@@ -150,8 +150,9 @@ impl Machine {
     }
 
     /// A value gets its generation, and waits to be durable.
-    fn stage(&mut self, value: Arc<Credential>, effects: &mut Vec<Effect>) {
+    fn stage(&mut self, value: Arc<Credential>, now: Now, effects: &mut Vec<Effect>) {
         let kind = value.kind;
+        let was = self.handed[kind.index()].lane;
         let next = SaveId(self.saving.last.0.wrapping_add(1));
         let handed = &mut self.handed[kind.index()];
         handed.generation = value.generation;
@@ -163,8 +164,14 @@ impl Machine {
             effects.push(Effect::Publish(kind));
             return;
         }
+        let lane = value
+            .lane
+            .filter(|lane| was.is_some_and(|was| was != *lane));
         // Durable with the next save, whatever is in flight now.
         handed.staged = Some((value, next));
+        if let Some(lane) = lane {
+            self.probe_sooner(lane, now);
+        }
     }
 
     /// What is out but known dead, or run out, does not wait for its successor's save.

@@ -7,7 +7,6 @@ use super::rules::{OVERLAP, TICKET_REPORT_GAP};
 use super::verdict::Evidence;
 use crate::clock::{Boot, Now, millis};
 use crate::credential::{Ticket, ValueId};
-use crate::retry;
 use crate::source::{Failure, Minted, Trouble};
 
 impl Machine {
@@ -68,19 +67,9 @@ impl Machine {
         let mut jitter = self.jitter;
         let state = self.tickets[ticket as usize].get_or_insert_default();
         let left = state.held.as_ref().map(|held| held.expires.since(now.boot));
-        let retry = &mut state.retry;
-        retry.failures = retry.failures.saturating_add(1);
-        let wait = retry::after(
-            failure.trouble,
-            retry.failures,
-            left,
-            spent,
-            wall,
-            &mut jitter,
-        );
-        retry.not_before = now.boot.plus(wait);
-        let since = retry.trouble.map_or(now.wall, |(_, since)| since);
-        retry.trouble = Some((failure.trouble, since));
+        state
+            .retry
+            .failed(failure.trouble, left, spent, now, wall, &mut jitter);
         if let (Trouble::TokenBad(_), Some(id)) = (failure.trouble, with) {
             // A rule-8 report on the token; asked again with its successor, or when it proves alive.
             state.refused_with = Some(id);

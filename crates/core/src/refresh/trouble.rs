@@ -47,19 +47,10 @@ impl Machine {
             self.tell_trouble(Kind::AccessToken, Some(lane), failure.trouble, effects);
             return;
         }
-        let (left, retry) = (state.left(now), &mut state.retry);
-        retry.failures = retry.failures.saturating_add(1);
-        let wait = retry::after(
-            failure.trouble,
-            retry.failures,
-            left,
-            spent,
-            wall,
-            &mut jitter,
-        );
-        retry.not_before = now.boot.plus(wait);
-        let since = retry.trouble.map_or(now.wall, |(_, since)| since);
-        retry.trouble = Some((failure.trouble, since));
+        let left = state.left(now);
+        state
+            .retry
+            .failed(failure.trouble, left, spent, now, wall, &mut jitter);
         state.nudge = None;
         state.last = Some((Outcome::Failed(failure.trouble), now.boot));
         if job.task.mints() {

@@ -279,30 +279,28 @@ impl Bench {
 
     /// Lets time pass until something is asked, at most this long; says what.
     pub(crate) fn next_ask(&mut self, within: u64) -> String {
-        let end = self.now.boot.plus(within);
-        while self.asked.is_empty() {
-            let Some(at) = self.wake.filter(|at| *at <= end) else {
-                panic!("nothing was asked within {} s", within / SECOND);
-            };
-            self.move_to(at);
-            self.hear(Event::Due);
-        }
-        self.asked[0].words()
+        self.woken_until_asked(within, |bench| bench.hear(Event::Due))
     }
 
     /// As `next_ask`, for a machine that takes leases: it wins every one it asks for.
     pub(crate) fn next_ask_leased(&mut self, within: u64) -> String {
+        self.woken_until_asked(within, |bench| {
+            let before = bench.lease_asked;
+            bench.hear(Event::Due);
+            if bench.lease_asked > before {
+                bench.lease_won(100 + u64::from(bench.lease_asked));
+            }
+        })
+    }
+
+    fn woken_until_asked(&mut self, within: u64, wake: impl Fn(&mut Self)) -> String {
         let end = self.now.boot.plus(within);
         while self.asked.is_empty() {
             let Some(at) = self.wake.filter(|at| *at <= end) else {
                 panic!("nothing was asked within {} s", within / SECOND);
             };
             self.move_to(at);
-            let before = self.lease_asked;
-            self.hear(Event::Due);
-            if self.lease_asked > before {
-                self.lease_won(100 + u64::from(self.lease_asked));
-            }
+            wake(self);
         }
         self.asked[0].words()
     }
@@ -470,6 +468,16 @@ impl Bench {
             until: self.now.boot.plus(30 * SECOND),
             record,
         });
+    }
+
+    /// Another replica has just fetched and saved this stable value, over the record as it was.
+    pub(crate) fn another_fetched(&mut self, value: &str, mut record: Record) {
+        let stored = record.lanes[Lane::Stable.index()].as_mut().unwrap();
+        stored.token = Token::new(value).unwrap();
+        stored.id = id(value);
+        stored.sent = self.now.wall;
+        stored.expires = self.now.wall.plus(FULL * SECOND);
+        self.hear(Event::Learned(Box::new(record)));
     }
 
     pub(crate) fn current(&self) -> Option<String> {

@@ -1,8 +1,8 @@
 //! Rule 1: one fetch in flight per credential, in the process and in the cluster.
 
-use crate::bench::{Bench, Disk, HOUR, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
+use crate::bench::{Bench, Disk, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
 use wxtoken_core::clock::Boot;
-use wxtoken_core::credential::{Kind, Lane, Token};
+use wxtoken_core::credential::{Kind, Lane};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::source::{Ask, Passing, Trouble};
@@ -131,7 +131,7 @@ fn rule_1_what_another_replica_fetched_while_our_note_failed_is_not_fetched_agai
     let mut bench = Bench::leased(stable());
     bench.lease_won(1);
     bench.answer("a", 7200);
-    let mut record = bench.stored.clone().unwrap();
+    let record = bench.stored.clone().unwrap();
     bench.disk = Disk::Slow;
     let before = bench.writes;
     while bench.writes == before {
@@ -140,12 +140,7 @@ fn rule_1_what_another_replica_fetched_while_our_note_failed_is_not_fetched_agai
             bench.lease_won(2);
         }
     }
-    let stored = record.lanes[Lane::Stable.index()].as_mut().unwrap();
-    stored.token = Token::new("b").unwrap();
-    stored.id = id("b");
-    stored.sent = bench.now.wall;
-    stored.expires = bench.now.wall.plus(2 * HOUR);
-    bench.hear(Event::Learned(Box::new(record)));
+    bench.another_fetched("b", record);
     bench.writes_fail();
     bench.quiet(MINUTE);
 }

@@ -1,7 +1,6 @@
 //! Rule 5: expiry counts from the sending of the request, and boot time decides.
 
-use crate::bench::{Bench, DAY, FULL, HOUR, MINUTE, SECOND, classic, id, stable};
-use wxtoken_core::credential::{Lane, Token};
+use crate::bench::{Bench, DAY, FULL, HOUR, MINUTE, SECOND, classic, stable};
 use wxtoken_core::refresh::alarm::AlarmName;
 use wxtoken_core::refresh::event::Event;
 
@@ -131,15 +130,10 @@ fn rule_5_an_end_that_is_corrected_while_the_value_waits_to_be_saved_is_the_one_
     let mut bench = Bench::leased(stable());
     bench.lease_won(1);
     bench.answer("a", FULL);
-    let mut record = bench.stored.clone().unwrap();
+    let record = bench.stored.clone().unwrap();
     assert_eq!(bench.next_ask_leased(2 * HOUR), "stable");
     bench.pass(31 * SECOND);
-    let stored = record.lanes[Lane::Stable.index()].as_mut().unwrap();
-    stored.token = Token::new("b").unwrap();
-    stored.id = id("b");
-    stored.sent = bench.now.wall;
-    stored.expires = bench.now.wall.plus(2 * HOUR);
-    bench.hear(Event::Learned(Box::new(record)));
+    bench.another_fetched("b", record);
     assert_eq!(bench.current().as_deref(), Some("a"), "b is not saved yet");
     bench.answer("b", FULL - 60);
     bench.hear(Event::LeaseUnavailable);

@@ -486,3 +486,50 @@ fn rule_8_the_next_regular_probe_counts_from_when_the_last_one_left_though_its_a
     bench.pass(2 * SECOND);
     assert_eq!(bench.words(), ["probe a"]);
 }
+
+#[test]
+fn rule_8_an_answer_that_waited_for_us_does_not_put_off_the_next_probe() {
+    let mut bench = Bench::with_token(stable(), "a");
+    bench.pass(MINUTE);
+    bench.reported("a");
+    bench.pass(MINUTE);
+    bench.reported("a");
+    bench.alive();
+    assert_eq!(bench.words(), ["probe a"], "the second report is younger");
+}
+
+#[test]
+fn rule_8_a_standby_that_steps_in_is_probed_as_often_as_what_is_handed_out() {
+    let rules = Rules {
+        watched: true,
+        ..both(Lane::Stable)
+    };
+    let mut bench = Bench::new(rules);
+    bench.answer_to("stable", "a", FULL);
+    bench.answer_to("classic", "c", FULL);
+    let minute = MINUTE + SECOND;
+    let mut probed = bench.now.boot;
+    let mut stepped_in = None;
+    for _ in 0..20 * 60 {
+        bench.pass(SECOND);
+        if bench.now.boot.since(probed) == 7 * SECOND && stepped_in.is_none() {
+            bench.reported("a");
+        }
+        while let Some(asked) = bench.words().first().cloned() {
+            match asked.as_str() {
+                "probe c" => {
+                    probed = bench.now.boot;
+                    bench.alive();
+                }
+                "probe a" => bench.dead(),
+                _ => bench.answer("a", 5000),
+            }
+        }
+        if bench.current().as_deref() == Some("c") {
+            let since = *stepped_in.get_or_insert(bench.now.boot);
+            let unseen = bench.now.boot.since(probed.max(since));
+            assert!(unseen <= minute, "{unseen} ms");
+        }
+    }
+    assert!(stepped_in.is_some());
+}

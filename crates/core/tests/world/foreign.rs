@@ -36,7 +36,13 @@ impl World {
         let ours = self.wechat.values[..before as usize]
             .iter()
             .rposition(|minted| minted.lane == Some(Lane::Classic) && minted.by == Who::Us);
-        let repair = ours.is_some_and(|ours| self.judge.known_dead == Some(ours as Value));
+        // What was asked before the death was heard of is no answer to it.
+        let calls = self.replicas.iter().flat_map(|replica| &replica.calls);
+        let classic = calls.filter(|call| call.question == Question::Classic);
+        let asked = classic.map(|call| call.asked).min().unwrap_or(t);
+        let repair = ours
+            .zip(self.judge.known_dead)
+            .is_some_and(|(ours, (dead, heard))| dead == ours as Value && heard <= asked);
         // Where a clock was found to be off, an early death accuses nobody, and so protects nobody.
         let unsure = self.judge.stepped && self.setup.readings.date_header;
         let doubted = ours.is_some_and(|ours| {

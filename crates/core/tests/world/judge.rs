@@ -48,7 +48,7 @@ pub(crate) struct Judge {
     pub(crate) accused: bool,
     pub(crate) gave_way: bool,
     /// The last classic value that we were told is dead.
-    pub(crate) known_dead: Option<Value>,
+    pub(crate) known_dead: Option<(Value, u64)>,
     pub(crate) last_ticket: u64,
     pub(crate) last_late_mint: u64,
     /// The store's newest generations and lane orders.
@@ -152,7 +152,7 @@ impl World {
                 if let Some(at) = replica.told_dead.iter().position(|(id, _)| id == call) {
                     let (_, value) = replica.told_dead.swap_remove(at);
                     self.judge.just_dead = Some((r, value));
-                    self.judge.known_dead = Some(value);
+                    self.judge.known_dead = Some((value, t));
                     self.judge.accused = false;
                 }
                 if let Reply::Minted(minted) = &answer.reply {

@@ -80,29 +80,21 @@ fn read_listen(field: &Field<'_>, plain: bool) -> Vec<Listen> {
 }
 
 fn read_key(table: &Table<'_>) -> Option<KeyHash> {
-    match (table.get("key"), table.get("key_sha256")) {
-        (Some(_), Some(hash)) => {
-            hash.wrong(Flaw::BesideKey);
+    if !table.has("key") && !table.has("key_sha256") {
+        return missing_key(table);
+    }
+    table.key_or_hash(|key, secret| match secret.len() {
+        0..SHORTEST_KEY => {
+            key.wrong(Flaw::ShortKey);
             None
         }
-        (None, Some(hash)) => hash.key_hash(),
-        (Some(key), None) => {
-            let secret = key.secret()?;
-            match secret.expose().len() {
-                0..SHORTEST_KEY => {
-                    key.wrong(Flaw::ShortKey);
-                    None
-                }
-                length => {
-                    if length < SHORT_KEY {
-                        table.doc.warn(Remark::ShortKey { name: key.name() });
-                    }
-                    Some(KeyHash::of(secret.expose()))
-                }
+        length => {
+            if length < SHORT_KEY {
+                table.doc.warn(Remark::ShortKey { name: key.name() });
             }
+            Some(KeyHash::of(secret))
         }
-        (None, None) => missing_key(table),
-    }
+    })
 }
 
 fn missing_key(table: &Table<'_>) -> Option<KeyHash> {

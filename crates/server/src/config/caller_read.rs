@@ -130,22 +130,13 @@ fn read_certificate(field: &Field<'_>) -> Option<Box<str>> {
 }
 
 fn read_key(table: &Table<'_>) -> Option<KeyHash> {
-    match (table.get("key"), table.get("key_sha256")) {
-        (Some(_), Some(hash)) => {
-            hash.wrong(Flaw::BesideKey);
-            None
+    table.key_or_hash(|key, secret| {
+        if is_caller_key(secret) {
+            return Some(KeyHash::of(secret));
         }
-        (None, Some(hash)) => hash.key_hash(),
-        (Some(key), None) => {
-            let secret = key.secret()?;
-            if is_caller_key(secret.expose()) {
-                return Some(KeyHash::of(secret.expose()));
-            }
-            key.wrong(Flaw::NotACallerKey);
-            None
-        }
-        (None, None) => None,
-    }
+        key.wrong(Flaw::NotACallerKey);
+        None
+    })
 }
 
 fn check_known_by_something(table: &Table<'_>) {

@@ -80,10 +80,23 @@ impl Field<'_> {
         let key = MasterKey::from_base64(self.secret()?.expose());
         key.inspect_err(|error| self.wrong(*error)).ok()
     }
+}
 
-    /// A hash in hex, given instead of a key.
-    pub(super) fn key_hash(&self) -> Option<KeyHash> {
-        self.parse(Wanted::KeyHash)
+impl Table<'_> {
+    /// The hash of a key that is given as itself, in `key`, or as `key_sha256`: one of the two, and none where neither is.
+    pub(super) fn key_or_hash(
+        &self,
+        checked: impl FnOnce(&Field<'_>, &str) -> Option<KeyHash>,
+    ) -> Option<KeyHash> {
+        match (self.get("key"), self.get("key_sha256")) {
+            (Some(_), Some(hash)) => {
+                hash.wrong(Flaw::BesideKey);
+                None
+            }
+            (None, Some(hash)) => hash.parse(Wanted::KeyHash),
+            (Some(key), None) => checked(&key, key.secret()?.expose()),
+            (None, None) => None,
+        }
     }
 }
 

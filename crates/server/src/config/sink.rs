@@ -29,8 +29,8 @@ pub struct FileSinkConfig {
     pub format: FileFormat,
     /// What it holds.
     pub kind: Kind,
-    /// Its permissions.
-    pub mode: u32,
+    /// Its permissions; `None` leaves those of the file that is there, and gives a new one to its owner alone.
+    pub mode: Option<u32>,
     /// The user it is given to, as a number; `None` leaves ours.
     pub owner: Option<u32>,
     /// The group it is given to, as a number; `None` leaves ours.
@@ -55,9 +55,10 @@ impl FileSinkConfig {
         let mut sink_kind = Kind::AccessToken;
         table.set(&mut sink_kind, "kind", |f| kind(f, app_type));
         check_kept(table, sink_kind, app_type, kinds);
-        let mut mode = Mode(0o600);
+        let mut mode = None;
         table.set(&mut mode, "mode", |f| {
-            f.parse(Wanted::Permissions { example: "0600" })
+            let Mode(bits) = f.parse(Wanted::Permissions { example: "0600" })?;
+            Some(Some(bits))
         });
         let (mut owner, mut group) = (None, None);
         table.set(&mut owner, "owner", |f| f.user().map(Some));
@@ -80,7 +81,7 @@ impl FileSinkConfig {
             // A missing one has been noted.
             format: format.unwrap_or(FileFormat::Properties),
             kind: sink_kind,
-            mode: mode.0,
+            mode,
             owner,
             group,
         };

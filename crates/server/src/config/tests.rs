@@ -320,7 +320,11 @@ fn an_app_and_a_caller_become_what_was_written() {
     let sink = &app.files()[0];
     assert_eq!(
         (&*sink.path, sink.format, sink.mode),
-        (Path::new("/nowhere/token.json"), FileFormat::Json, 0o640)
+        (
+            Path::new("/nowhere/token.json"),
+            FileFormat::Json,
+            Some(0o640)
+        )
     );
     let caller = &config.callers[0];
     assert_eq!(caller.key, Some(KeyHash::of(CALLER_KEY)));

@@ -50,10 +50,7 @@ impl Driver {
             .index_of(&key.app)
             .ok_or(Absent::UnknownApp)?;
         let now = self.parts.clock.now();
-        let Some(machine) = self
-            .kept(index)
-            .and_then(|kept| kept.machine(self.parts.own, now))
-        else {
+        let Some(machine) = self.machine(index, now) else {
             return Err(Absent::NoLive(self.parts.shelf.starting()));
         };
         if !machine.rules().keeps(key.kind) {

@@ -2,6 +2,7 @@
 //!
 //! One loop drives every app, for a task per app would cost more memory than its machine does.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,9 +10,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Wall};
+use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::refresh::event::Event;
-use wxtoken_core::refresh::step;
+use wxtoken_core::refresh::{Machine, step};
 
 use super::handle::Command;
 use super::parts::{Control, Input, Kept, Parts, Spec, State, Write};
@@ -227,6 +228,11 @@ impl Driver {
 
     pub(super) fn kept(&self, index: u32) -> Option<&Kept> {
         self.apps.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+
+    /// An app's machine, to look at.
+    pub(super) fn machine(&self, index: u32, now: Now) -> Option<Cow<'_, Machine>> {
+        self.kept(index)?.machine(self.parts.own, now)
     }
 
     pub(super) fn kept_mut(&mut self, index: u32) -> Option<&mut Kept> {

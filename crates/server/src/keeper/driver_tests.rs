@@ -18,7 +18,8 @@ use wxtoken_core::store::Fence;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::keeper::{AppStatus, Copies, Keeper, Notice, Shelf, Spec};
+use crate::keeper::tests::NoCopies;
+use crate::keeper::{AppStatus, Keeper, Notice, Shelf, Spec};
 use crate::store::MemoryStore;
 
 const WAIT: Duration = Duration::from_secs(5);
@@ -49,13 +50,6 @@ impl CredentialSource for Gate {
             upstream_time: None,
         })
     }
-}
-
-struct NoCopies;
-
-impl Copies for NoCopies {
-    fn changed(&self, _: &AppId, _: Kind) {}
-    fn put_back(&self, _: &AppId, _: Kind) {}
 }
 
 struct World {

@@ -136,9 +136,7 @@ impl Driver {
 
     fn publish(&mut self, index: u32, app: AppId, kind: Kind) {
         let now = self.parts.clock.now();
-        let machine = self
-            .kept(index)
-            .and_then(|kept| kept.machine(self.parts.own, now));
+        let machine = self.machine(index, now);
         let Some(machine) = machine.filter(|machine| machine.rules().keeps(kind)) else {
             return;
         };
@@ -165,8 +163,7 @@ impl Driver {
         );
         let asked = clock.now().boot;
         let lease = self
-            .kept(index)
-            .and_then(|kept| kept.machine(self.parts.own, clock.now()))
+            .machine(index, clock.now())
             .map_or(30_000, |machine| machine.rules().timing.lease);
         tokio::spawn(async move {
             let event = match store.lease(&app, Duration::from_millis(lease)).await {

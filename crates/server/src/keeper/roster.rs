@@ -95,14 +95,11 @@ impl Driver {
     /// An existing token is adopted only where no classic value of ours is known.
     pub(super) fn adopt(&mut self, index: u32, token: Token, id: ValueId) {
         let now = self.parts.clock.now();
-        let held = self
-            .kept(index)
-            .and_then(|kept| kept.machine(self.parts.own, now))
-            .is_some_and(|machine| {
-                machine
-                    .lane_view(Lane::Classic, now)
-                    .is_some_and(|lane| lane.expires.is_some())
-            });
+        let held = self.machine(index, now).is_some_and(|machine| {
+            machine
+                .lane_view(Lane::Classic, now)
+                .is_some_and(|lane| lane.expires.is_some())
+        });
         if !held {
             let _ = self
                 .inbox
@@ -144,9 +141,7 @@ impl Driver {
         self.absent.remove(&index);
         self.tried(index);
         let now = self.parts.clock.now();
-        let machine = self
-            .kept(index)
-            .and_then(|kept| kept.machine(self.parts.own, now));
+        let machine = self.machine(index, now);
         if let Some(machine) = machine {
             let values: Vec<_> = machine.values().collect();
             self.parts.shelf.own(index, &values, &[]);
@@ -185,9 +180,7 @@ impl Driver {
         self.parts.shelf.place(spec.app, &spec.kinds, index);
         self.feed(index, Event::RulesChanged(spec.rules));
         let now = self.parts.clock.now();
-        let machine = self
-            .kept(index)
-            .and_then(|kept| kept.machine(self.parts.own, now));
+        let machine = self.machine(index, now);
         if let Some(machine) = machine {
             self.hand_out(&spec.app, &machine, now);
             self.owns(index, &[], &machine);
@@ -199,9 +192,7 @@ impl Driver {
 
     fn change(&mut self, index: u32, spec: Spec) {
         let now = self.parts.clock.now();
-        let machine = self
-            .kept(index)
-            .and_then(|kept| kept.machine(self.parts.own, now));
+        let machine = self.machine(index, now);
         let same =
             machine.is_some_and(|machine| *machine.rules() == spec.rules && !spec.fresh_secret);
         self.parts.shelf.place(spec.app, &spec.kinds, index);

@@ -24,6 +24,14 @@ use crate::store::MemoryStore;
 
 const WAIT: Duration = Duration::from_secs(5);
 
+/// Nobody keeps a copy.
+pub(super) struct NoCopies;
+
+impl Copies for NoCopies {
+    fn changed(&self, _: &AppId, _: Kind) {}
+    fn put_back(&self, _: &AppId, _: Kind) {}
+}
+
 /// WeChat, as far as one app's stable lane goes.
 #[derive(Default)]
 struct Script {
@@ -99,13 +107,6 @@ impl CredentialSource for Script {
             upstream_time: None,
         })
     }
-}
-
-struct NoCopies;
-
-impl Copies for NoCopies {
-    fn changed(&self, _: &AppId, _: Kind) {}
-    fn put_back(&self, _: &AppId, _: Kind) {}
 }
 
 struct World {

@@ -52,14 +52,8 @@ impl Waiting {
         wait: Duration,
         answer: oneshot::Sender<Result<Report, Absent>>,
     ) {
-        let deadline = asked.plus(millis(wait));
-        self.waiters.push(Waiter {
-            index,
-            key,
-            asked,
-            deadline,
-            wanted: Wanted::Verdict { id, answer },
-        });
+        let wanted = Wanted::Verdict { id, answer };
+        self.wait(index, key, asked, wait, wanted);
     }
 
     pub(super) fn refresh(
@@ -71,12 +65,23 @@ impl Waiting {
         wait: Duration,
         answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
     ) {
-        let deadline = asked.plus(millis(wait));
         let wanted = Wanted::Refresh {
             force,
             before,
             answer,
         };
+        self.wait(index, key, asked, wait, wanted);
+    }
+
+    fn wait(
+        &mut self,
+        index: u32,
+        key: CredentialKey,
+        asked: Boot,
+        wait: Duration,
+        wanted: Wanted,
+    ) {
+        let deadline = asked.plus(millis(wait));
         self.waiters.push(Waiter {
             index,
             key,

@@ -240,7 +240,7 @@ impl Doors {
         troubles: &mut Vec<String>,
     ) -> impl Future<Output = Vec<String>> + use<> {
         let kept = self.replace_callers(new);
-        self.admin_services.change_key(&new.admin);
+        self.admin_services.change_access(&new.admin);
         let sides = [
             (&self.api_tls, &new.server.tls),
             (&self.admin_tls, &new.admin.tls),

@@ -33,6 +33,11 @@ const DIGITS: usize = 16;
 /// More than any content of ours.
 const LARGEST: u64 = 64 * 1024;
 
+/// Who may read, write and execute.
+const PERMISSIONS: RawMode = 0o777;
+/// Of a new file, where none are configured.
+const OWNER_ALONE: RawMode = 0o600;
+
 /// What is found where a sink was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileState {
@@ -186,7 +191,9 @@ impl FileSink {
         replaced: Option<Stat>,
     ) -> Result<(), FileSinkError> {
         self.give_away(&file, replaced)?;
-        let mode = Mode::from_raw_mode(self.config.mode as RawMode);
+        let kept = replaced.map(|old| old.st_mode & PERMISSIONS);
+        let mode = self.config.mode.map(|mode| mode as RawMode).or(kept);
+        let mode = Mode::from_raw_mode(mode.unwrap_or(OWNER_ALONE));
         fchmod(&file, mode).map_err(|errno| self.failed(errno))?;
         let mut file = File::from(file);
         file.write_all(content.as_bytes())

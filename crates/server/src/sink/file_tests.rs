@@ -51,7 +51,7 @@ fn sink_at(path: &Path) -> FileSink {
         path: path.into(),
         format: FileFormat::Properties,
         kind: Kind::AccessToken,
-        mode: 0o640,
+        mode: Some(0o640),
         owner: None,
         group: None,
     };
@@ -73,6 +73,24 @@ fn a_file_is_written_whole_with_its_mode_and_found_intact() {
     place.write("68_two").unwrap();
     assert_eq!(place.check("68_two"), FileState::Intact);
     assert_eq!(place.names(), ["token.properties"]);
+}
+
+#[test]
+fn the_mode_is_kept_where_none_is_configured() {
+    let place = Place::new();
+    let mut config = place.sink.config().clone();
+    config.mode = None;
+    let sink = FileSink::new(app(), config);
+    let write = |value| {
+        sink.write(&credential(value, Kind::AccessToken), NOW)
+            .unwrap()
+    };
+    let mode = || fs::metadata(place.path()).unwrap().mode() & 0o7777;
+    write("68_one");
+    assert_eq!(mode(), 0o600, "a new file is its owner's alone");
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o640)).unwrap();
+    write("68_two");
+    assert_eq!(mode(), 0o640, "kept");
 }
 
 #[test]

@@ -61,6 +61,28 @@ async fn a_virtual_token_is_all_a_call_needs() {
 }
 
 #[tokio::test]
+async fn tickets_do_not_come_with_read_for_who_is_handed_virtual_tokens() {
+    let kinds = "kinds = [\"access_token\", \"jsapi_ticket\"]";
+    let default = crate::harness::callers().replace("allow = [\"read\", \"call\"]\n", "");
+    for callers in [crate::harness::callers(), default] {
+        let world = World::with(kinds, &callers).await;
+        let token = virtual_token(&world).await;
+        let target = format!("/cgi-bin/ticket/getticket?access_token={token}&type=jsapi");
+        let told = plain(&world, &target).await;
+        assert_eq!(told.errcode(), 48001);
+        assert!(
+            told.errmsg().contains("lacks \"ticket\""),
+            "{}",
+            told.errmsg()
+        );
+        let request = world
+            .request(Method::GET, &format!("/v1/apps/{APP}/jsapi_ticket"))
+            .header("authorization", format!("Bearer {VIRTUAL_KEY}"));
+        assert_eq!(world.send(request, "").await.status, 403);
+    }
+}
+
+#[tokio::test]
 async fn a_virtual_token_is_good_for_nobody_else_and_nowhere_else() {
     let world = World::new().await;
     let token = virtual_token(&world).await;

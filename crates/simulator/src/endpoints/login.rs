@@ -3,12 +3,12 @@
 use aws_lc_rs::hmac;
 use serde_json::json;
 
+use super::sns::by_code;
 use super::{Door, Names, Route, require_json};
 use crate::{
     errcode::{Family, Refusal},
     http::{Answer, Asked},
     people::Purpose,
-    rules::Grant,
     token::hex,
 };
 
@@ -25,21 +25,7 @@ pub(super) static ROUTES: &[Route] = &[
 ];
 
 fn code_to_session(asked: &Asked<'_>) -> Result<Answer, Refusal> {
-    let params = &asked.ask.params;
-    let app = asked.named_app(Names::Query)?;
-    let grant = Grant {
-        given: params.get("grant_type"),
-        right: "authorization_code",
-    };
-    app.lock().admit(
-        &asked.secret_ask(params.get("secret"), Some(grant)),
-        asked.rules,
-        asked.now,
-    )?;
-    let code = params.filled("js_code").ok_or_else(|| Refusal::of(41008))?;
-    let index = app.lock().index;
-    let mut people = asked.shared.people();
-    let (person, _) = people.redeem(index, code, Purpose::Login, asked.now)?;
+    let (mut people, person, _) = by_code(asked, "js_code", Purpose::Login)?;
     let openid = people.openid(&person);
     let session_key = people.open_session(&openid);
     let unionid = people.unionid(&person.name);

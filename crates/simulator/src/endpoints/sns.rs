@@ -1,12 +1,14 @@
 //! Web OAuth: `/sns/oauth2/*`, `/sns/userinfo`, `/sns/auth`; pages of `webdev/access`.
 
+use std::sync::MutexGuard;
+
 use serde_json::{Value, json};
 
 use super::{Door, Names, Route};
 use crate::{
     errcode::{Family, Refusal},
     http::{Answer, Asked},
-    people::{Purpose, UserGrant},
+    people::{People, Person, Purpose, UserGrant},
     rules::Grant,
 };
 
@@ -28,6 +30,22 @@ pub(super) static ROUTES: &[Route] = &[
 ];
 
 fn exchange(asked: &Asked<'_>) -> Result<Answer, Refusal> {
+    let (mut people, person, scope) = by_code(asked, "code", Purpose::Web)?;
+    let openid = people.openid(&person);
+    let granted = people.grant(person, scope, asked.now);
+    let mut answer = describe(&granted, &openid);
+    if granted.shows_profile() {
+        answer["unionid"] = people.unionid(&granted.person.name).into();
+    }
+    Ok(Answer::json(&answer))
+}
+
+/// Whom a one-time code, shown with the app's secret in the query, stands for, and what they agreed to.
+pub(super) fn by_code<'a>(
+    asked: &Asked<'a>,
+    name: &str,
+    purpose: Purpose,
+) -> Result<(MutexGuard<'a, People>, Person, String), Refusal> {
     let params = &asked.ask.params;
     let app = asked.named_app(Names::Query)?;
     let grant = Grant {
@@ -39,17 +57,11 @@ fn exchange(asked: &Asked<'_>) -> Result<Answer, Refusal> {
         asked.rules,
         asked.now,
     )?;
-    let code = params.filled("code").ok_or_else(|| Refusal::of(41008))?;
+    let code = params.filled(name).ok_or_else(|| Refusal::of(41008))?;
     let index = app.lock().index;
     let mut people = asked.shared.people();
-    let (person, scope) = people.redeem(index, code, Purpose::Web, asked.now)?;
-    let openid = people.openid(&person);
-    let granted = people.grant(person, scope, asked.now);
-    let mut answer = describe(&granted, &openid);
-    if granted.shows_profile() {
-        answer["unionid"] = people.unionid(&granted.person.name).into();
-    }
-    Ok(Answer::json(&answer))
+    let (person, scope) = people.redeem(index, code, purpose, asked.now)?;
+    Ok((people, person, scope))
 }
 
 fn refresh(asked: &Asked<'_>) -> Result<Answer, Refusal> {

@@ -9,7 +9,7 @@ use super::World;
 use crate::{
     clock::{SimClock, SimTime},
     log::Call,
-    rules::{Lane, Rules, Slot, Verdict},
+    rules::{AppState, Lane, Rules, Slot, Verdict},
     token::Sealed,
 };
 
@@ -44,12 +44,15 @@ impl World {
             .collect()
     }
 
+    /// Nothing of an app that is not there.
+    fn of_app<N: Default>(&self, appid: &str, number: impl FnOnce(&AppState) -> N) -> N {
+        let app = self.0.apps.find(appid);
+        app.map(|app| number(&app.lock())).unwrap_or_default()
+    }
+
     /// Values that calls minted for an app on a lane. Foreign ones are not in here: see [`World::minted_elsewhere`].
     pub fn minted(&self, appid: &str, lane: Lane) -> u64 {
-        self.0
-            .apps
-            .find(appid)
-            .map_or(0, |app| app.lock().minted(lane))
+        self.of_app(appid, |app| app.minted(lane))
     }
 
     /// Tokens that pretended other programs minted: `foreign_fetch`, `foreign_force`, `kill`.
@@ -57,10 +60,7 @@ impl World {
         let Some(stable) = token_lane(lane) else {
             return 0;
         };
-        self.0
-            .apps
-            .find(appid)
-            .map_or(0, |app| app.lock().minted_elsewhere(stable))
+        self.of_app(appid, |app| app.minted_elsewhere(stable))
     }
 
     /// Values that calls minted on a lane, over all apps.
@@ -70,16 +70,13 @@ impl World {
 
     /// Tokens minted by force.
     pub fn forced(&self, appid: &str) -> u64 {
-        self.0.apps.find(appid).map_or(0, |app| app.lock().forced())
+        self.of_app(appid, |app| app.forced())
     }
 
     /// Forces that count for the current day.
     pub fn forces_today(&self, appid: &str) -> u32 {
         let (rules, now) = (self.0.rules(), self.now());
-        self.0
-            .apps
-            .find(appid)
-            .map_or(0, |app| app.lock().forces_today(&rules, now))
+        self.of_app(appid, |app| app.forces_today(&rules, now))
     }
 
     /// Calls of an app that arrived on a path, whatever became of them. Exact.
@@ -87,10 +84,7 @@ impl World {
         let Some(id) = self.0.paths.find(path) else {
             return 0;
         };
-        self.0
-            .apps
-            .find(appid)
-            .map_or(0, |app| app.lock().calls(id))
+        self.of_app(appid, |app| app.calls(id))
     }
 
     /// Calls that arrived on each path, over all apps. Exact.
@@ -124,10 +118,7 @@ impl World {
         let Some(id) = self.0.paths.find(path) else {
             return 0;
         };
-        self.0
-            .apps
-            .find(appid)
-            .map_or(0, |app| app.lock().quota((id, path), &rules, now).1)
+        self.of_app(appid, |app| app.quota((id, path), &rules, now).1)
     }
 
     /// The calls still remembered, oldest first.

@@ -38,12 +38,13 @@ fn check(admin: &AdminServices, request: &Request) -> Result<(), ApiError> {
     if !is_same_site(request, &host, admin.has_tls) {
         return Err(ApiError::ForeignOrigin);
     }
-    if admin.open_metrics && request.uri().path() == "/metrics" {
+    let access = admin.access.load();
+    if access.open_metrics && request.uri().path() == "/metrics" {
         return Ok(());
     }
     let sent = door::bearer(request.headers())?;
     let sent = std::str::from_utf8(sent).map_err(|_| ApiError::BadKey)?;
-    match **admin.key.load() {
+    match access.key {
         Some(key) if key.is_of(sent) => Ok(()),
         Some(_) | None => Err(ApiError::BadKey),
     }

@@ -34,11 +34,25 @@ pub type AppName = Arc<dyn Fn(&AppId) -> Option<String> + Send + Sync>;
 pub type KeepRevocation =
     Arc<dyn Fn(u64, u64) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
+/// Who is let in.
+struct Access {
+    key: Option<KeyHash>,
+    open_metrics: bool,
+}
+
+impl Access {
+    const fn of(admin: &Admin) -> Self {
+        Self {
+            key: admin.key,
+            open_metrics: admin.open_metrics,
+        }
+    }
+}
+
 /// What the admin handlers work with.
 pub struct AdminServices {
     services: Arc<Services>,
-    key: ArcSwap<Option<KeyHash>>,
-    open_metrics: bool,
+    access: ArcSwap<Access>,
     has_tls: bool,
     metrics: MetricsPage,
     name: AppName,
@@ -57,8 +71,7 @@ impl AdminServices {
     ) -> Arc<Self> {
         Arc::new(Self {
             services,
-            key: ArcSwap::from_pointee(admin.key),
-            open_metrics: admin.open_metrics,
+            access: ArcSwap::from_pointee(Access::of(admin)),
             has_tls: admin.tls.is_some(),
             metrics,
             name,
@@ -66,9 +79,9 @@ impl AdminServices {
         })
     }
 
-    /// The configuration has another key now.
-    pub fn change_key(&self, admin: &Admin) {
-        self.key.store(Arc::new(admin.key));
+    /// The configuration says anew who is let in.
+    pub fn change_access(&self, admin: &Admin) {
+        self.access.store(Arc::new(Access::of(admin)));
     }
 }
 

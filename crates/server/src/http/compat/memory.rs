@@ -124,14 +124,18 @@ mod tests {
         }
     }
 
+    fn seven(app: &AppId) -> Given<'_> {
+        Given {
+            app,
+            kind: Kind::AccessToken,
+            id: ValueId(7),
+        }
+    }
+
     #[test]
     fn the_same_caller_asking_again_within_seconds_is_hearsay() {
         let (memory, app) = (Memory::new(), "wx1".parse().unwrap());
-        let value = Given {
-            app: &app,
-            kind: Kind::AccessToken,
-            id: ValueId(7),
-        };
+        let value = seven(&app);
         assert!(!memory.is_hearsay("a", value, false, at(100_000)));
         memory.gave("a", value, at(100_000));
         assert!(memory.is_hearsay("a", value, false, at(104_000)));
@@ -147,11 +151,7 @@ mod tests {
     #[test]
     fn a_question_without_an_answer_is_not_asked_again_for_ten_seconds() {
         let (memory, app) = (Memory::new(), "wx1".parse().unwrap());
-        let value = Given {
-            app: &app,
-            kind: Kind::AccessToken,
-            id: ValueId(7),
-        };
+        let value = seven(&app);
         assert!(memory.is_hearsay("a", value, true, at(100_000)));
         memory.answered(value, false, at(100_000));
         assert!(!memory.is_hearsay("a", value, true, at(109_000)));
@@ -161,11 +161,7 @@ mod tests {
     #[test]
     fn rule_8_an_app_found_alive_is_given_no_evidence_by_re_reads_for_ten_minutes() {
         let (memory, app) = (Memory::new(), "wx1".parse().unwrap());
-        let value = Given {
-            app: &app,
-            kind: Kind::AccessToken,
-            id: ValueId(7),
-        };
+        let value = seven(&app);
         assert!(memory.is_hearsay("a", value, true, at(100_000)));
         memory.answered(value, true, at(100_000));
         for after in [1_000, 11_000, 60_000, 599_000] {

@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last: TLS, the hot path, hyper.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -151,11 +152,20 @@ impl Connection {
             () = heads.quiet(self.limits.idle) => {}
         }
         connection.as_mut().graceful_shutdown();
+        // hyper waits for the first bytes of HTTP/2 as long as it takes, and a goodbye does not end that.
+        let unspoken = async {
+            sleep(A_MOMENT).await;
+            if heads.begun() > 0 {
+                pending::<()>().await;
+            }
+        };
         tokio::select! {
+            biased;
             _ = connection.as_mut() => {}
             () = heads.stuck(WRITE) => {}
             // All is answered, and the last of it is still not taken.
             () = heads.quiet(WRITE) => {}
+            () = unspoken => {}
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) enum Wrong {
     Disputed,
     #[error("Content-Length is no plain number, or is told twice")]
     Length,
+    #[error("the size of a chunk is written with more digits than anybody needs")]
+    ChunkSize,
 }
 
 impl Framing {
@@ -104,7 +106,7 @@ impl Framing {
                 self.body.hear(&line)?;
                 At::Head
             }
-            At::ChunkSize => match line.chunk_size() {
+            At::ChunkSize => match line.chunk_size()? {
                 Some(0) => At::Trailers,
                 Some(size) => At::Data(size),
                 None => At::Beyond,
@@ -212,14 +214,17 @@ impl Line {
         start.eq_ignore_ascii_case(name).then_some(value)
     }
 
-    /// The size of a chunk (RFC 9112, 7.1), whose extensions do not matter.
-    fn chunk_size(&self) -> Option<u64> {
-        let digits = self
-            .start()
-            .split(|byte| !byte.is_ascii_hexdigit())
-            .next()?;
-        let digits = std::str::from_utf8(digits).ok()?;
-        u64::from_str_radix(digits, 16).ok()
+    /// The size of a chunk (RFC 9112, 7.1), whose extensions do not matter. None for what hyper refuses. Zeros may lead it,
+    /// but not so many that the rest of it is not here.
+    fn chunk_size(&self) -> Result<Option<u64>, Wrong> {
+        let start = self.start();
+        let digits = start.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let digits = digits.count();
+        if digits == LINE && self.is_cut() {
+            return Err(Wrong::ChunkSize);
+        }
+        let digits = std::str::from_utf8(&start[..digits]).unwrap_or_default();
+        Ok(u64::from_str_radix(digits, 16).ok())
     }
 }
 
@@ -323,6 +328,23 @@ mod tests {
             wrong("POST / HTTP/1.1\r\nContent-Length:\t5 \r\n\r\nabcdeG"),
             None
         );
+    }
+
+    #[test]
+    fn zeros_before_the_size_of_a_chunk_do_not_hide_it() {
+        let sized = |size: &str| {
+            let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+            wrong(&format!("{head}{size}\r\na\nb\r\n0\r\n\r\n{GET}"))
+        };
+        assert_eq!(sized(&format!("{}3", "0".repeat(LINE - 1))), None);
+        let extended = format!("{}3;{}", "0".repeat(LINE - 1), "x".repeat(LINE));
+        assert_eq!(
+            sized(&extended).map(|(_, wrong)| wrong),
+            Some(Wrong::ChunkSize)
+        );
+        assert_eq!(sized(&format!("3;{}", "x".repeat(LINE))), None);
+        let hidden = sized(&format!("{}3", "0".repeat(LINE)));
+        assert_eq!(hidden.map(|(_, wrong)| wrong), Some(Wrong::ChunkSize));
     }
 
     proptest! {

@@ -44,6 +44,35 @@ async fn admin_with(
         .await
 }
 
+#[tokio::test]
+async fn a_reload_changes_the_key_and_closes_the_metrics() {
+    let world = World::new();
+    let access = |key: &str, open_metrics| Admin {
+        key: Some(KeyHash::of(key)),
+        open_metrics,
+        ..Admin::default()
+    };
+    let services = AdminServices::new(
+        &access("an-older-key", true),
+        Arc::clone(&world.services),
+        Arc::new(|| "# EOF\n".to_owned()),
+        Arc::new(|_| None),
+        Arc::new(|_, _| Box::pin(async { Ok(()) })),
+    );
+    let site = admin::site(&services);
+    let server = world.serve_site(site, Server::default()).await;
+    let older = format!("Authorization: Bearer an-older-key\r\n{LOCAL}");
+    let metrics = async |headers: &str| ask(&server, "GET /metrics", headers).await.status;
+    assert_eq!(metrics(LOCAL).await, 200);
+    services.change_access(&access("an-older-key", false));
+    assert_eq!(metrics(LOCAL).await, 401);
+    assert_eq!(metrics(&keyed(LOCAL)).await, 401);
+    assert_eq!(metrics(&older).await, 200);
+    services.change_access(&access(ADMIN_KEY, false));
+    assert_eq!(metrics(&older).await, 401);
+    assert_eq!(metrics(&keyed(LOCAL)).await, 200);
+}
+
 async fn ask(server: &Running, line: &str, headers: &str) -> Answer {
     let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n");
     Answer::read(&server.raw(request.as_bytes()).await)

@@ -113,14 +113,7 @@ async fn refusals_are_http_200_with_wechats_numbers() {
         server.ask("POST /cgi-bin/token", "", "").await.errcode(),
         43001
     );
-    let wide = Arc::clone(
-        world
-            .services
-            .callers
-            .now()
-            .by_key(WIDE_KEY.as_bytes())
-            .unwrap(),
-    );
+    let wide = world.caller(WIDE_KEY);
     let open = wide.open().unwrap();
     assert_eq!(token(&server, APP, WIDE_KEY).await.errcode(), 45011);
     drop(open);
@@ -254,6 +247,10 @@ async fn expires_in_is_told_as_the_caller_wants_it() {
         token(&server, APP, WIDE_KEY).await.json()["expires_in"],
         3700
     );
+    // A ticket does not pass the gateway, where a dead one could be replaced.
+    let line = format!("GET /k/{KEY}{TICKET}?access_token=TOKEN-1&type=jsapi");
+    let ticket = server.ask(&line, "", "").await;
+    assert_eq!(ticket.json()["expires_in"], 2200);
 }
 
 #[tokio::test]

@@ -196,14 +196,7 @@ async fn no_live_value_says_why_and_when_to_ask_again() {
 async fn a_reader_waits_for_a_first_token() {
     let world = World::new();
     world.take_down(Kind::AccessToken);
-    let caller = Arc::clone(
-        world
-            .services
-            .callers
-            .now()
-            .by_key(WIDE_KEY.as_bytes())
-            .unwrap(),
-    );
+    let caller = world.caller(WIDE_KEY);
     let (services, key) = (Arc::clone(&world.services), World::key(Kind::AccessToken));
     let put = async {
         tokio::task::yield_now().await;
@@ -228,7 +221,7 @@ async fn a_long_poll_answers_when_the_value_changes_and_ends_with_the_server() {
         .to_owned();
     let headers = format!("Authorization: Bearer {KEY}\r\nIf-None-Match: {etag}\r\n");
     let line = format!("GET {TOKEN}?wait=60");
-    let caller = Arc::clone(world.services.callers.now().by_key(KEY.as_bytes()).unwrap());
+    let caller = world.caller(KEY);
     let watch = async {
         until(|| caller.open_now() == 1).await;
         world.put(Kind::AccessToken, "TOKEN-2");
@@ -257,14 +250,7 @@ async fn until(mut so: impl FnMut() -> bool) {
 #[tokio::test]
 async fn a_long_poll_does_not_call_a_value_the_same_still_that_died_meanwhile() {
     let world = World::new();
-    let caller = Arc::clone(
-        world
-            .services
-            .callers
-            .now()
-            .by_key(WIDE_KEY.as_bytes())
-            .unwrap(),
-    );
+    let caller = world.caller(WIDE_KEY);
     let key = World::key(Kind::AccessToken);
     let value = world.services.keeper.peek(&key).unwrap();
     let mut known = Vec::new();
@@ -305,14 +291,7 @@ async fn rate_and_concurrency_are_refused_with_429() {
     world.clock.advance(Duration::from_secs(3600));
     assert_eq!(server.get(TOKEN, KEY).await.status, 200);
 
-    let one = Arc::clone(
-        world
-            .services
-            .callers
-            .now()
-            .by_key(WIDE_KEY.as_bytes())
-            .unwrap(),
-    );
+    let one = world.caller(WIDE_KEY);
     let open = one.open().unwrap();
     let refused = server.get(TOKEN, WIDE_KEY).await;
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use http_body_util::{BodyExt, Empty};
@@ -88,11 +89,15 @@ impl Files {
 }
 
 async fn start(world: &World, files: &Tls) -> (Running, Arc<TlsDoor>) {
+    start_with(world, files, &Server::default()).await
+}
+
+async fn start_with(world: &World, files: &Tls, config: &Server) -> (Running, Arc<TlsDoor>) {
     let tls = Arc::new(TlsDoor::open(files, &world.stop).unwrap());
     let place = Listen::Tcp("127.0.0.1:0".parse().unwrap());
     let socket = Socket::bind(&place).await.unwrap();
     let address = socket.address().unwrap();
-    let limits = Limits::from(&Server::default());
+    let limits = Limits::from(config);
     let serving = serve(
         socket,
         Some(Arc::clone(&tls)),
@@ -167,6 +172,24 @@ async fn both_protocols_are_spoken_as_the_client_wishes() {
     world.stop.tell();
     server.task.await.unwrap();
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn whoever_agrees_on_http2_and_never_speaks_it_is_let_go() {
+    let (world, files) = (World::new(), Files::new());
+    let impatient = Server {
+        idle_timeout: Duration::from_millis(50),
+        ..Server::default()
+    };
+    let (server, _tls) = start_with(&world, &files.tls(None), &impatient).await;
+    let mut silent = connect(&server, files.client(&[b"h2"], None))
+        .await
+        .unwrap();
+    let mut said = Vec::new();
+    let closed = silent.read_to_end(&mut said);
+    // Without a goodbye of TLS the client calls that an error: an end it is.
+    let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+    assert!(closed.is_ok());
 }
 
 #[tokio::test]

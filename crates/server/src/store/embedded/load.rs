@@ -7,7 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, ScopedJoinHandle};
 
 use foldhash::fast::RandomState;
-use rusqlite::Connection;
+use rusqlite::{Connection, MAIN_DB};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Wall;
 use wxtoken_core::store::{Loaded, Record, StoreError};
@@ -21,7 +21,7 @@ use super::writer::{ODD, Writer};
 
 /// Records handed over at a time.
 const CHUNK: usize = 256;
-/// Row numbers tried one by one beyond the last that could be read, when the file does not say how far they go.
+/// Row numbers that may lie between two that are known; and that are tried beyond the last where the index is broken.
 const BLIND: i64 = 100_000;
 /// Portions of rows read ahead of unsealing.
 const PORTIONS: usize = 4;
@@ -102,7 +102,10 @@ impl Writer {
             return Ok(false);
         }
         self.all_shown();
-        Ok(broken || walk.twice || table::names(&self.connection).ok() != Some(walk.names))
+        // The disk takes writes, or there would be no lock: a file that takes none has that from a damaged header.
+        let closed = self.connection.is_readonly(MAIN_DB) != Ok(false);
+        let indexed = table::names(&self.connection).ok() == Some(walk.names);
+        Ok(broken || walk.twice || closed || !indexed)
     }
 
     /// Sets aside, and believes the rest from here on. Trouble is told, and the next start tries again.
@@ -206,14 +209,16 @@ fn read_portions(
 
 /// Hands every row that can be read to `each`, until that says stop. True if some could not be.
 ///
-/// Where SQLite gives up on a broken page, the rows behind it are asked for one by one.
+/// Where SQLite gives up on a broken page, all that has not been met is asked for one by one: up to the last number that was
+/// met or that the index of apps knows, and some way on if that is broken too. A number may be damaged itself: one that is
+/// far from all others does not say how far they go.
 pub(super) fn every_readable(
     connection: &Connection,
     each: &mut dyn FnMut(Found) -> bool,
 ) -> Result<bool, Trouble> {
-    let (mut last, mut more) = (0, true);
+    let (mut met, mut more) = (Vec::new(), true);
     let scanned = table::scan(connection, 0, |found| {
-        last = found.id().max(last);
+        met.push(found.id());
         more = each(found);
         more
     });
@@ -222,8 +227,20 @@ pub(super) fn every_readable(
         Err(error) if is_corrupt(&error) => {}
         Err(error) => return Err(error.into()),
     }
-    let far = table::last(connection).unwrap_or(last + BLIND);
-    let mut ids = last + 1..=far;
+    let (indexed, whole) = table::indexed(connection);
+    met.sort_unstable();
+    let mut known = [met.as_slice(), &indexed].concat();
+    known.sort_unstable();
+    let last = known.iter().fold(0, |last, id| {
+        let astray = id.saturating_sub(last) > BLIND;
+        if astray { last } else { last.max(*id) }
+    });
+    let near = 1..=last + if whole { 0 } else { BLIND };
+    let beyond = indexed.iter().copied().filter(|id| !near.contains(id));
+    let mut ids = near
+        .clone()
+        .chain(beyond)
+        .filter(|id| met.binary_search(id).is_err());
     while more && let Some(id) = ids.next() {
         if let Ok(Some(found)) = table::at(connection, id) {
             more = each(found);

@@ -16,9 +16,17 @@ const NAME: &str = "wxtoken.lock";
 
 /// Held while the store is open; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock(
-    #[expect(dead_code, reason = "the lock lasts as long as the file is open")] File,
-);
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Let go of by word: a child process that is just being started has a copy of the open file, and closing ours alone
+    /// would leave the lock with it.
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.0, FlockOperation::Unlock) {
+            tracing::warn!(error = %error, "the store's lock could not be let go of; it ends with this process");
+        }
+    }
+}
 
 /// Why there is no lock.
 #[derive(Debug)]
@@ -115,5 +123,16 @@ mod tests {
         assert_eq!(in_words("process 7 on h").zh, "h 上的进程 7");
         assert_eq!(in_words("process 7").zh, "进程 7");
         assert_eq!(in_words("what a later version says").zh, "另一个进程");
+    }
+
+    #[test]
+    fn a_lock_let_go_of_is_free_though_a_child_process_still_has_the_file_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = take(folder.path(), Wall(0)).unwrap();
+        let copy = lock.0.try_clone().unwrap(); // what a child has between fork and exec
+        assert!(matches!(take(folder.path(), Wall(0)), Err(NoLock::Held(_))));
+        drop(lock);
+        take(folder.path(), Wall(0)).unwrap();
+        drop(copy);
     }
 }

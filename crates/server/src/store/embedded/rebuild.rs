@@ -16,7 +16,7 @@ use super::identity::{write_identity, write_ledger};
 use super::ledger::Ledger;
 use super::load::every_readable;
 use super::open::connect;
-use super::table::{self, Found, Stored};
+use super::table::{self, Found};
 use super::trouble::{Trouble, is_corrupt};
 use super::writer::Writer;
 
@@ -116,7 +116,7 @@ impl Writer {
                 && copied.insert(row.label.app)
             // a broken page may show a row a second time
             {
-                failed = copy_row(&transaction, &row);
+                failed = table::put_back(&transaction, &row);
                 sum = sum.wrapping_add(self.mark(&row));
             }
             failed.is_ok()
@@ -130,11 +130,6 @@ impl Writer {
     }
 }
 
-fn copy_row(to: &Connection, row: &Stored) -> rusqlite::Result<()> {
-    table::put(to, &row.label, &row.sealed)?;
-    table::forget(to, to.last_insert_rowid(), row.forgotten)
-}
-
 /// Gives the broken file another name and the new one its own. Nothing is left to be done once there is no new one.
 fn change_over(path: &Path, kept: &Path) -> io::Result<()> {
     let fresh = beside(path, ".rebuilt");
@@ -144,7 +139,10 @@ fn change_over(path: &Path, kept: &Path) -> io::Result<()> {
     for journal in ["-wal", "-shm"] {
         rename_if_there(&beside(path, journal), &beside(kept, journal))?;
     }
-    rename_if_there(path, kept)?;
+    // A second name before the first is taken away: a start at any moment must find a database.
+    if fs::hard_link(path, kept).is_err() {
+        rename_if_there(path, kept)?;
+    }
     fs::rename(&fresh, path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()

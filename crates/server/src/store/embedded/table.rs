@@ -146,11 +146,19 @@ pub(super) fn name(id: i64, app: &str) -> u64 {
     hasher.finish()
 }
 
-/// The largest row number in use.
-pub(super) fn last(connection: &Connection) -> Sql<i64> {
-    connection.query_row("SELECT coalesce(max(id), 0) FROM record", [], |row| {
-        row.get(0)
-    })
+/// The numbers of all rows that the index of apps knows, as far as it can be read, and whether that is to its end.
+pub(super) fn indexed(connection: &Connection) -> (Vec<i64>, bool) {
+    let mut ids = Vec::new();
+    let mut read = || -> Sql<()> {
+        let mut statement = connection.prepare("SELECT id FROM record ORDER BY app")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            ids.extend(integer(row, 0));
+        }
+        Ok(())
+    };
+    let whole = read().is_ok();
+    (ids, whole)
 }
 
 /// The newest fence number any row was written under.
@@ -191,6 +199,12 @@ pub(super) fn remove(connection: &Connection, id: i64) -> Sql<()> {
         .prepare_cached("DELETE FROM record WHERE id = ?1")?
         .execute([id])?;
     Ok(())
+}
+
+/// A row of another file, as it was.
+pub(super) fn put_back(connection: &Connection, row: &Stored) -> Sql<()> {
+    put(connection, &row.label, &row.sealed)?;
+    forget(connection, connection.last_insert_rowid(), row.forgotten)
 }
 
 /// Since when the row's app is configured no more, if it is not.

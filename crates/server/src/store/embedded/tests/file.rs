@@ -69,7 +69,7 @@ async fn after_one_start_with_both_keys_the_previous_one_may_go() {
         current: key(2),
         previous: Some(key(1)),
     };
-    let clock = Arc::new(Still(NOW));
+    let clock = still(NOW);
     let store = EmbeddedStore::open(folder.path(), both, clock).unwrap();
     for record in written.values_mut() {
         *record = rekeyed(record.clone(), &key(2).value_hasher());
@@ -143,7 +143,7 @@ async fn a_removed_row_is_noticed_and_so_is_a_false_mark_of_forgetting() {
 
 /// Opens the store at a time, and reads everything: so many records.
 async fn opened(folder: &Path, now: u64, there: usize) -> EmbeddedStore {
-    let clock = Arc::new(Still(now));
+    let clock = still(now);
     let store = EmbeddedStore::open(folder, key(1).into(), clock).unwrap();
     let (records, damaged) = load(&store).await;
     assert_eq!((records.len(), damaged), (there, vec![]), "at {now}");
@@ -174,7 +174,7 @@ async fn a_record_is_purged_only_when_its_app_is_said_to_be_gone_still() {
         let store = opened(folder.path(), NOW + 2 * DAY, 2).await;
         assert_eq!(store.forgotten().await.unwrap(), [app(1)]);
     }
-    let unread = EmbeddedStore::open(folder.path(), key(1).into(), Arc::new(Still(NOW * 2)));
+    let unread = EmbeddedStore::open(folder.path(), key(1).into(), still(NOW * 2));
     unread.unwrap().forget(&app(1)).await.unwrap();
     opened(folder.path(), NOW + 2 * DAY, 2).await;
 }
@@ -200,6 +200,21 @@ async fn an_app_that_is_back_is_kept_though_nothing_of_it_is_written() {
 }
 
 #[tokio::test]
+async fn a_forgotten_app_stays_forgotten_in_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path(), 3).await;
+    open_in(folder.path()).forget(&app(1)).await.unwrap();
+    let parts = writer::open_store(folder.path(), key(1).into(), Wall(NOW)).unwrap();
+    let mut writer = writer::Writer::new(parts, still(NOW));
+    writer.rebuild().unwrap();
+    drop(writer);
+    for (days, there) in [(0, 3), (2, 3), (2, 2)] {
+        let store = opened(folder.path(), NOW + days * DAY, there).await;
+        store.forget(&app(1)).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_forgotten_app_that_is_written_again_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), 1).await;
@@ -210,7 +225,7 @@ async fn a_forgotten_app_that_is_written_again_is_kept() {
     written.unwrap();
     drop(store);
     for _ in 0..2 {
-        let clock = Arc::new(Still(NOW * 2));
+        let clock = still(NOW * 2);
         let store = EmbeddedStore::open(folder.path(), key(1).into(), clock).unwrap();
         let (records, damaged) = load(&store).await;
         assert_eq!((records.len(), damaged), (1, vec![]));
@@ -320,7 +335,7 @@ async fn what_was_revoked_is_known_after_a_restart_a_change_of_keys_and_a_new_fi
         current: key(2),
         previous: Some(key(1)),
     };
-    let store = EmbeddedStore::open(folder.path(), both, Arc::new(Still(NOW))).unwrap();
+    let store = EmbeddedStore::open(folder.path(), both, still(NOW)).unwrap();
     assert_eq!(store.revoked().epoch_of(7), NOW);
     assert_eq!(store.revoked().epoch_of(8), 0);
     let (records, damaged) = load(&store).await;
@@ -328,7 +343,7 @@ async fn what_was_revoked_is_known_after_a_restart_a_change_of_keys_and_a_new_fi
     drop(store);
     let mut writer = writer::Writer::new(
         writer::open_store(folder.path(), key(2).into(), Wall(NOW)).unwrap(),
-        Arc::new(Still(NOW)),
+        still(NOW),
     );
     writer.rebuild().unwrap();
     drop(writer);
@@ -340,7 +355,7 @@ async fn what_was_revoked_is_known_after_a_restart_a_change_of_keys_and_a_new_fi
 async fn obstructed(folder: &Path) -> (BTreeMap<AppId, Record>, writer::Writer, PathBuf) {
     let written = filled(folder, 3).await;
     let opened = writer::open_store(folder, key(1).into(), Wall(NOW)).unwrap();
-    let mut writer = writer::Writer::new(opened, Arc::new(Still(NOW)));
+    let mut writer = writer::Writer::new(opened, still(NOW));
     let obstacle = folder.join(format!("wxtoken.db.damaged-{NOW}-1"));
     fs::create_dir_all(obstacle.join("in the way")).unwrap();
     writer.rebuild().unwrap_err();
@@ -381,7 +396,7 @@ async fn a_new_file_for_which_there_is_no_room_is_made_once_there_is_however_lat
     let folder = tempfile::tempdir().unwrap();
     let written = filled(folder.path(), 3).await;
     let opened = writer::open_store(folder.path(), key(1).into(), Wall(NOW)).unwrap();
-    let mut writer = writer::Writer::new(opened, Arc::new(Still(NOW)));
+    let mut writer = writer::Writer::new(opened, still(NOW));
     let obstacle = folder.path().join("wxtoken.db.rebuilt");
     fs::create_dir_all(obstacle.join("in the way")).unwrap();
     let kept = folder.path().join(format!("wxtoken.db.damaged-{NOW}-1"));

@@ -10,24 +10,17 @@ use wxtoken_core::clock::{Boot, Now};
 use super::super::contract::{self, Subject, load, records::*, won};
 use super::super::keys::tests::key;
 use super::*;
+use crate::clock::ManualClock;
 
 mod damage;
 mod file;
 
 /// A clock that stands still.
-pub(super) struct Still(pub(super) u64);
-
-#[async_trait]
-impl Clock for Still {
-    fn now(&self) -> Now {
-        Now {
-            wall: Wall(self.0),
-            boot: Boot(0),
-        }
-    }
-    async fn sleep_until(&self, _due: Boot) {
-        std::future::pending().await
-    }
+pub(super) fn still(wall: u64) -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Now {
+        wall: Wall(wall),
+        boot: Boot(0),
+    }))
 }
 
 pub(super) const NOW: u64 = 1_795_000_000_000;
@@ -37,7 +30,7 @@ pub(super) fn open_in(folder: &Path) -> EmbeddedStore {
 }
 
 pub(super) fn try_open(folder: &Path, seed: u8) -> Result<EmbeddedStore, OpenError> {
-    EmbeddedStore::open(folder, key(seed).into(), Arc::new(Still(NOW)))
+    EmbeddedStore::open(folder, key(seed).into(), still(NOW))
 }
 
 /// Runs SQL on a closed store, as a person with the file would.

@@ -1,5 +1,7 @@
 //! A small world for tests of this module: a shelf we fill ourselves, a clock moved by hand, a keeper whose loop is the test.
 
+mod answer;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use crate::gateway::Gateway;
 use crate::keeper::{Command, Keeper, Notice, Shelf};
 use crate::store::MasterKey;
 use crate::wechat::{Base, Options};
+
+pub(crate) use answer::Answer;
 
 pub(crate) const APP: &str = "wx0123456789abcdef";
 pub(crate) const FOREIGN_APP: &str = "wx9999999999999999";
@@ -174,6 +178,10 @@ impl World {
         self.shelf.put(&APP.parse().unwrap(), kind, None);
     }
 
+    pub(crate) fn caller(&self, key: &str) -> Arc<super::callers::Caller> {
+        Arc::clone(self.services.callers.now().by_key(key.as_bytes()).unwrap())
+    }
+
     pub(crate) fn key(kind: Kind) -> CredentialKey {
         CredentialKey {
             app: APP.parse().unwrap(),
@@ -200,7 +208,7 @@ impl World {
 
 /// A server on a port of its own.
 pub(crate) struct Running {
-    pub(crate) address: std::net::SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) task: JoinHandle<()>,
 }
 
@@ -244,57 +252,6 @@ impl Running {
             body,
         )
         .await
-    }
-}
-
-/// An answer taken apart.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn read(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        Self {
-            status: status.unwrap_or(0),
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (key, value) = line.split_once(": ")?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    /// The last part of a problem's type.
-    pub(crate) fn problem(&self) -> String {
-        let problem = self.json();
-        let name = problem["type"]
-            .as_str()
-            .unwrap()
-            .strip_prefix("urn:wxtoken:problem:");
-        assert_eq!(problem["status"], self.status);
-        name.unwrap().to_owned()
-    }
-
-    pub(crate) fn errcode(&self) -> i64 {
-        assert_eq!(self.status, 200, "{self:?}");
-        self.json()["errcode"].as_i64().unwrap()
     }
 }
 
