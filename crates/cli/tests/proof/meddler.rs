@@ -20,7 +20,7 @@ pub(crate) const HANGS: i64 = -1;
 
 /// What the program of a place is told.
 pub(crate) struct Meddler {
-    library: PathBuf,
+    preload: PathBuf,
     said: PathBuf,
     folder: PathBuf,
     file: File,
@@ -30,10 +30,10 @@ impl Meddler {
     /// Says nothing yet.
     pub(crate) fn new(place: &Place) -> Self {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proof/meddle.c");
-        let library = place.folder.path().join("meddle.so");
+        let preload = place.folder.path().join("meddle.so");
         let built = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
+            .arg(&preload)
             .arg(source)
             .status();
         assert!(
@@ -45,7 +45,7 @@ impl Meddler {
         let file = File::options().write(true).open(&said).unwrap();
         let folder = place.folder.path().canonicalize().unwrap().join("data");
         Self {
-            library,
+            preload,
             said,
             folder,
             file,
@@ -57,7 +57,7 @@ impl Meddler {
         let mut shell = Command::new("/bin/sh");
         let set = "export MEDDLE_FILE=\"$1\" MEDDLE_FOLDER=\"$2\" LD_PRELOAD=\"$3\"; shift 3; exec \"$@\"";
         shell.args(["-c", set, "sh"]);
-        shell.args([&self.said, &self.folder, &self.library]);
+        shell.args([&self.said, &self.folder, &self.preload]);
         shell.arg(Server::program().get_program());
         shell
     }
