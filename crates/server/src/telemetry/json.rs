@@ -2,14 +2,21 @@
 //!
 //! Must not know: what is logged, where lines go.
 
+use std::cell::Cell;
 use std::fmt::{self, Write};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use super::moment;
+
+thread_local! {
+    /// Where a thread writes its lines, to pass them on whole.
+    static LINE: Cell<String> = const { Cell::new(String::new()) };
+}
 
 /// Writes such lines.
 pub(super) struct Json;
@@ -22,118 +29,132 @@ where
     fn format_event(
         &self,
         _: &FmtContext<'_, S, N>,
-        mut line: Writer<'_>,
+        mut to: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let about = event.metadata();
-        line.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut line)?;
-        line.write_str("\",\"level\":\"")?;
-        line.write_str(about.level().as_str())?;
-        line.write_char('"')?;
-        let mut fields = Fields {
-            line: line.by_ref(),
-            written: Ok(()),
-        };
-        event.record(&mut fields);
-        fields.written?;
-        line.write_str(",\"target\":")?;
-        text(&mut line, about.target())?;
-        line.write_str("}\n")
+        // Taken away meanwhile: a value that logs while it is shown writes a line of its own.
+        let mut line = LINE.take();
+        line.clear();
+        let written = write(&mut line, event).and_then(|()| to.write_str(&line));
+        LINE.set(line);
+        written
     }
 }
 
+fn write(line: &mut String, event: &Event<'_>) -> fmt::Result {
+    let about = event.metadata();
+    line.push_str("{\"timestamp\":\"");
+    moment::push(line);
+    line.push_str("\",\"level\":\"");
+    line.push_str(about.level().as_str());
+    line.push('"');
+    let written = Ok(());
+    let mut fields = Fields { line, written };
+    event.record(&mut fields);
+    fields.written?;
+    line.push_str(",\"target\":");
+    text(line, about.target());
+    line.push_str("}\n");
+    Ok(())
+}
+
 /// The fields of one line.
-struct Fields<'w> {
-    line: Writer<'w>,
+struct Fields<'l> {
+    line: &'l mut String,
     written: fmt::Result,
 }
 
 impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        if self.written.is_ok() {
-            self.written = self.named(field).and_then(|()| value(&mut self.line));
-        }
+    fn named(&mut self, field: &Field) -> &mut String {
+        self.line.push(',');
+        text(self.line, field.name());
+        self.line.push(':');
+        self.line
     }
 
-    fn named(&mut self, field: &Field) -> fmt::Result {
-        self.line.write_char(',')?;
-        text(&mut self.line, field.name())?;
-        self.line.write_char(':')
+    fn shown(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let written = self.named(field).write_fmt(value);
+        self.written = self.written.and(written);
     }
 }
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, |line| text(line, value));
+        text(self.named(field), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, |line| {
-            line.write_str(if value { "true" } else { "false" })
-        });
+        self.named(field)
+            .push_str(if value { "true" } else { "false" });
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, |line| write!(line, "{value}"));
+        self.shown(field, format_args!("{value}"));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, |line| write!(line, "{value}"));
+        self.shown(field, format_args!("{value}"));
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.put(field, |line| write!(line, "{value}"));
+        self.shown(field, format_args!("{value}"));
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.put(field, |line| write!(line, "{value}"));
+        self.shown(field, format_args!("{value}"));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, |line| {
-            if value.is_finite() {
-                write!(line, "{value}")
-            } else {
-                line.write_str("null")
-            }
-        });
+        if value.is_finite() {
+            self.shown(field, format_args!("{value}"));
+        } else {
+            self.named(field).push_str("null");
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, |line| {
-            line.write_char('"')?;
-            write!(Escaped(line), "{value:?}")?;
-            line.write_char('"')
-        });
+        let line = self.named(field);
+        line.push('"');
+        let written = write!(Escaped(line), "{value:?}");
+        line.push('"');
+        self.written = self.written.and(written);
     }
 }
 
-fn text(line: &mut Writer<'_>, text: &str) -> fmt::Result {
-    line.write_char('"')?;
-    Escaped(line).write_str(text)?;
-    line.write_char('"')
+fn text(line: &mut String, text: &str) {
+    line.push('"');
+    escape(line, text);
+    line.push('"');
 }
 
 /// The inside of a JSON string: nothing in it can end the string, or the line.
-struct Escaped<'l, 'w>(&'l mut Writer<'w>);
+struct Escaped<'l>(&'l mut String);
 
-impl Write for Escaped<'_, '_> {
-    fn write_str(&mut self, mut text: &str) -> fmt::Result {
-        let special = |byte: u8| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f);
-        while let Some(at) = text.bytes().position(special) {
-            let (plain, rest) = text.split_at(at);
-            self.0.write_str(plain)?;
-            match rest.as_bytes()[0] {
-                b'"' => self.0.write_str("\\\"")?,
-                b'\\' => self.0.write_str("\\\\")?,
-                b'\n' => self.0.write_str("\\n")?,
-                other => write!(self.0, "\\u{other:04x}")?,
-            }
-            text = &rest[1..];
-        }
-        self.0.write_str(text)
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        escape(self.0, text);
+        Ok(())
     }
+}
+
+fn escape(line: &mut String, mut text: &str) {
+    let special = |byte: u8| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f);
+    // Nearly every text is plain, which shows soonest if all bytes are looked at side by side.
+    if !text.bytes().fold(false, |any, byte| any | special(byte)) {
+        return line.push_str(text);
+    }
+    while let Some(at) = text.bytes().position(special) {
+        let (plain, rest) = text.split_at(at);
+        line.push_str(plain);
+        match rest.as_bytes()[0] {
+            b'"' => line.push_str("\\\""),
+            b'\\' => line.push_str("\\\\"),
+            b'\n' => line.push_str("\\n"),
+            other => line.push_str(&format!("\\u{other:04x}")),
+        }
+        text = &rest[1..];
+    }
+    line.push_str(text);
 }
 
 #[cfg(test)]

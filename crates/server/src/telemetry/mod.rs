@@ -36,6 +36,7 @@ mod json;
 mod log;
 mod metered;
 mod metrics;
+mod moment;
 mod outlet;
 mod process;
 
