@@ -71,8 +71,13 @@ pub(crate) fn append(query: Option<&str>, name: &str, value: &str) -> String {
 
 /// Writes a value; WeChat's own need no escapes.
 fn encode(value: &str, written: &mut String) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    // All bytes at once rather than one after the other.
+    if value.bytes().fold(true, |all, byte| all & plain(byte)) {
+        return written.push_str(value);
+    }
     for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        if plain(byte) {
             written.push(char::from(byte));
         } else {
             let hex = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble & 15)]);
