@@ -2,7 +2,9 @@
 //!
 //! Pure. Whatever else it may be, hyper decides about it.
 
+use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -103,10 +105,10 @@ fn is_a_call(target: &str) -> bool {
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
     path.starts_with('/')
         && path.len() > 1
-        && !path.contains("//")
+        && !path.as_bytes().windows(2).any(|pair| pair == b"//")
         && path.bytes().all(plain)
         && query.bytes().all(stands_in_a_query)
-        && !Route::ALL.iter().any(|route| could_be(*route, path))
+        && !could_be_a_route(path)
 }
 
 /// What stands in a query without escapes (RFC 3986, 3.4): all readers read these in one way.
@@ -115,14 +117,32 @@ fn stands_in_a_query(byte: u8) -> bool {
 }
 
 /// Whether a path could be a route's; rather one time too often.
-fn could_be(route: Route, path: &str) -> bool {
-    if route.is_compat() {
-        return path.ends_with(route.path());
-    }
-    let first = |path: &str| path.split('/').nth(1).map(str::len);
-    let length = first(route.path()).map_or(0, |length| length + 1);
-    path.get(..length) == route.path().get(..length)
+fn could_be_a_route(path: &str) -> bool {
+    let Routes { beginnings, ends } = &*ROUTES;
+    beginnings.iter().any(|first| path.starts_with(first))
+        || ends.iter().any(|end| path.ends_with(end))
 }
+
+/// How to know a route from its path.
+struct Routes {
+    /// `/v1` and the like.
+    beginnings: BTreeSet<&'static str>,
+    /// Of those that also stand behind `/k/…`.
+    ends: BTreeSet<&'static str>,
+}
+
+static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
+    let (ends, others): (Vec<Route>, Vec<Route>) =
+        Route::ALL.into_iter().partition(|route| route.is_compat());
+    let beginning = |path: &'static str| match path[1..].find('/') {
+        Some(at) => &path[..=at],
+        None => path,
+    };
+    Routes {
+        beginnings: others.into_iter().map(|route| beginning(route.path())).collect(),
+        ends: ends.into_iter().map(Route::path).collect(),
+    }
+});
 
 #[cfg(test)]
 mod tests {
