@@ -137,12 +137,14 @@ pub(crate) fn shown(path: &str) -> String {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
         segment.len() <= LONGEST && digits <= 4 && segment.bytes().all(plain)
     };
-    let mut segments: Vec<&str> = path
-        .split('/')
-        .map(|segment| if is_word(segment) { segment } else { "***" })
-        .collect();
-    segments.truncate(8);
-    segments.join("/")
+    let mut shown = String::with_capacity(path.len().min(8 * LONGEST));
+    for (at, segment) in path.split('/').take(8).enumerate() {
+        if at > 0 {
+            shown.push('/');
+        }
+        shown.push_str(if is_word(segment) { segment } else { "***" });
+    }
+    shown
 }
 
 #[cfg(test)]

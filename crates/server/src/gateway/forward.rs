@@ -17,6 +17,7 @@ use super::call::Call;
 use super::family::{self, Family};
 use super::headers;
 use super::identify::{Asking, Identity, Prefixed, admit, may_call, prefixed, who};
+use super::introduction::Introduction;
 use super::line::Line;
 use super::look::HELD;
 use super::presented::{Held, Presented};
@@ -67,7 +68,10 @@ async fn forward(
         return Err(Refusal::TRACE);
     }
     let target = target(&head)?;
-    let (prefix, sort) = destination(services, &head.headers, &target, line)?;
+    if headers::is_coded(&head.headers) {
+        return Err(Refusal::CODED);
+    }
+    let (prefix, sort) = destination(services, &target, line)?;
     let (body, given) = if sort.takes_secret() {
         let whole = input::body(body, &services.limits).await?;
         let given = Given::read(sort, target.query, &whole);
@@ -81,7 +85,8 @@ async fn forward(
         None => {
             let asking = Asking {
                 path: prefix.path,
-                headers: &head.headers,
+                said: Introduction::in_headers(&head.headers),
+                known: None,
                 presented: &presented,
                 given: &given,
                 peer,
@@ -135,13 +140,9 @@ pub(super) fn let_in(
 /// Where a call goes, if anything goes there.
 pub(super) fn destination<'t>(
     services: &Services,
-    headers: &HeaderMap,
     target: &'t Target<'_>,
     line: &mut Line,
 ) -> Result<(Prefixed<'t>, Family), Refusal> {
-    if headers::is_coded(headers) {
-        return Err(Refusal::CODED);
-    }
     let prefix = prefixed(&target.path, |app| services.keeper.shelf().knows(app));
     line.path = family::shown(prefix.path);
     if holds_a_key(services, prefix.path) {

@@ -1,31 +1,29 @@
 //! Who is calling, and for which app. What names a caller and what names an app are two things: a real token names an app
 //! and never a caller (design section 6).
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName};
 use wxtoken_core::app::AppId;
 
 use super::family::{self, Family};
+use super::introduction::{Introduction, Sent};
 use super::presented::{Held, Presented};
 use super::refusal::{MixUp, Refusal};
 use super::secrets::Given;
 use crate::config::{AppScope, Permission};
-use crate::http::callers::{Book, Caller, OpenRequest};
+use crate::http::callers::{Book, Caller, CallerAt, OpenRequest};
 use crate::http::certified::Certified;
 use crate::http::door;
 use crate::http::error::ApiError;
 use crate::http::peer::Peer;
 use crate::http::services::Services;
 
-/// Names the app.
-pub(crate) const APP: HeaderName = HeaderName::from_static("wxtoken-app");
-
 /// A request as far as it says who sends it.
 pub(crate) struct Asking<'r> {
     pub(crate) path: &'r str,
-    pub(crate) headers: &'r HeaderMap,
+    pub(crate) said: Introduction<'r>,
+    /// Where its Bearer key's caller stands, if that was looked up before.
+    pub(crate) known: Option<CallerAt>,
     pub(crate) presented: &'r Presented,
     /// What stands in the `secret` of a call that takes one.
     pub(crate) given: &'r Given,
@@ -134,29 +132,27 @@ pub(crate) fn no_app(presented: &Presented) -> Refusal {
 
 /// The one app that a request names, in whichever ways it does.
 fn app_named(asking: &Asking<'_>, prefix: &Prefixed<'_>) -> Result<Option<AppId>, Refusal> {
-    let mut sent = asking.headers.get_all(APP).iter();
-    let header = match (sent.next(), sent.next()) {
-        (None, _) => None,
-        (Some(value), None) => {
-            let named = value.to_str().ok().and_then(|text| text.parse().ok());
+    let header = match asking.said.app {
+        Sent::Never => None,
+        Sent::Once(value) => {
+            let text = str::from_utf8(value).ok();
+            let named = text.and_then(|text| text.parse().ok());
             Some(named.ok_or(ApiError::UnknownApp)?)
         }
-        (Some(_), Some(_)) => return Err(Refusal::TWO_APP_HEADERS),
+        Sent::Often => return Err(Refusal::TWO_APP_HEADERS),
     };
     let tokens = asking.presented.each().filter_map(|held| match held {
         Held::Virtual(claims) => Some(claims.app),
         Held::Ours(app) => Some(app),
         Held::Web(_) | Held::NotVirtual(_) | Held::Other => None,
     });
-    let named: Vec<AppId> = tokens
+    let mut named = tokens
         .chain(header)
         .chain(prefix.app)
-        .chain(asking.given.app)
-        .collect();
-    match named.split_first() {
-        None => Ok(None),
-        Some((app, others)) if others.iter().all(|other| other == app) => Ok(Some(*app)),
-        Some(_) => Err(Refusal::TWO_APPS),
+        .chain(asking.given.app);
+    match named.next() {
+        Some(app) if named.any(|other| other != app) => Err(Refusal::TWO_APPS),
+        app => Ok(app),
     }
 }
 
@@ -167,7 +163,7 @@ fn caller_named(
     prefix: &Prefixed<'_>,
 ) -> Result<Option<Arc<Caller>>, Refusal> {
     let book = services.callers.now();
-    let mut named: Vec<Arc<Caller>> = Vec::new();
+    let mut named: Vec<&Arc<Caller>> = Vec::new();
     for held in asking.presented.each() {
         match held {
             Held::Virtual(claims) => {
@@ -175,40 +171,35 @@ fn caller_named(
                     .gateway
                     .caller_of(&book, &claims)
                     .ok_or(Refusal::REVOKED)?;
-                named.push(Arc::clone(caller));
+                named.push(caller);
             }
             Held::NotVirtual(why) => return Err(Refusal::not_virtual(why)),
             Held::Ours(_) | Held::Web(_) | Held::Other => {}
         }
     }
-    let bearer = match door::bearer(asking.headers) {
-        Ok(key) => Some(Cow::Borrowed(key)),
-        Err(_) if asking.headers.contains_key(http::header::AUTHORIZATION) => {
-            return Err(ApiError::NoKey.into());
+    match asking.said.authorization {
+        Sent::Never => {}
+        Sent::Once(value) => {
+            let key = door::bearer_in(value)?;
+            let known = asking.known.and_then(|at| book.at(at));
+            let caller = known.or_else(|| book.by_key(key));
+            named.push(caller.ok_or(ApiError::BadKey)?);
         }
-        Err(_) => None,
-    };
-    if let Some(key) = bearer {
-        named.push(Arc::clone(book.by_key(&key).ok_or(ApiError::BadKey)?));
+        Sent::Often => return Err(ApiError::NoKey.into()),
     }
     if let Some(key) = prefix.key {
         let caller = book
             .by_key(key.as_bytes())
             .filter(|caller| caller.config().path_key);
-        named.push(Arc::clone(caller.ok_or(ApiError::BadKey)?));
+        named.push(caller.ok_or(ApiError::BadKey)?);
     }
     let secret = asking.given.secret.as_deref();
     let keyed = secret.and_then(|secret| book.by_key(secret.as_bytes()));
     let certified = asking.certified.map(|names| names.callers(&book));
-    named.extend(
-        keyed
-            .into_iter()
-            .chain(certified.into_iter().flatten())
-            .map(Arc::clone),
-    );
+    named.extend(keyed.into_iter().chain(certified.into_iter().flatten()));
     // All callers of an app may have its AppSecret: it names one only where nothing else does.
     if named.is_empty() {
-        named.extend(by_app_secret(services, &book, asking).map(Arc::clone));
+        named.extend(by_app_secret(services, &book, asking));
     }
     match named.split_first() {
         None => Ok(None),

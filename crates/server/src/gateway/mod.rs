@@ -13,6 +13,7 @@ pub(crate) mod headers;
 mod hide;
 pub(crate) mod identify;
 mod inflate;
+pub(crate) mod introduction;
 mod line;
 mod look;
 pub(crate) mod presented;
@@ -20,6 +21,7 @@ mod query;
 mod quiet;
 pub(crate) mod refusal;
 pub(crate) mod relay;
+
 pub(crate) mod secrets;
 mod target;
 mod telling;

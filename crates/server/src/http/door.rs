@@ -19,10 +19,14 @@ use super::services::Services;
 /// The key of an `Authorization: Bearer` header, sent once.
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], ApiError> {
     let mut sent = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (sent.next(), sent.next()) else {
-        return Err(ApiError::NoKey);
-    };
-    let value = value.as_bytes();
+    match (sent.next(), sent.next()) {
+        (Some(value), None) => bearer_in(value.as_bytes()),
+        _ => Err(ApiError::NoKey),
+    }
+}
+
+/// The key in the value of such a header.
+pub(crate) fn bearer_in(value: &[u8]) -> Result<&[u8], ApiError> {
     match value.split_at_checked(7) {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"bearer ") && !key.is_empty() => {
             Ok(key.trim_ascii())

@@ -19,12 +19,17 @@ impl RequestId {
     pub(crate) fn of(headers: &HeaderMap, ours: &RequestIds, now: Wall) -> Self {
         match headers.get(HEADER) {
             Some(sent) if is_sane(sent.as_bytes()) => Self(sent.clone()),
-            _ => {
-                let text = ours.next(now);
-                let value = HeaderValue::from_bytes(&text);
-                Self(value.unwrap_or_else(|_| HeaderValue::from_static("-")))
-            }
+            _ => Self::sent(None, ours, now),
         }
+    }
+
+    /// The same, of what the client sent as its own.
+    pub(crate) fn sent(sent: Option<&[u8]>, ours: &RequestIds, now: Wall) -> Self {
+        let value = match sent.filter(|id| is_sane(id)) {
+            Some(sent) => HeaderValue::from_bytes(sent),
+            None => HeaderValue::from_bytes(&ours.next(now)),
+        };
+        Self(value.unwrap_or_else(|_| HeaderValue::from_static("-")))
     }
 
     pub(crate) fn as_header(&self) -> HeaderValue {

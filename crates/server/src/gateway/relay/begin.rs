@@ -16,6 +16,7 @@ use crate::gateway::presented::Presented;
 use crate::gateway::secrets::Given;
 use crate::gateway::target::Target;
 use crate::gateway::telling::Telling;
+use crate::http::callers::CallerAt;
 use crate::http::counters::Surface;
 use crate::http::peer::Peer;
 use crate::http::request_id::{RequestId, RequestIds};
@@ -38,6 +39,7 @@ pub(crate) fn begin(
     peer: Peer,
     ids: &RequestIds,
     plain: &Plain<'_>,
+    known: Option<CallerAt>,
     now: Now,
 ) -> Begun {
     let gateway = &services.gateway;
@@ -47,19 +49,18 @@ pub(crate) fn begin(
         return Begun::NotHere;
     };
     let mut line = Line::of(&plain.method);
-    let Ok((prefix, Family::App | Family::User)) =
-        destination(services, &plain.said, &target, &mut line)
-    else {
+    let Ok((prefix, Family::App | Family::User)) = destination(services, &target, &mut line) else {
         return Begun::NotHere;
     };
     let Ok(Some(presented)) = Presented::at_once(services, target.query) else {
         return Begun::NotHere;
     };
-    let id = RequestId::of(&plain.said, ids, now.wall);
+    let id = RequestId::sent(plain.id, ids, now.wall);
     let mut telling = Telling::with(services, line, id);
     let asking = Asking {
         path: prefix.path,
-        headers: &plain.said,
+        said: plain.said,
+        known,
         presented: &presented,
         given: &Given::default(),
         peer,

@@ -14,16 +14,18 @@ mod onward;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, Method, Response};
+use http::{Method, Response};
 use hyper::body::Incoming;
 use wxtoken_core::app::AppId;
 use wxtoken_core::credential::Credential;
 
 use super::family::Family;
 use super::identify::Identity;
+use super::introduction::{Introduction, Sent};
 use super::refusal::Refusal;
 use super::upstream::Failure;
 use crate::http::callers::OpenRequest;
+use crate::http::door;
 use crate::http::request_id::RequestId;
 
 pub(crate) use answer::{Answered, is_to_come};
@@ -44,14 +46,26 @@ pub(crate) struct Plain<'b> {
     pub(crate) method: Method,
     /// Path and query.
     pub(crate) target: &'b str,
-    /// The headers that say who asks, and for what.
-    pub(crate) said: HeaderMap,
+    /// What says who asks, and for which app.
+    pub(crate) said: Introduction<'b>,
+    /// What the caller calls it.
+    pub(crate) id: Option<&'b [u8]>,
     /// The headers that go up, as they are sent.
     pub(crate) lines: Vec<u8>,
     /// How many bytes its head takes.
     pub(crate) head: usize,
     /// How many its body does.
     pub(crate) length: usize,
+}
+
+impl<'b> Plain<'b> {
+    /// The Bearer key it shows.
+    pub(crate) fn key(&self) -> Option<&'b [u8]> {
+        match self.said.authorization {
+            Sent::Once(value) => door::bearer_in(value).ok(),
+            Sent::Never | Sent::Often => None,
+        }
+    }
 }
 
 /// A call that the relay began, and that goes on behind hyper.

@@ -18,6 +18,7 @@ use super::current::current;
 use super::{Visit, told_expires_in, wechat_json};
 use crate::config::CompatExpiresIn;
 use crate::gateway::identify::{Asking, Prefixed, no_app, who};
+use crate::gateway::introduction::Introduction;
 use crate::gateway::presented::Presented;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::secrets::Given;
@@ -93,7 +94,8 @@ async fn found(
     let presented = Presented::in_query(services, query).await?;
     let asking = Asking {
         path: PATH,
-        headers,
+        said: Introduction::in_headers(headers),
+        known: None,
         presented: &presented,
         given: &Given::default(),
         peer: visit.peer,

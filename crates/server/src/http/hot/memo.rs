@@ -55,6 +55,12 @@ impl Memo {
         self.known(book, key, mark(key))
     }
 
+    /// The same for a call's key, and where that caller stands.
+    pub(super) fn place(&mut self, book: &Book, key: &[u8]) -> Option<CallerAt> {
+        self.caller_shown(book, key)?;
+        self.caller
+    }
+
     fn known<'a>(&mut self, book: &'a Book, key: &[u8], shown: u64) -> Option<&'a Caller> {
         let same = self.caller.filter(|_| shown == self.shown);
         if let Some(caller) = same.and_then(|at| book.at(at)) {

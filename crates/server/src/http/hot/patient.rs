@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 
 use super::super::compat::{Visit, token};
 use super::super::counters::{Outcome, Surface};
 use super::super::error::ApiError;
 use super::super::native::{batch, credential};
 use super::super::peer::Peer;
-use super::super::request_id::{self, RequestId};
+use super::super::request_id::RequestId;
 use super::super::{Reply, door};
 use super::answer::Answers;
 use super::parse::{HotRequest, HotRoute};
@@ -67,11 +67,8 @@ impl Answers<'_> {
     }
 
     fn id(&self, request: &HotRequest<'_>) -> RequestId {
-        let mut headers = HeaderMap::new();
-        if let Some(Ok(sent)) = request.request_id.map(HeaderValue::from_bytes) {
-            headers.insert(request_id::HEADER, sent);
-        }
-        RequestId::of(&headers, &self.ids, self.services.keeper.now().wall)
+        let now = self.services.keeper.now().wall;
+        RequestId::sent(request.request_id, &self.ids, now)
     }
 
     fn reply(&mut self, request: &HotRequest<'_>, reply: &Reply, id: &RequestId) {

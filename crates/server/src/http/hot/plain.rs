@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::sync::LazyLock;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::Method;
 
 use super::parse::LARGEST_HEAD;
 use crate::gateway::headers::goes_up;
-use crate::gateway::identify::APP;
+use crate::gateway::introduction::{APP, Introduction};
 use crate::gateway::relay::{LONGEST_BODY, Plain, push_line};
 use crate::http::request_id;
 use crate::http::routes::Route;
@@ -39,7 +38,8 @@ pub(super) fn plain(buffer: &[u8]) -> Option<Plain<'_>> {
     let mut plain = Plain {
         method,
         target,
-        said: HeaderMap::new(),
+        said: Introduction::default(),
+        id: None,
         lines: Vec::with_capacity(head),
         head,
         length: 0,
@@ -56,7 +56,10 @@ fn ends_its_lines(head: &[u8]) -> bool {
 }
 
 /// Takes the headers over; gives the length of the body, if one is told. None if anything is special.
-fn read_headers(lines: &[httparse::Header<'_>], plain: &mut Plain<'_>) -> Option<Option<usize>> {
+fn read_headers<'b>(
+    lines: &[httparse::Header<'b>],
+    plain: &mut Plain<'b>,
+) -> Option<Option<usize>> {
     let mut length = None;
     for line in lines {
         let is = |name: &str| line.name.eq_ignore_ascii_case(name);
@@ -72,23 +75,17 @@ fn read_headers(lines: &[httparse::Header<'_>], plain: &mut Plain<'_>) -> Option
             7 if is("upgrade") || is("trailer") => return None,
             2 if is("te") => return None,
             14 if is("http2-settings") => return None,
-            13 if is(AUTHORIZATION.as_str()) => say(plain, AUTHORIZATION, line.value)?,
-            11 if is(APP.as_str()) => say(plain, APP, line.value)?,
-            12 if is(request_id::HEADER.as_str()) => {
-                say(plain, request_id::HEADER, line.value)?;
+            13 if is("authorization") => {
+                plain.said.authorization = plain.said.authorization.and(line.value);
             }
+            11 if is(APP.as_str()) => plain.said.app = plain.said.app.and(line.value),
+            12 if is(request_id::HEADER.as_str()) => plain.id = plain.id.or(Some(line.value)),
             _ => {}
         }
         let passes = |name: &str| goes_up(name) && name != "accept-encoding";
         push_line(&mut plain.lines, line.name, line.value, passes);
     }
     Some(length)
-}
-
-fn say(plain: &mut Plain<'_>, name: HeaderName, value: &[u8]) -> Option<()> {
-    let value = HeaderValue::from_bytes(value).ok()?;
-    plain.said.append(name, value);
-    Some(())
 }
 
 fn digits(value: &[u8]) -> Option<usize> {
@@ -139,7 +136,10 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
         None => path,
     };
     Routes {
-        beginnings: others.into_iter().map(|route| beginning(route.path())).collect(),
+        beginnings: others
+            .into_iter()
+            .map(|route| beginning(route.path()))
+            .collect(),
         ends: ends.into_iter().map(Route::path).collect(),
     }
 });
@@ -147,6 +147,7 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::introduction::Sent;
 
     fn length(head: &str) -> Option<usize> {
         plain(format!("{head}\r\n\r\n").as_bytes()).map(|plain| plain.length)
@@ -169,7 +170,9 @@ mod tests {
         let head = "GET /wxa/x HTTP/1.1\r\nHost: hub\r\nX-A:  1 \r\nAUTHORIZATION: Bearer k\r\nCookie: c\r\nAccept-Encoding: br\r\nConnection: keep-alive\r\nX-Request-ID: r\r\nWxtoken-App: wx1\r\n\r\n";
         let plain = plain(head.as_bytes()).unwrap();
         assert_eq!(plain.lines, b"x-a: 1\r\nx-request-id: r\r\n");
-        assert_eq!(plain.said.len(), 3);
+        assert!(matches!(plain.said.authorization, Sent::Once(b"Bearer k")));
+        assert!(matches!(plain.said.app, Sent::Once(b"wx1")));
+        assert_eq!(plain.id, Some(&b"r"[..]));
         assert_eq!(plain.head, head.len());
     }
 

@@ -50,7 +50,10 @@ impl Turns<'_> {
             return Taken::Not;
         }
         let (services, ids) = (self.answers.services, &self.answers.ids);
-        let beginning = || begin(services, seat.peer, ids, &plain, now);
+        let known = plain
+            .key()
+            .and_then(|key| seat.memo.place(&services.callers.now(), key));
+        let beginning = || begin(services, seat.peer, ids, &plain, known, now);
         // A call that panics is hyper's, and answered 500 there, or not at all: others must not suffer.
         match catch_unwind(AssertUnwindSafe(beginning)).unwrap_or(Begun::NotHere) {
             Begun::Goes(errand, up) => {
