@@ -216,3 +216,25 @@ async fn a_short_body_beyond_the_limit_says_that_it_could_not_have_been_sent_aga
         }
     }
 }
+
+#[tokio::test]
+async fn a_key_that_was_taken_away_is_refused_at_once_where_it_was_shown_before() {
+    let (world, upstream) = World::scripted(&callers(), move |mut wire, head| async move {
+        wire.body(&head).await.ok()?;
+        wire.send(json(FINE)).await.ok()?;
+        Some(wire)
+    })
+    .await;
+    let mut caller = Wire::connect(&world.url).await;
+    for _ in 0..3 {
+        caller.send(head(POST, 0)).await.unwrap();
+        assert_eq!(answer(&mut caller).await, format!("200 {FINE}"));
+    }
+    world
+        .reload(|config| config.callers[0].key = config.callers[1].key.take())
+        .await;
+    caller.send(head(POST, 0)).await.unwrap();
+    let refused = answer(&mut caller).await;
+    assert!(refused.contains("\"errcode\":40001"), "{refused}");
+    assert_eq!(upstream.seen().len(), 3);
+}
