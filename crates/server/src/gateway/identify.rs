@@ -110,12 +110,14 @@ pub(crate) fn who(
     may: impl Fn(&Caller) -> bool,
 ) -> Result<(Arc<Caller>, Option<AppId>), Refusal> {
     let app = app_named(asking, prefix)?;
-    let caller = match caller_named(services, asking, prefix)? {
-        Some(caller) => caller,
+    let (caller, only) = match caller_named(services, asking, prefix)? {
+        Some(caller) => {
+            let only = only_app(&caller);
+            (caller, only)
+        }
         None => by_address(services, asking.peer, app, may)?,
     };
-    let app = app.or_else(|| only_app(&caller));
-    Ok((caller, app))
+    Ok((caller, app.or(only)))
 }
 
 /// What to say when nothing names an app.
@@ -221,13 +223,14 @@ fn by_app_secret<'b>(
     (services.is_app_secret)(&app, secret).then_some(caller)
 }
 
-/// The caller whose `from` lists this address, where nothing else names one.
+/// The caller whose `from` lists this address, where nothing else names one; and its only app. Where others are listed for the
+/// same address, nobody knows whose app is meant, unless it is the only one of them all.
 fn by_address(
     services: &Services,
     peer: Peer,
     app: Option<AppId>,
     may: impl Fn(&Caller) -> bool,
-) -> Result<Arc<Caller>, Refusal> {
+) -> Result<(Arc<Caller>, Option<AppId>), Refusal> {
     let book = services.callers.now();
     let mut listed = book.all().iter().filter(|caller| {
         // Where there is a key or a certificate, `from` only says where that may come from.
@@ -239,7 +242,9 @@ fn by_address(
             && may(caller)
             && app.is_none_or(|app| caller.sees(&app))
     });
-    listed.next().cloned().ok_or(Refusal::NO_CALLER)
+    let first = listed.next().ok_or(Refusal::NO_CALLER)?;
+    let only = only_app(first).filter(|only| listed.all(|other| only_app(other) == Some(*only)));
+    Ok((Arc::clone(first), only))
 }
 
 fn only_app(caller: &Caller) -> Option<AppId> {

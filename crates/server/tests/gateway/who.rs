@@ -145,6 +145,36 @@ async fn an_address_is_enough_where_it_is_listed() {
 }
 
 #[tokio::test]
+async fn an_address_that_several_callers_share_does_not_say_whose_app_is_meant() {
+    const OTHER: &str = "wxfedcba9876543210";
+    let other = format!(
+        "[[app]]\nappid = \"{OTHER}\"\nsecret = \"{}\"\n",
+        "0".repeat(32)
+    );
+    let second = |apps: &str| {
+        let one = from("127.0.0.0/8");
+        let two = one.replace("old", "older");
+        format!("{one}{}", two.replace(&format!("\"{APP}\""), apps))
+    };
+    for apps in [&format!("\"{OTHER}\"")[..], "\"*\""] {
+        let world = World::with(&other, &second(apps)).await;
+        for (query, refused) in [("", 41001), ("?access_token=of-an-older-start", 40001)] {
+            let told = world.plain(&format!("/cgi-bin/menu/get{query}")).await;
+            assert_eq!(told.errcode(), refused, "{apps}{query}: {}", told.errmsg());
+        }
+        assert_eq!(world.calls("/cgi-bin/menu/get"), 0);
+        let real = world.token().await;
+        let told = world
+            .plain(&format!("/cgi-bin/menu/get?access_token={real}"))
+            .await;
+        assert_eq!(told.errcode(), 0, "{}", told.errmsg());
+    }
+    let world = World::with("", &second(&format!("\"{APP}\""))).await;
+    let told = world.plain("/cgi-bin/menu/get").await;
+    assert_eq!(told.errcode(), 0, "theirs is the same: {}", told.errmsg());
+}
+
+#[tokio::test]
 async fn a_caller_with_addresses_is_let_in_from_nowhere_else() {
     let world = World::with("", &caller("from = [\"10.0.0.0/8\"]")).await;
     let told = world.get("/cgi-bin/menu/get").await;
