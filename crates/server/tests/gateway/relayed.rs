@@ -238,3 +238,40 @@ async fn a_key_that_was_taken_away_is_refused_at_once_where_it_was_shown_before(
     assert!(refused.contains("\"errcode\":40001"), "{refused}");
     assert_eq!(upstream.seen().len(), 3);
 }
+
+#[tokio::test]
+async fn a_call_sent_behind_another_before_the_server_stops_is_answered_too() {
+    let gate = Arc::new(Semaphore::new(0));
+    let arrived = Arc::new(Semaphore::new(0));
+    let (go, told) = (Arc::clone(&gate), Arc::clone(&arrived));
+    let (world, _upstream) = World::scripted(&callers(), move |mut wire, head| {
+        let go = Arc::clone(&go);
+        told.add_permits(1);
+        async move {
+            wire.body(&head).await.ok()?;
+            go.acquire().await.ok()?.forget();
+            wire.send(json(FINE)).await.ok()?;
+            Some(wire)
+        }
+    })
+    .await;
+    let mut caller = Wire::connect(&world.url).await;
+    let call = format!("{}abc", head(POST, 3));
+    caller.send(&call).await.unwrap();
+    let _began = arrived.acquire().await.unwrap();
+    caller.send(&call).await.unwrap();
+    let url = world.url.clone();
+    let stopping = tokio::spawn(world.stopped());
+    // Nobody is let in any more once it stops.
+    while TcpStream::connect(url.trim_start_matches("http://"))
+        .await
+        .is_ok()
+    {
+        tokio::task::yield_now().await;
+    }
+    gate.add_permits(2);
+    for _ in 0..2 {
+        assert_eq!(answer(&mut caller).await, format!("200 {FINE}"));
+    }
+    stopping.await.unwrap();
+}

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mio::Interest;
 use wxtoken_core::clock::Now;
 
+use super::super::super::Begun;
 use super::super::round::send;
 use super::super::seats::Seat;
 use super::super::turn::Turns;
@@ -262,7 +263,8 @@ impl Turns<'_> {
             }
         }
         if !open {
-            drop(self.seats.stand_up(at));
+            // What it had sent by then is looked for once more elsewhere.
+            self.stand_up(at, Some(Begun::default()));
         } else if call.heard {
             self.again.push(at);
         }
