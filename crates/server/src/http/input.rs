@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 
 use super::error::ApiError;
+use super::hot::parse::LARGEST_HEAD;
 use super::services::RequestLimits;
 
 /// The parameters of a query, decoded as forms are. A parameter sent twice counts once, the first time.
@@ -72,6 +73,16 @@ pub(crate) async fn body(body: Body, limits: &RequestLimits) -> Result<Bytes, Ap
         }
         Ok(Err(_)) => Err(ApiError::Malformed("the body broke off".to_owned())),
     }
+}
+
+/// A body that has to be read before it is known who sends it: no longer than a head, or strangers could have memory kept by
+/// all connections at once.
+pub(crate) async fn strangers_body(body: Body, limits: &RequestLimits) -> Result<Bytes, ApiError> {
+    let limits = RequestLimits {
+        body_limit: limits.body_limit.min(LARGEST_HEAD),
+        ..*limits
+    };
+    self::body(body, &limits).await
 }
 
 /// A body as JSON. What serde says is not repeated: it may quote what was sent.

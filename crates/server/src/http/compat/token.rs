@@ -87,7 +87,7 @@ pub(crate) async fn stable_token(
     visit: Visit,
     request: Request<Body>,
 ) -> Response<Body> {
-    let reply = match input::body(request.into_body(), &services.limits).await {
+    let reply = match input::strangers_body(request.into_body(), &services.limits).await {
         Err(error) => Refusal::from(error).reply(visit.id.as_str()),
         Ok(body) => match serde_json::from_slice(&body) {
             Err(_) => Refusal::NOT_JSON.reply(visit.id.as_str()),
