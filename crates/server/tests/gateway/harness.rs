@@ -268,6 +268,11 @@ impl World {
         String::from_utf8(told.body.to_vec()).unwrap()
     }
 
+    /// Where the server keeps what is its own.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self._folder.path()
+    }
+
     /// The metrics page.
     pub(crate) async fn metrics(&self) -> String {
         let url = format!("{}/metrics", self.server.doors().admin[0]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::alone::{alone, resident};
-use crate::harness::{APP, KEY, VIRTUAL_KEY, World, callers};
+use crate::harness::{APP, KEY, PATIENCE, VIRTUAL_KEY, World, callers};
 use crate::scripted::{FINE, json};
 use crate::wire::Wire;
 
@@ -146,6 +146,60 @@ async fn where_the_buffers_are_full_more_uploads_are_told_to_come_later() {
         assert!(!told.headers.contains_key("wxtoken-replay"));
     }
     assert_eq!(upload().await.unwrap().errcode(), 0, "there is room again");
+}
+
+#[tokio::test]
+async fn what_is_kept_on_the_disk_has_no_name_and_is_nobody_elses_to_read() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let (arrived, mut arrives) = mpsc::unbounded_channel();
+    let (world, _upstream) = World::scripted(&callers(), move |mut wire, head| {
+        let (held, arrived) = (Arc::clone(&held), arrived.clone());
+        async move {
+            wire.body(&head).await.ok()?;
+            arrived.send(()).unwrap();
+            held.acquire().await.unwrap().forget();
+            wire.send(json(FINE)).await.ok()?;
+            Some(wire)
+        }
+    })
+    .await;
+    let folder = world.folder().to_owned();
+    let call = world.post("/cgi-bin/media/upload", vec![7; 4 << 20]);
+    let looked = async {
+        arrives.recv().await.unwrap();
+        let kept = spilled(&folder);
+        gate.add_permits(1);
+        kept
+    };
+    let (told, kept) = tokio::join!(call, looked);
+    assert_eq!(told.errcode(), 0);
+    let [mode] = kept[..] else {
+        panic!("{} files", kept.len());
+    };
+    assert_eq!(mode & 0o777, 0o600);
+    let gone = async {
+        while !spilled(&folder).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone)
+        .await
+        .expect("it goes with the call");
+}
+
+/// The modes of this process's open files that had, or never had, a name in a folder.
+fn spilled(folder: &std::path::Path) -> Vec<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let nameless = open.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let leads_to = std::fs::read_link(&path).ok()?;
+        let nameless = leads_to.to_str()?.ends_with(" (deleted)");
+        let mode = std::fs::metadata(&path).ok()?.permissions().mode();
+        (nameless && leads_to.starts_with(folder)).then_some(mode)
+    });
+    nameless.collect()
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 //! A thread that may block is held only while something is written, however slowly a body comes in. What waits is copied
 //! together: the pieces are free at once, so that the next are read into the same memory.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::mem;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -126,9 +126,16 @@ impl Spill {
 }
 
 fn write(file: Option<File>, folder: &Path, bytes: Vec<u8>) -> io::Result<Written> {
-    let mut file = file.map_or_else(|| tempfile::tempfile_in(folder), Ok)?;
+    let mut file = file.map_or_else(|| nameless(folder), Ok)?;
     file.write_all(&bytes)?;
     Ok((file, bytes))
+}
+
+/// A file without a name that nobody else may read, whatever the umask.
+fn nameless(folder: &Path) -> io::Result<File> {
+    let file = tempfile::tempfile_in(folder)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// Reads a piece at a place, on a thread that may block.
