@@ -69,6 +69,14 @@ impl Family {
         matches!(self, Self::Exchange | Self::ClearQuotaBySecret)
     }
 
+    /// Whether `appid` says which app a call is for.
+    pub(crate) const fn names_its_app(self) -> bool {
+        matches!(
+            self,
+            Self::Exchange | Self::Renewal | Self::ClearQuotaBySecret
+        )
+    }
+
     /// Whether the same request may be sent again after trouble. Of `/sns` only what is sure to spend no code.
     pub(crate) fn may_repeat(self, path: &str) -> bool {
         match self {

@@ -73,11 +73,11 @@ async fn forward(
     }
     let (prefix, sort) = destination(services, &target, line)?;
     let (body, given) = if sort.takes_secret() {
-        let whole = input::body(body, &services.limits).await?;
+        let whole = input::strangers_body(body, &services.limits).await?;
         let given = Given::read(sort, target.query, &whole);
         (Sent::Whole(whole), given)
     } else {
-        (Sent::Streamed(body), Given::default())
+        (Sent::Streamed(body), Given::read(sort, target.query, &[]))
     };
     let presented = Presented::in_query(services, target.query).await?;
     let (Identity { open, app, family }, first) = match begun {
@@ -131,7 +131,7 @@ pub(super) fn let_in(
     let (caller, app) = who(services, asking, prefix, may_call)?;
     // Noted before anything is refused: the line of a refused call is what its caller's owner looks for.
     caller.name().clone_into(&mut line.caller);
-    line.app = app;
+    line.app = asking.presented.users_app(asking.path).or(app);
     let identity = admit(services, asking, &caller, app)?;
     mixed_up(identity.family, asking.presented)?;
     Ok(identity)

@@ -95,6 +95,15 @@ impl Presented {
         self.held.iter().map(|(_, held)| *held)
     }
 
+    /// Whose user's token a call for users carries, if that is known: the call is told as that app's.
+    pub(crate) fn users_app(&self, path: &str) -> Option<AppId> {
+        let app = self.each().find_map(|held| match held {
+            Held::Web(app) => Some(app),
+            Held::Virtual(_) | Held::NotVirtual(_) | Held::Ours(_) | Held::Other => None,
+        })?;
+        (Family::of(path) == Family::User).then_some(app)
+    }
+
     /// Whether the app's token is put in: not beside a platform's own, whose death says nothing of ours.
     pub(crate) fn takes_app_token(&self, family: Family) -> bool {
         let platforms = self.component && self.held.is_empty();

@@ -21,15 +21,22 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// Reads query and body (a form or JSON, as clearQuotaByAppSecret takes them). Other families give nothing.
+    /// Reads query and body (a form or JSON, as clearQuotaByAppSecret takes them). A renewal names its app and no secret; other
+    /// families give nothing.
     pub(crate) fn read(family: Family, query: Option<&str>, body: &[u8]) -> Self {
-        if !family.takes_secret() {
+        if !family.names_its_app() {
             return Self::default();
         }
         let query = query.unwrap_or_default();
         let first = |names| {
             query::find(query, names).find_map(|p| p.value.map(std::borrow::Cow::into_owned))
         };
+        if !family.takes_secret() {
+            return Self {
+                app: first(APPID).and_then(|app| app.parse().ok()),
+                ..Self::default()
+            };
+        }
         let form: Fields = fields(body);
         Self {
             secret: first(SECRET).filter(|s| !s.is_empty()).or(form.secret),
@@ -159,6 +166,9 @@ mod tests {
             b"{\"appid\":\"wx1\"}",
         );
         assert!(given.secret.is_none() && given.app.is_none());
+        let given = Given::read(Family::Renewal, Some("appid=wx1&secret=KEY"), b"");
+        assert_eq!((given.secret, given.places.len()), (None, 0));
+        assert_eq!(given.app, Some("wx1".parse().unwrap()));
         let given = Given::read(Family::Exchange, Some("appid=&secret="), b"");
         assert!(given.secret.is_none() && given.app.is_none());
     }

@@ -40,6 +40,15 @@ async fn a_call_whose_token_was_killed_is_made_again_with_a_new_one() {
     assert_eq!(told.json()["len"], 13);
     assert_eq!(told.headers["wxtoken-replayed"], "1");
     assert_ne!(world.token().await, before);
+    let metrics = world.metrics().await;
+    let counted = format!(
+        "wxtoken_calls_total{{appid=\"{APP}\",caller=\"shop\",family=\"cgi-bin\",outcome=\"ok\",replayed=\"true\"}} 1"
+    );
+    assert!(metrics.contains(&counted), "{metrics}");
+    assert!(
+        metrics.contains("wxtoken_call_added_seconds_count 1"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]

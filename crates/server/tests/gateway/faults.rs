@@ -47,6 +47,19 @@ async fn a_connection_that_breaks_before_the_answer_costs_a_get_nothing_and_is_t
         let told = world.post("/cgi-bin/menu/create", "{}").await;
         assert_eq!(told.errcode(), -1);
         assert_eq!(upstream.seen().len(), 3, "nobody knows what it did");
+        for (method, times) in [
+            (Method::HEAD, 2),
+            (Method::PUT, 1),
+            (Method::PATCH, 1),
+            (Method::DELETE, 1),
+        ] {
+            let before = upstream.seen().len();
+            let request = world
+                .request(method.clone(), "/cgi-bin/menu/x")
+                .header("authorization", format!("Bearer {KEY}"));
+            world.send(request, "").await;
+            assert_eq!(upstream.seen().len() - before, times, "{method}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use http::Method;
 
 use crate::harness::{APP, KEY, SECRET, Told, World};
 use crate::scripted::json;
+use crate::wire::Wire;
 
 const LOGIN: &str = "/sns/jscode2session";
 const CLEAR: &str = "/cgi-bin/clear_quota/v2";
@@ -156,6 +157,45 @@ async fn a_web_token_is_renewed_with_the_users_refresh_token_alone() {
     assert!(told.errmsg().contains("web OAuth"), "{}", told.errmsg());
 }
 
+/// A caller of two apps, and a WeChat that renews every web token with another.
+#[tokio::test]
+async fn a_renewal_is_for_the_app_it_names_and_the_new_web_token_is_known_as_that_apps() {
+    let mini =
+        format!("[[app]]\nappid = \"{MINI}\"\nsecret = \"{MINI_SECRET}\"\ntype = \"mini\"\n");
+    let callers = format!(
+        "[[caller]]\nname = \"shop\"\nkey = \"{KEY}\"\napps = [\"{APP}\", \"{MINI}\"]\nallow = [\"call\"]\n"
+    );
+    let (world, upstream) = World::scripted(&format!("{mini}{callers}"), async |mut wire, head| {
+        wire.body(&head).await.ok()?;
+        let web = r#"{"access_token":"WEB-2","refresh_token":"R","openid":"o"}"#;
+        wire.send(json(web)).await.ok()?;
+        Some(wire)
+    })
+    .await;
+    let renew = |app: &str| {
+        let rest = "grant_type=refresh_token&refresh_token=R";
+        format!("/sns/oauth2/refresh_token?appid={app}&{rest}")
+    };
+    let told = world.get(&renew("wx0000000000000000")).await;
+    assert_eq!(told.errcode(), 40013, "{}", told.errmsg());
+    assert_eq!(upstream.seen().len(), 0, "the app of others");
+    assert_eq!(world.get(&renew(APP)).await.json()["access_token"], "WEB-2");
+    let request = world.request(Method::GET, "/cgi-bin/user/info?access_token=WEB-2");
+    let request = request.header("authorization", format!("Bearer {KEY}"));
+    let told = world.send(request.header("wxtoken-app", APP), "").await;
+    assert!(told.errmsg().contains("web OAuth"), "{}", told.errmsg());
+    world.get("/sns/userinfo?access_token=WEB-2&openid=o").await;
+    let metrics = world.metrics().await;
+    assert!(
+        metrics.contains("caller=\"shop\",mix_up=\"web_token_at_api\"} 1"),
+        "{metrics}"
+    );
+    let counted = format!("appid=\"{APP}\",caller=\"shop\",family=\"sns\",outcome=\"ok\"");
+    let counted = metrics.lines().find(|line| line.contains(&counted));
+    let counted = counted.unwrap_or_else(|| panic!("{metrics}"));
+    assert!(counted.ends_with(" 2"), "{counted}");
+}
+
 #[tokio::test]
 async fn quotas_are_cleared_with_the_appsecret_wherever_the_key_stood() {
     let world = world().await;
@@ -194,4 +234,34 @@ async fn an_answer_that_repeats_the_appsecret_shows_it_to_nobody() {
     assert!(upstream.seen()[0].target().contains(SECRET));
     assert!(told.errmsg().contains("appsecret=***"), "{}", told.errmsg());
     assert!(!told.errmsg().contains(SECRET));
+}
+
+#[tokio::test]
+async fn nobody_keeps_memory_busy_with_a_body_before_it_is_known_who_sends_it() {
+    const MOST: usize = 16 << 10;
+    let world = world().await;
+    for path in [LOGIN, CLEAR, "/cgi-bin/stable_token"] {
+        let asked = async |framing: String, sent: usize, end: &str| {
+            let mut stranger = Wire::connect(&world.url).await;
+            let head = format!("POST {path}?appid={MINI} HTTP/1.1\r\nHost: x\r\n{framing}");
+            let body = "x".repeat(sent);
+            let (_, body) = stranger.ask(format!("{head}{body}{end}")).await;
+            String::from_utf8(body.bytes).unwrap()
+        };
+        let length = |length: usize| format!("Content-Length: {length}\r\n\r\n");
+        let chunk = |size: usize| format!("Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n");
+        for told in [
+            asked(length(MOST), MOST, "").await,
+            asked(chunk(MOST), MOST, "\r\n0\r\n\r\n").await,
+        ] {
+            assert!(!told.contains("too large"), "{path}: {told}");
+        }
+        // Not all of it is sent: nobody waits for that.
+        for told in [
+            asked(length(MOST + 1), 0, "").await,
+            asked(chunk(MOST + 9), MOST + 1, "").await,
+        ] {
+            assert!(told.contains("too large"), "{path}: {told}");
+        }
+    }
 }

@@ -61,6 +61,19 @@ async fn beside_a_platforms_own_token_nobody_knows_which_of_the_two_was_bad() {
 }
 
 #[tokio::test]
+async fn an_authorizers_token_is_an_apps_under_another_name() {
+    let (world, upstream) = World::scripted(&callers(), async |mut wire, _| {
+        wire.send(json(FINE)).await.ok()?;
+        Some(wire)
+    })
+    .await;
+    let live = world.token().await;
+    let target = "/cgi-bin/menu/get?a=1&authorizer_access_token=old&b";
+    assert_eq!(world.get(target).await.errcode(), 0);
+    assert_eq!(upstream.seen()[0].target(), target.replace("old", &live));
+}
+
+#[tokio::test]
 async fn more_tokens_or_apps_than_any_call_names_are_refused() {
     let world = World::new().await;
     let many = "access_token=a&".repeat(5);
