@@ -189,10 +189,13 @@ fn mixed_up(family: Family, presented: &Presented) -> Result<(), Refusal> {
     for held in presented.each() {
         match (family, held) {
             (
-                Family::User | Family::Exchange | Family::Renewal | Family::ClearQuotaBySecret,
+                Family::User | Family::Exchange | Family::Renewal,
                 Held::Virtual(_) | Held::Ours(_),
             ) => {
                 return Err(Refusal::MixUp(MixUp::AppTokenAtSns));
+            }
+            (Family::ClearQuotaBySecret, Held::Virtual(_) | Held::Ours(_)) => {
+                return Err(Refusal::NEEDLESS_TOKEN);
             }
             (Family::App, Held::Web(_)) => {
                 return Err(Refusal::MixUp(MixUp::WebTokenAtApi));

@@ -104,6 +104,10 @@ impl Refusal {
         40035,
         "invalid parameter: the query has more than four access tokens; send one",
     );
+    pub(crate) const NEEDLESS_TOKEN: Self = Self::Said(
+        40035,
+        "invalid parameter: clear_quota/v2 takes the AppSecret and no access_token; leave the token out",
+    );
     pub(crate) const TWO_APP_HEADERS: Self = Self::Said(
         40013,
         "invalid appid: Wxtoken-App was sent twice; send it once",

@@ -217,6 +217,18 @@ async fn quotas_are_cleared_with_the_appsecret_wherever_the_key_stood() {
 }
 
 #[tokio::test]
+async fn a_token_beside_the_appsecret_is_refused_and_is_no_mix_up() {
+    let world = world().await;
+    let token = world.token().await;
+    let query = format!("{CLEAR}?appid={APP}&appsecret={KEY}&access_token={token}");
+    let told = world.send(world.request(Method::POST, &query), "").await;
+    assert_eq!(told.errcode(), 40035, "{}", told.errmsg());
+    assert!(told.errmsg().contains("leave the token out"));
+    assert_eq!(world.calls(CLEAR), 0);
+    assert!(!world.metrics().await.contains("mix_up="));
+}
+
+#[tokio::test]
 async fn an_answer_that_repeats_the_appsecret_shows_it_to_nobody() {
     let callers = format!(
         "[[caller]]\nname = \"shop\"\nkey = \"{KEY}\"\napps = [\"{APP}\"]\nallow = [\"call\"]\ncall_paths = [\"{CLEAR}\"]\n"
