@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::harness::{KEY, World, callers};
-use crate::scripted::{FINE, json};
+use crate::scripted::{BAD_TOKEN, FINE, json};
 use crate::wire::Wire;
 
 const POST: &str = "POST /cgi-bin/menu/create HTTP/1.1";
@@ -274,4 +274,39 @@ async fn a_call_sent_behind_another_before_the_server_stops_is_answered_too() {
         assert_eq!(answer(&mut caller).await, format!("200 {FINE}"));
     }
     stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_length_that_only_one_reader_understands_is_refused_before_anything_goes_up() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (world, upstream) = World::scripted(&callers(), move |mut wire, head| {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        async move {
+            wire.body(&head).await.ok()?;
+            // What is made again is read again.
+            let said = [BAD_TOKEN, FINE][call % 2];
+            wire.send(json(said)).await.ok()?;
+            Some(wire)
+        }
+    })
+    .await;
+    for (before, behind, status, times) in [
+        (1, 0, 200, 2),
+        (40, 5, 200, 2),
+        (80, 0, 400, 0),
+        (1, 80, 400, 0),
+    ] {
+        world.kill().await;
+        let seen = upstream.seen().len();
+        let length = format!("{}3{}", " ".repeat(before), " ".repeat(behind));
+        let head = head(POST, 3).replace(" 3", &length);
+        let mut caller = Wire::connect(&world.url).await;
+        caller.send(format!("{head}abc")).await.unwrap();
+        let told = caller.head().await.expect("an answer").status();
+        assert_eq!(
+            (told, upstream.seen().len() - seen),
+            (status, times),
+            "{length:?}"
+        );
+    }
 }

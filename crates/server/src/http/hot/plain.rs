@@ -44,7 +44,7 @@ pub(super) fn plain(buffer: &[u8]) -> Option<Plain<'_>> {
         head,
         length: 0,
     };
-    let length = read_headers(request.headers, &mut plain)?;
+    let length = read_headers(&buffer[..head], request.headers, &mut plain)?;
     plain.length = length.unwrap_or(0);
     let sane = plain.length <= LONGEST_BODY && (length.is_none() || plain.method == Method::POST);
     sane.then_some(plain)
@@ -57,6 +57,7 @@ fn ends_its_lines(head: &[u8]) -> bool {
 
 /// Takes the headers over; gives the length of the body, if one is told. None if anything is special.
 fn read_headers<'b>(
+    head: &[u8],
     lines: &[httparse::Header<'b>],
     plain: &mut Plain<'b>,
 ) -> Option<Option<usize>> {
@@ -67,8 +68,11 @@ fn read_headers<'b>(
             10 if is("connection") && !line.value.eq_ignore_ascii_case(b"keep-alive") => {
                 return None;
             }
-            14 if is("content-length") && length.replace(digits(line.value)?).is_some() => {
-                return None;
+            14 if is("content-length") => {
+                let told_before = length.replace(digits(line.value)?).is_some();
+                if told_before || !is_tight(head, line) {
+                    return None;
+                }
             }
             17 if is("transfer-encoding") => return None,
             6 if is("expect") => return None,
@@ -86,6 +90,14 @@ fn read_headers<'b>(
         push_line(&mut plain.lines, line.name, line.value, passes);
     }
     Some(length)
+}
+
+/// Whether a line is its name, a colon, a blank at most and its value: one with more between them is refused elsewhere, and a
+/// call that has gone up must be read there in the same way.
+fn is_tight(head: &[u8], line: &httparse::Header<'_>) -> bool {
+    let at = |part: &[u8]| part.as_ptr().addr() - head.as_ptr().addr();
+    let (name, value) = (at(line.name.as_bytes()), at(line.value));
+    value <= name + line.name.len() + 2 && head.get(value + line.value.len()) == Some(&b'\r')
 }
 
 fn digits(value: &[u8]) -> Option<usize> {
@@ -158,6 +170,7 @@ mod tests {
         for (head, length_of_body) in [
             ("GET /cgi-bin/menu/get?access_token=x HTTP/1.1", 0),
             ("POST /wxa/x HTTP/1.1\r\nContent-Length: 17", 17),
+            ("POST /wxa/x HTTP/1.1\r\nX: 1 \r\ncontent-length:17", 17),
             ("POST /wxa/x HTTP/1.1\r\nConnection: Keep-Alive", 0),
             ("GET /k/KEY/cgi-bin/menu/get HTTP/1.1", 0),
         ] {
@@ -188,6 +201,8 @@ mod tests {
             "POST /wxa/x HTTP/1.1\r\nContent-Length: 1, 1",
             "POST /wxa/x HTTP/1.1\r\nContent-Length:",
             "POST /wxa/x HTTP/1.1\r\nContent-Length : 1",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length:  1",
+            "POST /wxa/x HTTP/1.1\r\nContent-Length: 1 ",
             "POST /wxa/x HTTP/1.1\r\nContent-Length: 262145",
             "POST /wxa/x HTTP/1.1\r\nTransfer-Encoding: chunked",
             "POST /wxa/x HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
