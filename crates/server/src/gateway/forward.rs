@@ -90,6 +90,7 @@ async fn forward(
                 presented: &presented,
                 given: &given,
                 peer,
+                now: services.keeper.now(),
                 certified: head.extensions.get(),
             };
             (let_in(services, &asking, &prefix, line)?, None)
@@ -132,7 +133,7 @@ pub(super) fn let_in(
     // Noted before anything is refused: the line of a refused call is what its caller's owner looks for.
     caller.name().clone_into(&mut line.caller);
     line.app = asking.presented.users_app(asking.path).or(app);
-    let identity = admit(services, asking, &caller, app)?;
+    let identity = admit(asking, &caller, app)?;
     mixed_up(identity.family, asking.presented)?;
     Ok(identity)
 }

@@ -6,38 +6,44 @@ use http::header::{ACCEPT_ENCODING, CONNECTION, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Whether a header of this name, in lower case, belongs to one connection and not to the message (RFC 9110, 7.6.1).
-fn is_hop_by_hop(name: &str) -> bool {
+fn is_hop_by_hop(name: &[u8]) -> bool {
     matches!(
         name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
+        b"connection"
+            | b"keep-alive"
+            | b"proxy-connection"
+            | b"proxy-authenticate"
+            | b"proxy-authorization"
+            | b"te"
+            | b"transfer-encoding"
+            | b"upgrade"
     )
 }
 
 /// Between the caller and us alone: who it is, and where it comes from.
-fn is_private(name: &str) -> bool {
+fn is_private(name: &[u8]) -> bool {
     matches!(
         name,
-        "authorization" | "cookie" | "referer" | "forwarded" | "host" | "expect" | "x-real-ip"
-    ) || name.starts_with("wxtoken-")
-        || name.starts_with("x-forwarded-")
+        b"authorization"
+            | b"cookie"
+            | b"referer"
+            | b"forwarded"
+            | b"host"
+            | b"expect"
+            | b"x-real-ip"
+    ) || name.starts_with(b"wxtoken-")
+        || name.starts_with(b"x-forwarded-")
 }
 
 /// Whether a header of this name, in lower case, goes to upstream if `Connection` does not name it.
-pub(crate) fn goes_up(name: &str) -> bool {
+pub(crate) fn goes_up(name: &[u8]) -> bool {
     !is_hop_by_hop(name) && !is_private(name)
 }
 
 /// Whether a header of an answer goes to the caller, in lower case: all but those of the connection, and ours, which we
 /// write ourselves.
-pub(crate) fn goes_down(name: &str) -> bool {
-    !is_hop_by_hop(name) && !name.starts_with("wxtoken-")
+pub(crate) fn goes_down(name: &[u8]) -> bool {
+    !is_hop_by_hop(name) && !name.starts_with(b"wxtoken-")
 }
 
 /// The headers that go to upstream. `readable` asks for an answer that is not compressed, because it will be read.
@@ -70,11 +76,11 @@ pub(crate) fn downwards(headers: &HeaderMap) -> HeaderMap {
     passing(headers, goes_down)
 }
 
-fn passing(headers: &HeaderMap, goes: impl Fn(&str) -> bool) -> HeaderMap {
+fn passing(headers: &HeaderMap, goes: impl Fn(&[u8]) -> bool) -> HeaderMap {
     let named = named_by_connection(headers);
     let mut passed = HeaderMap::with_capacity(headers.len() + 4);
     for (name, value) in headers {
-        if goes(name.as_str()) && !named.contains(name) {
+        if goes(name.as_str().as_bytes()) && !named.contains(name) {
             passed.append(name, value.clone());
         }
     }

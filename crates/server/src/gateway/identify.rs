@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Now;
 
 use super::family::{self, Family};
 use super::introduction::{Introduction, Sent};
@@ -28,6 +29,7 @@ pub(crate) struct Asking<'r> {
     /// What stands in the `secret` of a call that takes one.
     pub(crate) given: &'r Given,
     pub(crate) peer: Peer,
+    pub(crate) now: Now,
     /// What the client's certificate names.
     pub(crate) certified: Option<&'r Certified>,
 }
@@ -74,12 +76,11 @@ pub(crate) fn prefixed<'p>(path: &'p str, knows: impl Fn(&AppId) -> bool) -> Pre
 
 /// Lets a call of this caller's in, or not.
 pub(crate) fn admit(
-    services: &Services,
     asking: &Asking<'_>,
     caller: &Arc<Caller>,
     app: Option<AppId>,
 ) -> Result<Identity, Refusal> {
-    let open = door::open(caller, asking.peer, services.keeper.now())?;
+    let open = door::open(caller, asking.peer, asking.now)?;
     if !may_call(caller) {
         return Err(ApiError::NotAllowed(Permission::Call).into());
     }

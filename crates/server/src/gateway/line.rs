@@ -53,10 +53,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn of(method: &Method) -> Self {
+    pub(super) fn of(method: &Method, began: Instant) -> Self {
         Self {
             method: method.clone(),
-            began: Instant::now(),
+            began,
             took: None,
             path: String::new(),
             caller: String::new(),
@@ -84,8 +84,9 @@ impl Line {
     }
 
     /// It is answered now, and told of a little later.
-    pub(super) fn ends(&mut self) {
-        self.took.get_or_insert(self.began.elapsed());
+    pub(super) fn ends(&mut self, now: Instant) {
+        self.took
+            .get_or_insert(now.saturating_duration_since(self.began));
     }
 
     pub(super) fn write(

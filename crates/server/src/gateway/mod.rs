@@ -23,7 +23,7 @@ pub(crate) mod refusal;
 pub(crate) mod relay;
 
 pub(crate) mod secrets;
-mod target;
+pub(crate) mod target;
 mod telling;
 mod upstream;
 mod verdict;

@@ -5,20 +5,21 @@
 use std::ops::Range;
 
 use wxtoken_core::app::AppId;
-use wxtoken_core::credential::Kind;
+use wxtoken_core::clock::Now;
+use wxtoken_core::credential::{Kind, ValueId};
 
-use super::Gateway;
 use super::family::Family;
-use super::query;
+use super::query::{self, Parameter};
 use super::refusal::Refusal;
 use super::virtual_token::{Claims, NotVirtual};
 use crate::http::services::Services;
-use crate::keeper::Keeper;
 
-/// Where an app's token stands. An authorizer's is that of an app as well.
-const APP_TOKEN: &[&str] = &["access_token", "authorizer_access_token"];
+/// Where an app's token stands.
+const APP_TOKEN: &str = "access_token";
 /// A third-party platform's own token: no app's, so nothing is put in beside it.
-const COMPONENT: &[&str] = &["component_access_token"];
+const COMPONENT: &str = "component_access_token";
+/// All of them. An authorizer's token is that of an app as well.
+const TOKENS: &[&str] = &[APP_TOKEN, "authorizer_access_token", COMPONENT];
 
 /// So many token parameters may one query have.
 const MOST: usize = 4;
@@ -54,40 +55,30 @@ impl Presented {
         services: &Services,
         query: Option<&str>,
     ) -> Result<Self, Refusal> {
-        if let Some(presented) = Self::at_once(services, query)? {
+        let keeper = &services.keeper;
+        let id_of = |value: &str| keeper.id_of(value);
+        if let Some(presented) = Self::at_once(services, query, keeper.now(), id_of)? {
             return Ok(presented);
         }
-        let keeper = &services.keeper;
         keeper.until_read(services.limits.first_token_wait).await;
-        Ok(Self::look(&services.gateway, keeper, query))
+        let tokens = Tokens::find(query.unwrap_or_default())?;
+        Ok(tokens.look(services, keeper.now(), id_of))
     }
 
-    /// What a query holds; none if it is better waited for.
+    /// What a query holds; none if it is better waited for. `id_of` tells values' keyed hashes.
     pub(crate) fn at_once(
         services: &Services,
         query: Option<&str>,
+        now: Now,
+        id_of: impl FnMut(&str) -> ValueId,
     ) -> Result<Option<Self>, Refusal> {
-        let names = query::find(query.unwrap_or_default(), APP_TOKEN);
-        if names.take(MOST + 1).count() > MOST {
-            return Err(Refusal::TOO_MANY_TOKENS);
-        }
-        let (gateway, keeper) = (&services.gateway, &services.keeper);
+        let tokens = Tokens::find(query.unwrap_or_default())?;
+        let keeper = &services.keeper;
         // Asked first: what is read in between is known then.
         let reading = keeper.is_reading();
-        let presented = Self::look(gateway, keeper, query);
+        let presented = tokens.look(services, now, id_of);
         let is_unknown = presented.each().any(|held| held == Held::Other);
         Ok((!is_unknown || !reading).then_some(presented))
-    }
-
-    fn look(gateway: &Gateway, keeper: &Keeper, query: Option<&str>) -> Self {
-        let query = query.unwrap_or_default();
-        let known = |value: Option<&str>| known(gateway, keeper, value.unwrap_or_default());
-        Self {
-            held: query::find(query, APP_TOKEN)
-                .map(|parameter| (parameter.place, known(parameter.value.as_deref())))
-                .collect(),
-            component: query::find(query, COMPONENT).next().is_some(),
-        }
     }
 
     /// What is presented, apart from what nobody knows.
@@ -115,7 +106,7 @@ impl Presented {
         if self.held.is_empty() {
             return match (self.component, query) {
                 (true, query) => query.map(str::to_owned),
-                (false, query) => Some(query::append(query, APP_TOKEN[0], token)),
+                (false, query) => Some(query::append(query, APP_TOKEN, token)),
             };
         }
         let places = self.held.iter().map(|(place, _)| (place.clone(), token));
@@ -123,8 +114,57 @@ impl Presented {
     }
 }
 
-fn known(gateway: &Gateway, keeper: &Keeper, value: &str) -> Held {
-    match gateway.virtual_tokens.check(value, keeper.now().wall) {
+/// The token parameters of a query before they are looked at.
+struct Tokens<'q> {
+    of_apps: Vec<Parameter<'q>>,
+    component: bool,
+}
+
+impl<'q> Tokens<'q> {
+    fn find(query: &'q str) -> Result<Self, Refusal> {
+        let (mut of_apps, mut component) = (Vec::new(), false);
+        for parameter in query::find(query, TOKENS) {
+            if parameter.name == COMPONENT {
+                component = true;
+            } else if of_apps.len() == MOST {
+                return Err(Refusal::TOO_MANY_TOKENS);
+            } else {
+                of_apps.push(parameter);
+            }
+        }
+        Ok(Self { of_apps, component })
+    }
+
+    fn look(
+        self,
+        services: &Services,
+        now: Now,
+        mut id_of: impl FnMut(&str) -> ValueId,
+    ) -> Presented {
+        let look = |Parameter { place, value, .. }| {
+            let held = known(
+                services,
+                value.as_deref().unwrap_or_default(),
+                now,
+                &mut id_of,
+            );
+            (place, held)
+        };
+        Presented {
+            held: self.of_apps.into_iter().map(look).collect(),
+            component: self.component,
+        }
+    }
+}
+
+fn known(
+    services: &Services,
+    value: &str,
+    now: Now,
+    id_of: &mut impl FnMut(&str) -> ValueId,
+) -> Held {
+    let gateway = &services.gateway;
+    match gateway.virtual_tokens.check(value, now.wall) {
         Ok(claims) => return Held::Virtual(claims),
         Err(NotVirtual::Foreign) => {}
         Err(why) => return Held::NotVirtual(why),
@@ -132,11 +172,9 @@ fn known(gateway: &Gateway, keeper: &Keeper, value: &str) -> Held {
     if value.is_empty() {
         return Held::Other;
     }
-    let id = keeper.id_of(value);
-    if let Some(owned) = keeper
-        .owner_of(id)
-        .filter(|owned| owned.kind == Kind::AccessToken)
-    {
+    let id = id_of(value);
+    let owned = services.keeper.owner_of(id);
+    if let Some(owned) = owned.filter(|owned| owned.kind == Kind::AccessToken) {
         Held::Ours(owned.app)
     } else {
         gateway.web_tokens.app_of(id).map_or(Held::Other, Held::Web)

@@ -10,6 +10,8 @@ use crate::http::input::decode;
 /// One parameter of a raw query: its value as it came, and where that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parameter<'q> {
+    /// Which of the names it has.
+    pub(crate) name: &'q str,
     /// Where the value stands in the query.
     pub(crate) place: Range<usize>,
     /// The value, decoded as forms are. None if it is not UTF-8 then.
@@ -27,7 +29,9 @@ pub(crate) fn find<'q>(
         start += pair.len() + 1;
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let decoded = decode(name)?;
-        names.contains(&decoded.as_ref()).then(|| Parameter {
+        let name = names.iter().find(|known| **known == decoded)?;
+        Some(Parameter {
+            name,
             place: at + pair.len() - value.len()..at + pair.len(),
             value: decode(value),
         })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
+use tokio::time::Instant;
 
 use super::line::Line;
 use super::refusal::Refusal;
@@ -21,7 +22,7 @@ pub(crate) struct Telling {
 
 impl Telling {
     pub(super) fn of(services: &Arc<Services>, method: &Method, id: RequestId) -> Self {
-        Self::with(services, Line::of(method), id)
+        Self::with(services, Line::of(method, Instant::now()), id)
     }
 
     /// Of a call of which something is known.

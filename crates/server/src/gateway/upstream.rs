@@ -105,8 +105,8 @@ impl Upstream {
     }
 
     /// The host that is tried first.
-    pub(crate) fn first_host(&self) -> Option<&Base> {
-        self.hosts.first(Instant::now())
+    pub(crate) fn first_host(&self, now: Instant) -> Option<&Base> {
+        self.hosts.first(now)
     }
 
     /// Whether no other host may be tried in the place of this one.

@@ -36,6 +36,10 @@ impl RequestId {
         self.0.clone()
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or("-")
     }

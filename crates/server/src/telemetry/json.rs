@@ -137,13 +137,22 @@ impl Write for Escaped<'_> {
     }
 }
 
-fn escape(line: &mut String, mut text: &str) {
-    // Without shortcuts, so that many bytes are looked at side by side: nearly every text is plain.
-    let special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f);
-    if !text.bytes().fold(false, |any, byte| any | special(byte)) {
-        return line.push_str(text);
+/// Which bytes must not stand in a JSON string as they are.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = true;
+        control += 1;
     }
-    while let Some(at) = text.bytes().position(special) {
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special[0x7f] = true;
+    special
+};
+
+fn escape(line: &mut String, mut text: &str) {
+    while let Some(at) = text.bytes().position(|byte| SPECIAL[usize::from(byte)]) {
         let (plain, rest) = text.split_at(at);
         line.push_str(plain);
         match rest.as_bytes()[0] {

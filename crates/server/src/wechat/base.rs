@@ -15,6 +15,8 @@ use crate::words::InChinese;
 pub struct Base {
     scheme: Scheme,
     authority: Authority,
+    /// The port is named and need not be.
+    names_own_port: bool,
     /// Without a slash at its end; usually empty.
     prefix: String,
 }
@@ -45,6 +47,11 @@ impl Base {
             return Err(NoBase);
         }
         Ok(Self {
+            names_own_port: match authority.port_u16() {
+                Some(80) => *scheme == Scheme::HTTP,
+                Some(443) => *scheme == Scheme::HTTPS,
+                Some(_) | None => false,
+            },
             scheme: scheme.clone(),
             authority: authority.clone(),
             prefix: uri.path().trim_end_matches('/').to_owned(),
@@ -67,12 +74,7 @@ impl Base {
 
     /// What `Host` names: without a port where that is the scheme's own.
     pub(crate) fn named(&self) -> &str {
-        let own = match self.authority.port_u16() {
-            Some(80) => self.scheme == Scheme::HTTP,
-            Some(443) => self.scheme == Scheme::HTTPS,
-            Some(_) | None => false,
-        };
-        if own {
+        if self.names_own_port {
             self.authority.host()
         } else {
             self.authority.as_str()

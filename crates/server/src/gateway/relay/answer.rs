@@ -2,6 +2,8 @@
 //!
 //! Whatever else it may be, hyper decides about it.
 
+use std::mem::MaybeUninit;
+
 use http::StatusCode;
 
 /// No head has more lines.
@@ -46,42 +48,52 @@ pub(super) struct Head<'l, 'b> {
     pub(super) lines: &'l [httparse::Header<'b>],
 }
 
+/// Room for the lines of a head.
+pub(super) type Room<'b> = [MaybeUninit<httparse::Header<'b>>; MOST_HEADERS];
+
+/// Such a room with nothing in it.
+pub(super) const fn empty<'b>() -> Room<'b> {
+    [const { MaybeUninit::uninit() }; MOST_HEADERS]
+}
+
 /// Reads a head; none while it is not complete. Interim answers (1xx) are passed over.
 pub(super) fn read<'l, 'b>(
     bytes: &'b [u8],
-    lines: &'l mut [httparse::Header<'b>; MOST_HEADERS],
+    room: &'l mut Room<'b>,
 ) -> Result<Option<Head<'l, 'b>>, Odd> {
     let mut start = 0;
-    loop {
-        let mut answer = httparse::Response::new(&mut []);
-        let mut room = [const { std::mem::MaybeUninit::uninit() }; MOST_HEADERS];
-        let config = httparse::ParserConfig::default();
-        let parsed =
-            config.parse_response_with_uninit_headers(&mut answer, &bytes[start..], &mut room);
-        let length = match parsed.map_err(|_| Odd)? {
-            httparse::Status::Complete(length) if length <= LARGEST => length,
-            httparse::Status::Partial if bytes.len() <= LARGEST => return Ok(None),
-            httparse::Status::Complete(_) | httparse::Status::Partial => return Err(Odd),
-        };
-        let interim = matches!(answer.code, Some(100 | 102..=199));
-        if answer.version != Some(1) {
-            return Err(Odd);
+    while bytes[start..].starts_with(b"HTTP/1.1 1") {
+        match parsed(&bytes[start..], &mut empty())? {
+            Some((100 | 102..=199, length, _)) => start += length,
+            Some(_) => return Err(Odd),
+            None => return Ok(None),
         }
-        start += length;
-        if interim {
-            continue;
+    }
+    match parsed(&bytes[start..], room)? {
+        Some((code, length, lines)) => head(code, start + length, lines).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Status, length and lines of one head.
+type Parsed<'l, 'b> = (u16, usize, &'l [httparse::Header<'b>]);
+
+fn parsed<'l, 'b>(bytes: &'b [u8], room: &'l mut Room<'b>) -> Result<Option<Parsed<'l, 'b>>, Odd> {
+    let mut answer = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    let parsed = config.parse_response_with_uninit_headers(&mut answer, bytes, room);
+    match parsed.map_err(|_| Odd)? {
+        httparse::Status::Complete(length) if length <= LARGEST && answer.version == Some(1) => {
+            Ok(Some((answer.code.ok_or(Odd)?, length, answer.headers)))
         }
-        let many = answer.headers.len();
-        lines[..many].copy_from_slice(answer.headers);
-        let code = answer.code.ok_or(Odd)?;
-        return head(code, start, &lines[..many]).map(Some);
+        httparse::Status::Partial if bytes.len() <= LARGEST => Ok(None),
+        httparse::Status::Complete(_) | httparse::Status::Partial => Err(Odd),
     }
 }
 
 /// Whether nothing has come yet but interim answers, or the beginning of a head.
 pub(crate) fn is_to_come(bytes: &[u8]) -> bool {
-    let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
-    matches!(read(bytes, &mut lines), Ok(None))
+    matches!(read(bytes, &mut empty()), Ok(None))
 }
 
 fn head<'l, 'b>(
@@ -149,8 +161,7 @@ mod tests {
 
     /// Length of the head, length of the body, whether the connection stays.
     fn of(text: &str) -> Result<Option<(usize, u64, bool)>, Odd> {
-        let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        Ok(read(text.as_bytes(), &mut lines)?.map(|head| (head.len, head.length, head.stays)))
+        Ok(read(text.as_bytes(), &mut empty())?.map(|head| (head.len, head.length, head.stays)))
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Now;
-use wxtoken_core::credential::Credential;
+use wxtoken_core::credential::{Credential, ValueId};
 
 use super::{Errand, Plain, Stage, Started};
 use crate::gateway::call::key;
@@ -14,7 +15,6 @@ use crate::gateway::identify::{Asking, Identity};
 use crate::gateway::line::Line;
 use crate::gateway::presented::Presented;
 use crate::gateway::secrets::Given;
-use crate::gateway::target::Target;
 use crate::gateway::telling::Telling;
 use crate::http::callers::CallerAt;
 use crate::http::counters::Surface;
@@ -33,26 +33,35 @@ pub(crate) enum Begun {
     NotHere,
 }
 
+/// What a connection knows from its last call.
+pub(crate) struct Known<'k> {
+    /// Where the caller stands that has the Bearer key.
+    pub(crate) caller: Option<CallerAt>,
+    /// Tells values' keyed hashes.
+    pub(crate) id_of: &'k mut dyn FnMut(&str) -> ValueId,
+}
+
 /// Begins a call, if all that is needed for it is at hand.
 pub(crate) fn begin(
     services: &Arc<Services>,
     peer: Peer,
     ids: &RequestIds,
     plain: &Plain<'_>,
-    known: Option<CallerAt>,
-    now: Now,
+    known: Known<'_>,
+    (now, clock): (Now, Instant),
 ) -> Begun {
     let gateway = &services.gateway;
     // What is not kept for a second sending is told so, where there is a tape.
     let is_kept = plain.length as u64 <= gateway.tape_limits().total;
-    let (true, Ok(target)) = (is_kept, Target::read(plain.target)) else {
+    if !is_kept {
+        return Begun::NotHere;
+    }
+    let target = &plain.target;
+    let mut line = Line::of(&plain.method, clock);
+    let Ok((prefix, Family::App | Family::User)) = destination(services, target, &mut line) else {
         return Begun::NotHere;
     };
-    let mut line = Line::of(&plain.method);
-    let Ok((prefix, Family::App | Family::User)) = destination(services, &target, &mut line) else {
-        return Begun::NotHere;
-    };
-    let Ok(Some(presented)) = Presented::at_once(services, target.query) else {
+    let Ok(Some(presented)) = Presented::at_once(services, target.query, now, known.id_of) else {
         return Begun::NotHere;
     };
     let id = RequestId::sent(plain.id, ids, now.wall);
@@ -60,10 +69,11 @@ pub(crate) fn begin(
     let asking = Asking {
         path: prefix.path,
         said: plain.said,
-        known,
+        known: known.caller,
         presented: &presented,
         given: &Given::default(),
         peer,
+        now,
         // Plain TCP: nobody shows a certificate here.
         certified: None,
     };
@@ -75,11 +85,11 @@ pub(crate) fn begin(
     let silenced = |app| gateway.odd.is_silenced(&app, prefix.path, now.boot);
     let (odd, used) = (
         app.is_some_and(silenced),
-        token(services, &identity, &presented),
+        token(services, &identity, &presented, now),
     );
     let upstream = app.and_then(|app| gateway.directory.upstream(&app));
     let own = upstream.as_ref().and_then(|own| own.base_url.as_ref());
-    let base = own.or_else(|| gateway.upstream.first_host());
+    let base = own.or_else(|| gateway.upstream.first_host(clock));
     let mut share = gateway.share_of(services, identity.open.caller());
     let room = share.grow(plain.length);
     let (Ok(used), Some(base), Ok(()), false) = (used, base, room, odd) else {
@@ -90,7 +100,7 @@ pub(crate) fn begin(
     let up = written(plain, base, prefix.path, query.as_deref());
     let base = base.clone();
     let secret = upstream.map(|AppUpstream { secret, .. }| secret);
-    let surface = Surface::of(plain.target.split('?').next().unwrap_or_default());
+    let surface = Surface::of(&target.path);
     let way = (base, prefix.path, surface);
     let errand = Errand::new(telling, identity, used, secret, share, way);
     Begun::Goes(Box::new(errand), up)
@@ -108,12 +118,13 @@ fn token(
     services: &Services,
     identity: &Identity,
     presented: &Presented,
+    now: Now,
 ) -> Result<Option<Arc<Credential>>, NotAtHand> {
     let takes = |_: &AppId| presented.takes_app_token(identity.family);
     let found = identity
         .app
         .filter(takes)
-        .map(|app| services.keeper.peek(&key(app)));
+        .map(|app| services.keeper.shelf().peek(&key(app), now));
     found.transpose().map_err(|_| NotAtHand)
 }
 

@@ -5,13 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use memchr::memmem;
 use tokio::time::Instant;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Now;
 use wxtoken_core::credential::Credential;
 
-use super::answer::{self, Answered, Head, MOST_HEADERS};
+use super::answer::{self, Answered, Head};
 use super::{Answer, First, Stage, Started};
 use crate::config::{HandsOut, Secret};
 use crate::gateway::body::Share;
@@ -24,7 +25,6 @@ use crate::http::callers::OpenRequest;
 use crate::http::counters::{Outcome, Surface};
 use crate::http::date::DateText;
 use crate::http::number;
-use crate::http::request_id::{self, RequestId};
 use crate::wechat::{Base, Rid};
 
 /// A plain call that is let in.
@@ -33,7 +33,6 @@ pub(crate) struct Errand {
     telling: Option<Telling>,
     /// From then on.
     told: Option<Telling>,
-    id: RequestId,
     open: OpenRequest,
     app: Option<AppId>,
     used: Option<Arc<Credential>>,
@@ -63,7 +62,6 @@ impl Errand {
         let Identity { open, app, .. } = identity;
         let hides = used.is_some() && open.caller().config().hands_out == HandsOut::Virtual;
         Self {
-            id: telling.id.clone(),
             surface,
             telling: Some(telling),
             told: None,
@@ -94,12 +92,12 @@ impl Errand {
     pub(crate) fn answered(
         &mut self,
         bytes: &[u8],
-        now: Now,
+        (now, clock): (Now, Instant),
         date: &mut DateText,
         out: &mut Vec<u8>,
     ) -> Answered {
-        let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let head = match answer::read(bytes, &mut lines) {
+        let mut room = answer::empty();
+        let head = match answer::read(bytes, &mut room) {
             Ok(Some(head)) => head,
             Ok(None) => return Answered::More,
             Err(answer::Odd) => return self.odd_path(),
@@ -119,6 +117,7 @@ impl Errand {
             return Answered::Odd;
         }
         self.write(&head, now, date, out);
+        self.has_come(head.status, clock);
         let there = body.len().min(length);
         out.extend_from_slice(&body[..there]);
         Answered::Passes {
@@ -151,7 +150,7 @@ impl Errand {
 
     /// Whether anything follows from a whole answer, or it cannot be read here.
     fn says_more(&mut self, head: &Head<'_, '_>, whole: &[u8]) -> bool {
-        let is_word = head.status == http::StatusCode::OK;
+        let is_word = head.status == StatusCode::OK;
         let verdict = if is_word { judge(whole) } else { Verdict::Fine };
         if let (Some(telling), Some(errcode)) = (&mut self.telling, verdict.errcode()) {
             telling.line.errcode = Some(errcode);
@@ -175,13 +174,34 @@ impl Errand {
         seen(&bytes[..head.len]) || whole.is_some_and(seen)
     }
 
+    /// Its answer has come: no replay can follow, and others need the room.
+    fn has_come(&mut self, status: StatusCode, now: Instant) {
+        self.share.clear();
+        self.held = None;
+        let took = self.took(now);
+        if let Some(mut telling) = self.telling.take() {
+            telling.line.upstream += took;
+            telling.status = Some(status);
+            let outcome = Outcome::of_status(status);
+            telling.services.counters.count(self.surface, outcome);
+            self.told = Some(telling);
+        }
+    }
+
+    /// Its answer goes down from now on.
+    pub(crate) fn goes_down(&mut self, now: Instant) {
+        if let Some(told) = &mut self.told {
+            told.line.ends(now);
+        }
+    }
+
     /// What is to be told of it once its answer is sent: who waits for an answer does not wait for that.
     pub(crate) fn told(&mut self) -> Option<Telling> {
         self.told.take()
     }
 
     /// Writes the head of the answer.
-    fn write(&mut self, head: &Head<'_, '_>, now: Now, date: &mut DateText, out: &mut Vec<u8>) {
+    fn write(&self, head: &Head<'_, '_>, now: Now, date: &mut DateText, out: &mut Vec<u8>) {
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(head.status.as_str().as_bytes());
         out.push(b' ');
@@ -189,7 +209,7 @@ impl Errand {
         out.extend_from_slice(reason.as_bytes());
         out.extend_from_slice(b"\r\n");
         for line in head.lines {
-            let passes = |name: &str| goes_down(name) && name != request_id::HEADER;
+            let passes = |name: &[u8]| goes_down(name) && name != b"x-request-id";
             push_line(out, line.name, line.value, passes);
         }
         if let Some(used) = &self.used {
@@ -200,28 +220,20 @@ impl Errand {
         if !head.dated {
             push_line(out, "date", date.of(now.wall), |_| true);
         }
-        push_line(out, "x-request-id", self.id.as_str().as_bytes(), |_| true);
-        out.extend_from_slice(b"\r\n");
-        // No replay can follow, and others need the room.
-        self.share.clear();
-        self.held = None;
-        if let Some(mut telling) = self.telling.take() {
-            telling.line.upstream += self.took();
-            telling.status = Some(head.status);
-            let outcome = Outcome::of_status(head.status);
-            telling.services.counters.count(self.surface, outcome);
-            telling.line.ends();
-            self.told = Some(telling);
+        if let Some(telling) = &self.telling {
+            push_line(out, "x-request-id", telling.id.as_bytes(), |_| true);
         }
+        out.extend_from_slice(b"\r\n");
     }
 
-    fn took(&self) -> Duration {
-        self.sent.map_or(Duration::ZERO, |sent| sent.elapsed())
+    fn took(&self, now: Instant) -> Duration {
+        let since = |sent| now.saturating_duration_since(sent);
+        self.sent.map_or(Duration::ZERO, since)
     }
 
     /// It goes on behind hyper; nothing of it has been sent. None if it has its answer.
     pub(crate) fn unsent(self) -> Option<Started> {
-        let waited = self.took();
+        let waited = self.took(Instant::now());
         let (mut telling, open, app) = (self.telling?, self.open, self.app);
         // For a connection that could not be made.
         telling.line.upstream += waited;
@@ -232,7 +244,7 @@ impl Errand {
 
     /// It goes on behind hyper with this, and with all of its request or not. None if it has its answer.
     pub(crate) fn goes_on(self, answer: Answer, whole: bool) -> Option<Started> {
-        let took = self.took();
+        let took = self.took(Instant::now());
         let mut telling = self.telling?;
         telling.line.upstream += took;
         let (open, app, used) = (self.open, self.app, self.used);
@@ -251,12 +263,12 @@ pub(crate) fn push_line(
     out: &mut Vec<u8>,
     name: &str,
     value: &[u8],
-    passes: impl Fn(&str) -> bool,
+    passes: impl Fn(&[u8]) -> bool,
 ) {
     let start = out.len();
     out.extend_from_slice(name.as_bytes());
     out[start..].make_ascii_lowercase();
-    if !std::str::from_utf8(&out[start..]).is_ok_and(passes) {
+    if !passes(&out[start..]) {
         return out.truncate(start);
     }
     out.extend_from_slice(b": ");

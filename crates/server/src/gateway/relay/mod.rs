@@ -23,13 +23,14 @@ use super::family::Family;
 use super::identify::Identity;
 use super::introduction::{Introduction, Sent};
 use super::refusal::Refusal;
+use super::target::Target;
 use super::upstream::Failure;
 use crate::http::callers::OpenRequest;
 use crate::http::door;
 use crate::http::request_id::RequestId;
 
 pub(crate) use answer::{Answered, is_to_come};
-pub(crate) use begin::{Begun, begin};
+pub(crate) use begin::{Begun, Known, begin};
 pub(crate) use dial::Dialled;
 pub(super) use dial::{Dialling, Spare};
 pub(crate) use errand::{Errand, push_line};
@@ -44,8 +45,7 @@ pub(crate) const LONGEST_BODY: usize = 256 * 1024;
 /// A request that is nothing special.
 pub(crate) struct Plain<'b> {
     pub(crate) method: Method,
-    /// Path and query.
-    pub(crate) target: &'b str,
+    pub(crate) target: Target<'b>,
     /// What says who asks, and for which app.
     pub(crate) said: Introduction<'b>,
     /// What the caller calls it.

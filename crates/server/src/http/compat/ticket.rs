@@ -99,6 +99,7 @@ async fn found(
         presented: &presented,
         given: &Given::default(),
         peer: visit.peer,
+        now: services.keeper.now(),
         certified: visit.certified.as_ref(),
     };
     let prefix = Prefixed {
@@ -116,7 +117,7 @@ async fn found(
             .is_ok_and(|kind| caller.lacks_to_read(*kind).is_none())
     };
     let (caller, app) = who(services, &asking, &prefix, may)?;
-    let _open = door::open(&caller, visit.peer, services.keeper.now())?;
+    let _open = door::open(&caller, visit.peer, asking.now)?;
     let app = app.ok_or_else(|| no_app(&presented))?;
     let key = door::may_read(&caller, app.as_str(), kind?.name());
     let key = key.map_err(|error| match error {

@@ -8,6 +8,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
+use wxtoken_core::credential::ValueId;
+
 use super::super::callers::{Book, Caller, CallerAt};
 use super::parse::{HotRequest, HotRoute, LARGEST_HEAD, Parsed, first_line, parse, route};
 
@@ -23,6 +25,8 @@ pub(super) struct Memo {
     caller: Option<CallerAt>,
     /// The mark of that caller's key, if a first line showed it; zero, if the headers hold it.
     shown: u64,
+    /// The mark of the value that was hashed last, and its hash.
+    hashed: Option<(u64, ValueId)>,
 }
 
 /// A part of the headers.
@@ -59,6 +63,17 @@ impl Memo {
     pub(super) fn place(&mut self, book: &Book, key: &[u8]) -> Option<CallerAt> {
         self.caller_shown(book, key)?;
         self.caller
+    }
+
+    /// The keyed hash of a value that is likely to be the last one again. What it belongs to is never remembered.
+    pub(super) fn id_of(&mut self, value: &str, hash: impl FnOnce(&str) -> ValueId) -> ValueId {
+        let mark = mark(value.as_bytes());
+        if let Some((_, id)) = self.hashed.filter(|(of, _)| *of == mark) {
+            return id;
+        }
+        let id = hash(value);
+        self.hashed = Some((mark, id));
+        id
     }
 
     fn known<'a>(&mut self, book: &'a Book, key: &[u8], shown: u64) -> Option<&'a Caller> {
@@ -109,6 +124,7 @@ impl Memo {
             request_id: request.request_id.map(span),
             caller: None,
             shown: 0,
+            hashed: None,
         })
     }
 }
@@ -208,5 +224,19 @@ mod tests {
             assert_eq!(name(memo.caller(&book, b"key-a")), a);
             assert_eq!(name(memo.caller_shown(&book, b"key-c")), None);
         }
+    }
+
+    #[test]
+    fn a_value_that_comes_again_is_hashed_once_and_another_one_is_hashed_anew() {
+        let mut memo = Memo::default();
+        let mut hashed = Vec::new();
+        for value in ["a", "a", "b", "a"] {
+            let id = memo.id_of(value, |value| {
+                hashed.push(value.to_owned());
+                ValueId(value.bytes().map(u64::from).sum())
+            });
+            assert_eq!(id, ValueId(u64::from(value.as_bytes()[0])));
+        }
+        assert_eq!(hashed, ["a", "b", "a"]);
     }
 }

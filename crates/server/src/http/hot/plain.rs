@@ -2,6 +2,7 @@
 //!
 //! Pure. Whatever else it may be, hyper decides about it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
 use std::sync::LazyLock;
@@ -12,6 +13,7 @@ use super::parse::LARGEST_HEAD;
 use crate::gateway::headers::goes_up;
 use crate::gateway::introduction::{APP, Introduction};
 use crate::gateway::relay::{LONGEST_BODY, Plain, push_line};
+use crate::gateway::target::Target;
 use crate::http::request_id;
 use crate::http::routes::Route;
 
@@ -31,7 +33,10 @@ pub(super) fn plain(buffer: &[u8]) -> Option<Plain<'_>> {
         "POST" => Method::POST,
         _ => return None,
     };
-    let target = request.path.filter(|target| is_a_call(target))?;
+    let target = Target::read(request.path?).ok()?;
+    if !is_a_call(&target) {
+        return None;
+    }
     if head > LARGEST_HEAD || request.version != Some(1) || !ends_its_lines(&buffer[..head]) {
         return None;
     }
@@ -86,7 +91,7 @@ fn read_headers<'b>(
             12 if is(request_id::HEADER.as_str()) => plain.id = plain.id.or(Some(line.value)),
             _ => {}
         }
-        let passes = |name: &str| goes_up(name) && name != "accept-encoding";
+        let passes = |name: &[u8]| goes_up(name) && name != b"accept-encoding";
         push_line(&mut plain.lines, line.name, line.value, passes);
     }
     Some(length)
@@ -108,16 +113,12 @@ fn digits(value: &[u8]) -> Option<usize> {
 
 /// Whether a target is WeChat's beyond doubt: a plain path whose first segment is not ours, and that ends as none of the
 /// routes does that also stand behind `/k/…`.
-fn is_a_call(target: &str) -> bool {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
-    path.starts_with('/')
-        && path.len() > 1
-        && !path.as_bytes().windows(2).any(|pair| pair == b"//")
-        && path.bytes().all(plain)
-        && query.bytes().all(stands_in_a_query)
-        && !could_be_a_route(path)
+fn is_a_call(target: &Target<'_>) -> bool {
+    let Cow::Borrowed(path) = target.path else {
+        return false;
+    };
+    let query = target.query.unwrap_or_default();
+    path.len() > 1 && query.bytes().all(stands_in_a_query) && !could_be_a_route(path)
 }
 
 /// What stands in a query without escapes (RFC 3986, 3.4): all readers read these in one way.
@@ -243,13 +244,15 @@ mod tests {
                 format!("/k/KEY{path}"),
                 format!("/k/KEY/wx1{path}"),
             ] {
-                let taken = is_a_call(&path);
+                let taken = is_a_call(&Target::read(&path).unwrap());
                 assert!(
                     !taken || (!route.is_compat() && path.starts_with("/k/")),
                     "{path}"
                 );
             }
         }
-        assert!(!is_a_call("/v1/anything") && !is_a_call("/v1") && !is_a_call("/healthz"));
+        for path in ["/v1/anything", "/v1", "/healthz"] {
+            assert!(!is_a_call(&Target::read(path).unwrap()), "{path}");
+        }
     }
 }

@@ -71,7 +71,7 @@ pub(super) struct Turns<'s> {
     idle: Duration,
     /// When to look for silent connections; never while there is none.
     look: Option<Instant>,
-    /// When this turn began.
+    /// When this turn began, or began to send.
     pub(super) clock: Instant,
     pub(super) open: bool,
 }
@@ -165,6 +165,8 @@ impl<'s> Turns<'s> {
         if events.iter().any(|event| event.token() == DOOR) {
             self.let_in(now);
         }
+        // What we add to the time of a call lies between this look at the clock and the one before.
+        self.clock = Instant::now();
         // One behind the other: whom it wakes on this machine it wakes once for all.
         self.deliver(now);
         self.set_out(now);

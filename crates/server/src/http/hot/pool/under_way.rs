@@ -134,6 +134,7 @@ impl Call {
     pub(super) fn is_answered(&mut self, passing: Passing, now: Instant) -> Vec<u8> {
         (self.up, self.got) = (Vec::new(), Vec::new());
         (self.rest, self.filled, self.sent) = (0, 0, 0);
+        self.errand.goes_down(now);
         self.is_due = false;
         self.passing = Some(passing);
         self.moved = now;

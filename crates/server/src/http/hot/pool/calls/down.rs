@@ -111,7 +111,8 @@ impl Turns<'_> {
             };
             let start = self.down.len();
             let errand = &mut call.errand;
-            let answering = || errand.answered(bytes, now, &mut self.date, &mut self.down);
+            let answering =
+                || errand.answered(bytes, (now, self.clock), &mut self.date, &mut self.down);
             // Where that panics hyper has the answer, as it has every other that is not plain.
             let answered = catch_unwind(AssertUnwindSafe(answering)).unwrap_or(Answered::Odd);
             if !matches!(answered, Answered::Passes { .. }) {

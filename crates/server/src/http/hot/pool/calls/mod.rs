@@ -19,7 +19,7 @@ use super::super::plain::plain;
 use super::Arrival;
 use super::turn::Turns;
 use super::under_way::{Call, Room};
-use crate::gateway::relay::{Begun, Dialled, begin};
+use crate::gateway::relay::{Begun, Dialled, Known, begin};
 use crate::gateway::{Failure, HELD};
 use end::Onward;
 
@@ -50,9 +50,13 @@ impl Turns<'_> {
             return Taken::Not;
         }
         let (services, ids) = (self.answers.services, &self.answers.ids);
-        let known = plain
-            .key()
-            .and_then(|key| seat.memo.place(&services.callers.now(), key));
+        let memo = &mut seat.memo;
+        let key = plain.key();
+        let known = Known {
+            caller: key.and_then(|key| memo.place(&services.callers.now(), key)),
+            id_of: &mut |value| memo.id_of(value, |value| services.keeper.id_of(value)),
+        };
+        let now = (now, self.clock);
         let beginning = || begin(services, seat.peer, ids, &plain, known, now);
         // A call that panics is hyper's, and answered 500 there, or not at all: others must not suffer.
         match catch_unwind(AssertUnwindSafe(beginning)).unwrap_or(Begun::NotHere) {
