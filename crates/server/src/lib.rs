@@ -1,5 +1,6 @@
 //! The wxtoken server as a library: fetches, keeps and hands out WeChat credentials.
 
+mod byte_set;
 pub mod clock;
 pub mod config;
 pub mod gateway;

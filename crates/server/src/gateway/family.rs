@@ -4,6 +4,8 @@
 //! Pure. Upper and lower case count as the same wherever it makes a path more guarded: how WeChat reads them is not
 //! documented. Must not know: callers, tokens.
 
+use crate::byte_set::ByteSet;
+
 /// What sort of call a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -140,10 +142,10 @@ pub(crate) fn label(path: &str) -> &'static str {
 /// A path as it may be told in a log: what does not look like a word of WeChat's may be a secret at the wrong place.
 pub(crate) fn shown(path: &str) -> String {
     const LONGEST: usize = 32;
+    static IN_A_WORD: ByteSet = ByteSet::alphanumeric_and(b"_-.");
     let is_word = |segment: &str| {
-        let digits = segment.bytes().filter(u8::is_ascii_digit).count();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        segment.len() <= LONGEST && digits <= 4 && segment.bytes().all(plain)
+        let digits = || segment.bytes().filter(u8::is_ascii_digit).count();
+        segment.len() <= LONGEST && IN_A_WORD.has_all_of(segment) && digits() <= 4
     };
     let mut shown = String::with_capacity(path.len().min(8 * LONGEST));
     for (at, segment) in path.split('/').take(8).enumerate() {

@@ -4,6 +4,11 @@
 
 use std::borrow::Cow;
 
+use crate::byte_set::ByteSet;
+
+/// What is never escaped (RFC 3986, 2.3).
+static UNRESERVED: ByteSet = ByteSet::alphanumeric_and(b"-._~");
+
 /// A path and a query that may go to upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
@@ -50,7 +55,7 @@ impl<'a> Target<'a> {
         } else {
             Cow::Owned(normalised(path)?)
         };
-        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        if has_dot_segment(&path) {
             return Err(BadTarget::DotSegment);
         }
         if query.is_some_and(|query| query.bytes().any(|b| b.is_ascii_control())) {
@@ -60,19 +65,20 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Whether a segment is `.` or `..`; few start with a dot at all.
+fn has_dot_segment(path: &str) -> bool {
+    path.as_bytes().windows(2).any(|pair| pair == b"/.")
+        && path.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
 /// Whether nothing in it has to be looked at twice: true of nearly every path there is.
 fn is_plain(path: &str) -> bool {
     let mut before = 0;
     path.bytes().all(|byte| {
         let doubled = byte == b'/' && before == b'/';
         before = byte;
-        !doubled && (byte == b'/' || is_unreserved(byte))
+        !doubled && (byte == b'/' || UNRESERVED.has(byte))
     })
-}
-
-/// What is never escaped (RFC 3986, 2.3).
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 fn normalised(path: &str) -> Result<String, BadTarget> {
@@ -105,7 +111,7 @@ fn unescape(escape: &str, written: &mut String) -> Result<(), BadTarget> {
     match byte {
         b'/' | b'\\' => Err(BadTarget::HiddenSlash),
         b'%' | b';' | 0..=31 | 127 => Err(BadTarget::Ambiguous),
-        plain if is_unreserved(plain) => {
+        plain if UNRESERVED.has(plain) => {
             written.push(char::from(plain));
             Ok(())
         }

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use http::Method;
 
 use super::parse::LARGEST_HEAD;
+use crate::byte_set::ByteSet;
 use crate::gateway::headers::goes_up;
 use crate::gateway::introduction::{APP, Introduction};
 use crate::gateway::relay::{LONGEST_BODY, Plain, push_line};
@@ -19,6 +20,9 @@ use crate::http::routes::Route;
 
 /// A call with more headers is not plain.
 const MOST_HEADERS: usize = 64;
+
+/// What stands in a query without escapes (RFC 3986, 3.4): all readers read these in one way.
+static IN_A_QUERY: ByteSet = ByteSet::alphanumeric_and(b"-._~!$&'()*+,;=:@/?%");
 
 /// Reads the head at the beginning of a buffer.
 pub(super) fn plain(buffer: &[u8]) -> Option<Plain<'_>> {
@@ -118,12 +122,7 @@ fn is_a_call(target: &Target<'_>) -> bool {
         return false;
     };
     let query = target.query.unwrap_or_default();
-    path.len() > 1 && query.bytes().all(stands_in_a_query) && !could_be_a_route(path)
-}
-
-/// What stands in a query without escapes (RFC 3986, 3.4): all readers read these in one way.
-fn stands_in_a_query(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte)
+    path.len() > 1 && IN_A_QUERY.has_all_of(query) && !could_be_a_route(path)
 }
 
 /// Whether a path could be a route's; rather one time too often.
