@@ -52,8 +52,7 @@ pub(crate) fn begin(
 ) -> Begun {
     let gateway = &services.gateway;
     // What is not kept for a second sending is told so, where there is a tape.
-    let is_kept = plain.length as u64 <= gateway.tape_limits().total;
-    if !is_kept {
+    if plain.length as u64 > gateway.tape_limits().total {
         return Begun::NotHere;
     }
     let target = &plain.target;
@@ -98,10 +97,8 @@ pub(crate) fn begin(
     };
     let query = query(used.as_deref(), &presented, target.query);
     let up = written(plain, base, prefix.path, query.as_deref());
-    let base = base.clone();
+    let way = (base.clone(), prefix.path, Surface::of(&target.path));
     let secret = upstream.map(|AppUpstream { secret, .. }| secret);
-    let surface = Surface::of(&target.path);
-    let way = (base, prefix.path, surface);
     let errand = Errand::new(telling, identity, used, secret, share, way);
     Begun::Goes(Box::new(errand), up)
 }
