@@ -82,7 +82,9 @@ impl Call<'_> {
     /// Sends it, if that has not been done, and once more if need be.
     pub(super) async fn run(&self, sent: Option<First>, line: &mut Line) -> Result<Done, Refusal> {
         let (used, first) = match sent {
+            // What has gone up is answered, whatever room is left by now.
             Some(first) => self.resumed(first, line).await,
+            None if !self.tape.has_room() => return Err(Refusal::FULL),
             None => {
                 let used = self.credential().await?;
                 let first = self.attempt(used.as_deref(), self.tape.play(), line).await;

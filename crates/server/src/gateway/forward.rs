@@ -9,23 +9,22 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Version};
-use hyper::body::Body as _;
 
 use super::Gateway;
-use super::body::{Share, Tape};
+use super::body::Tape;
 use super::call::Call;
 use super::family::{self, Family};
 use super::headers;
 use super::identify::{Asking, Identity, Prefixed, admit, may_call, prefixed, who};
 use super::introduction::Introduction;
 use super::line::Line;
-use super::look::HELD;
 use super::presented::{Held, Presented};
 use super::refusal::{MixUp, Refusal};
 use super::relay::{Resumed, Stage};
 use super::secrets::Given;
 use super::target::{BadTarget, Target};
 use super::telling::Telling;
+use crate::http::callers::Caller;
 use crate::http::error::ApiError;
 use crate::http::input;
 use crate::http::peer::Peer;
@@ -110,9 +109,7 @@ async fn forward(
         query: query.as_deref().or(target.query),
         presented: &presented,
         headers: headers_up(&head, family),
-        tape: gateway.tape(body, &given, upstream, || {
-            gateway.share_of(services, open.caller())
-        })?,
+        tape: gateway.tape(body.written(&given, upstream), services, open.caller()),
     };
     let done = call.run(first, line).await?;
     Ok(call.finish(
@@ -227,32 +224,20 @@ enum Sent {
 }
 
 impl Gateway {
-    /// A tape of the body, with room set aside for its beginning.
-    fn tape(
-        &self,
-        body: Sent,
-        given: &Given,
-        upstream: Option<&AppUpstream>,
-        share: impl Fn() -> Share,
-    ) -> Result<Tape, Refusal> {
-        let body = match (body, upstream) {
-            (Sent::Streamed(body), _) => body,
-            (Sent::Whole(body), Some(upstream)) => {
+    fn tape(&self, body: Body, services: &Services, caller: &Caller) -> Tape {
+        Tape::new(body, self.tape_limits(), self.share_of(services, caller))
+    }
+}
+
+impl Sent {
+    /// As it goes up, with the AppSecret in its place.
+    fn written(self, given: &Given, upstream: Option<&AppUpstream>) -> Body {
+        match (self, upstream) {
+            (Self::Streamed(body), _) => body,
+            (Self::Whole(body), Some(upstream)) => {
                 given.body_with(&body, upstream.secret.expose()).into()
             }
-            (Sent::Whole(body), None) => body.into(),
-        };
-        let limits = self.tape_limits();
-        let mut probe = share();
-        let expected = body
-            .size_hint()
-            .upper()
-            .unwrap_or(HELD as u64)
-            .min(limits.memory);
-        probe
-            .grow(usize::try_from(expected).unwrap_or(HELD))
-            .map_err(|_| Refusal::FULL)?;
-        drop(probe);
-        Ok(Tape::new(body, limits, share()))
+            (Self::Whole(body), None) => body.into(),
+        }
     }
 }

@@ -310,3 +310,42 @@ async fn a_length_that_only_one_reader_understands_is_refused_before_anything_go
         );
     }
 }
+
+#[tokio::test]
+async fn a_call_that_has_gone_up_is_answered_whatever_room_is_left_by_then() {
+    let (began, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (told, gate) = (Arc::clone(&began), Arc::clone(&go));
+    let (world, upstream) = World::scripted(&callers(), move |mut wire, head| {
+        let gate = Arc::clone(&gate);
+        told.add_permits(1);
+        async move {
+            wire.body(&head).await.ok()?;
+            if head.path() != "/cgi-bin/menu/create" {
+                wire.closed().await;
+                return None;
+            }
+            gate.acquire().await.ok()?.forget();
+            let odd = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            wire.send(format!("{odd}2\r\n{{}}\r\n0\r\n\r\n"))
+                .await
+                .ok()?;
+            Some(wire)
+        }
+    })
+    .await;
+    let call = |line: &str| head(line, 9000) + &"x".repeat(9000);
+    let mut caller = Wire::connect(&world.url).await;
+    caller.send(call(POST)).await.unwrap();
+    let mut other = Wire::connect(&world.url).await;
+    other
+        .send(call("POST /cgi-bin/kept HTTP/1.1"))
+        .await
+        .unwrap();
+    let _began = began.acquire_many(2).await.unwrap();
+    world
+        .reload(|config| config.gateway.buffers_total.0 = 4096)
+        .await;
+    go.add_permits(1);
+    assert_eq!(answer(&mut caller).await, "200 {}");
+    assert_eq!(upstream.seen().len(), 2);
+}

@@ -16,6 +16,7 @@ use super::pieces::Pieces;
 use super::playing::{Playing, Reading, Replay};
 use super::spill::Spill;
 use crate::gateway::headers::trailers_upwards;
+use crate::gateway::look::HELD;
 
 /// How much of a body is kept.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +78,16 @@ impl Tape {
             moved: 0,
             size,
         })))
+    }
+
+    /// Whether there is room now for what will be kept in memory. It is not set aside.
+    pub(crate) fn has_room(&self) -> bool {
+        let mut state = self.state();
+        let expected = state.size.upper().unwrap_or(HELD as u64);
+        let expected = expected.min(state.limits.memory);
+        let room = state.share.grow(usize::try_from(expected).unwrap_or(HELD));
+        state.share.clear();
+        room.is_ok()
     }
 
     /// The body for the first time.
