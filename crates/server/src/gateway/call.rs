@@ -126,6 +126,9 @@ impl Call<'_> {
         line: &mut Line,
     ) -> (Option<Arc<Credential>>, Result<Looked, NoAnswer>) {
         self.tape.was_played();
+        if first.lost {
+            self.tape.forget();
+        }
         if first.whole {
             // It is kept for a replay as it would have been, and its connection is read to the end of it.
             let mut playing = self.tape.play();

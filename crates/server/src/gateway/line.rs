@@ -31,6 +31,8 @@ pub struct Told<'t> {
     pub added: Duration,
     /// Whether the two kinds of token were taken for each other.
     pub mix_up: Option<MixUp>,
+    /// How many bytes of its body went on inside the kernel.
+    pub unread: u64,
 }
 
 /// Where the numbers go.
@@ -48,6 +50,8 @@ pub(super) struct Line {
     pub(super) rid: Option<String>,
     pub(super) replayed: bool,
     pub(super) upstream: Duration,
+    /// Bytes of the body that went on inside the kernel.
+    pub(super) unread: u64,
     outcome: Option<&'static str>,
     mix_up: Option<MixUp>,
 }
@@ -65,6 +69,7 @@ impl Line {
             rid: None,
             replayed: false,
             upstream: Duration::ZERO,
+            unread: 0,
             outcome: None,
             mix_up: None,
         }
@@ -142,6 +147,7 @@ impl Line {
             replayed: self.replayed,
             added: took.saturating_sub(self.upstream),
             mix_up: self.mix_up,
+            unread: self.unread,
         });
     }
 }

@@ -41,8 +41,12 @@ use crate::http::callers::{Book, Caller};
 use crate::http::services::Services;
 use crate::store::MasterKeys;
 use crate::wechat::{Base, BuildError, Dialer, Directory, Options};
-pub(crate) use body::Portion;
-use body::{Buffers, Share, TapeLimits};
+#[cfg(not(test))]
+use body::Buffers;
+#[cfg(test)]
+pub(crate) use body::Buffers;
+use body::TapeLimits;
+pub(crate) use body::{Portion, Share, nameless, read_back};
 use line::MixUps;
 pub(crate) use look::HELD;
 use quiet::QuietPaths;

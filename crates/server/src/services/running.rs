@@ -193,6 +193,7 @@ fn count_call(metrics: &Metrics, told: &Told<'_>) {
         replayed: told.replayed,
         added: told.added,
         mix_up: told.mix_up.map(MixUp::name),
+        unread: told.unread,
     });
 }
 

@@ -30,6 +30,7 @@ pub(super) struct Calls {
     hasher: RandomState,
     added: Histogram,
     mix_ups: Family<Labels, Counter>,
+    unread: Counter,
 }
 
 /// One call, as it is counted.
@@ -49,6 +50,8 @@ pub struct Forwarded<'f> {
     pub added: Duration,
     /// Which kind of token was taken for the other, if one was.
     pub mix_up: Option<&'static str>,
+    /// How many bytes of its body went on inside the kernel.
+    pub unread: u64,
 }
 
 impl Default for Calls {
@@ -61,6 +64,7 @@ impl Default for Calls {
             // From a relay on an idle machine to a probe and a fetch in between.
             added: Histogram::new([0.0001, 0.0003, 0.001, 0.003, 0.01, 0.05, 0.2, 1.0, 5.0]),
             mix_ups: Family::default(),
+            unread: Counter::default(),
         }
     }
 }
@@ -71,6 +75,7 @@ impl Calls {
         own.register("calls", "Calls sent through the gateway, by app, caller, family of path and how they ended", self.calls.clone());
         own.register_with_unit("call_added", "What the gateway added to the time WeChat took", Unit::Seconds, self.added.clone());
         own.register("token_mix_ups", "Calls with one kind of access_token where the other belongs, by caller", self.mix_ups.clone());
+        own.register_with_unit("call_unread", "What of calls' bodies went on inside the kernel, without being read", Unit::Bytes, self.unread.clone());
     }
 
     pub(super) fn count(&self, call: &Forwarded<'_>) {
@@ -91,6 +96,7 @@ impl Calls {
             drop(seen);
             self.count_anew(which, call);
         }
+        self.unread.inc_by(call.unread);
         self.added.observe(call.added.as_secs_f64());
         if let Some(mix_up) = call.mix_up {
             let labels = vec![

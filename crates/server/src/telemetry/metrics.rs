@@ -288,6 +288,7 @@ mod tests {
             replayed: true,
             added: Duration::from_millis(2),
             mix_up: Some("app_token_at_sns"),
+            unread: 7,
         };
         metrics.forwarded(&call);
         metrics.forwarded(&call);
@@ -302,6 +303,7 @@ mod tests {
             ["{caller=\"shop\",mix_up=\"app_token_at_sns\"} 2"]
         );
         assert_eq!(lines(&metrics, "wxtoken_call_added_seconds_count "), ["2"]);
+        assert_eq!(lines(&metrics, "wxtoken_call_unread_bytes_total"), [" 14"]);
         let apps: Vec<String> = (0..5000).map(|number| format!("wx{number}")).collect();
         for app in &apps {
             call.app = app;

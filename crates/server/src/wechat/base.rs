@@ -81,6 +81,11 @@ impl Base {
         }
     }
 
+    /// Whether bytes go there as they are, without TLS.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.scheme == Scheme::HTTP
+    }
+
     /// The path in front of WeChat's own.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix

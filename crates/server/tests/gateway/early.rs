@@ -17,9 +17,9 @@ fn body() -> Vec<u8> {
     (0..LENGTH).map(byte).collect()
 }
 
-fn head() -> String {
+fn head(length: usize) -> String {
     format!(
-        "POST /wxa/img_sec_check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {LENGTH}\r\n\r\n"
+        "POST /wxa/img_sec_check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {length}\r\n\r\n"
     )
 }
 
@@ -57,7 +57,7 @@ async fn a_token_refused_before_the_upload_ended_is_replaced_and_the_whole_body_
         let mut caller = Wire::connect(&world.url).await;
         let (beginning, rest) = body.split_at(LENGTH / 3);
         caller
-            .send([head().as_bytes(), beginning].concat())
+            .send([head(LENGTH).as_bytes(), beginning].concat())
             .await
             .unwrap();
         assert!(matches!(happens.recv().await.unwrap(), Event::Refused));
@@ -98,13 +98,16 @@ enum Event {
 #[tokio::test]
 async fn an_answer_that_does_not_wait_for_the_upload_ends_it() {
     const TOO_LARGE: &str = r#"{"errcode":45002,"errmsg":"content size out of limit"}"#;
-    let ended = Arc::new(Semaphore::new(0));
-    let seen = Arc::clone(&ended);
+    // More than is ever moved before what upstream says is heard.
+    const LENGTH: usize = 16 << 20;
+    let (answered, ended) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (told, seen) = (Arc::clone(&answered), Arc::clone(&ended));
     let (world, _upstream) = World::scripted(&callers(), move |mut wire, _| {
-        let seen = Arc::clone(&seen);
+        let (told, seen) = (Arc::clone(&told), Arc::clone(&seen));
         async move {
             wire.exactly(1000).await.ok()?;
             wire.send(json(TOO_LARGE)).await.ok()?;
+            told.add_permits(1);
             wire.closed().await;
             seen.add_permits(1);
             None
@@ -112,11 +115,13 @@ async fn an_answer_that_does_not_wait_for_the_upload_ends_it() {
     })
     .await;
     let mut caller = Wire::connect(&world.url).await;
-    let beginning = vec![0; LENGTH / 3];
+    let beginning = vec![0; LENGTH / 16];
     caller
-        .send([head().as_bytes(), &beginning].concat())
+        .send([head(LENGTH).as_bytes(), &beginning].concat())
         .await
         .unwrap();
+    // What is sent before that may all have gone up before the answer came: then nothing is left to end.
+    let _answered = answered.acquire().await.unwrap();
     // This caller reads its answer only when all is sent, as most do.
     caller
         .send(vec![0; LENGTH - beginning.len()])
@@ -135,7 +140,7 @@ async fn a_caller_that_is_refused_while_it_uploads_reads_why() {
     let world = World::new().await;
     for _ in 0..5 {
         let mut caller = Wire::connect(&world.url).await;
-        let head = head().replace(KEY, "ffffffffffffffffffffffffffffffff");
+        let head = head(LENGTH).replace(KEY, "ffffffffffffffffffffffffffffffff");
         caller.send(head).await.unwrap();
         caller.send(body()).await.unwrap();
         let (_, answer) = caller.answer("POST").await;

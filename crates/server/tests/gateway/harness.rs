@@ -282,6 +282,21 @@ impl World {
         String::from_utf8(self.send(request, "").await.body.to_vec()).unwrap()
     }
 
+    /// How many bytes of bodies went on inside the kernel, once they are so many: calls are told of behind their answers.
+    pub(crate) async fn unread(&self, least: usize) -> usize {
+        let began = tokio::time::Instant::now();
+        loop {
+            let metrics = self.metrics().await;
+            let mut lines = metrics.lines();
+            let line = lines.find_map(|line| line.strip_prefix("wxtoken_call_unread_bytes_total "));
+            let unread = line.unwrap().parse().unwrap();
+            if unread >= least {
+                return unread;
+            }
+            assert!(began.elapsed() < PATIENCE, "{unread} of {least} bytes");
+        }
+    }
+
     /// Calls of a path that WeChat saw for the app.
     pub(crate) fn calls(&self, path: &str) -> u64 {
         self.wechat.world().calls(APP, path)

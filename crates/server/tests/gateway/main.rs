@@ -12,6 +12,7 @@ mod faults;
 mod harness;
 mod large;
 mod loading;
+mod long;
 mod relayed;
 mod repeats;
 mod revoking;

@@ -12,6 +12,7 @@ use crate::harness::{KEY, World, callers};
 use crate::wire::{Body, Head, Wire};
 
 const CASES: u64 = 150;
+const LONG_CASES: u64 = 20;
 const METHODS: [&str; 8] = [
     "GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE",
 ];
@@ -80,6 +81,56 @@ async fn a_call_arrives_and_is_answered_as_if_it_had_been_sent_straight() {
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_long_body_arrives_and_is_answered_as_if_it_had_been_sent_straight() {
+    let seen = Seen::default();
+    let noted = Arc::clone(&seen);
+    let (world, upstream) = World::scripted(&callers(), move |mut wire, head| {
+        let noted = Arc::clone(&noted);
+        async move {
+            let body = wire.body(&head).await.ok()?;
+            let (answer, stays) = answer(&head);
+            noted.lock().unwrap().push((head, body));
+            send_in_pieces(&mut wire, &answer, 3).await;
+            stays.then_some(wire)
+        }
+    })
+    .await;
+    let token = world.token().await;
+    let (mut wrong, mut unread) = (Vec::new(), 0);
+    for seed in 0..LONG_CASES {
+        // No path twice: one that was answered in chunks goes by hyper for a while.
+        let path = format!("/cgi-bin/media/upload{seed}");
+        let mut chance = Rng::with_seed(seed);
+        let length = chance.usize(262_145..1_500_000);
+        let body: Vec<u8> = (0..length).map(|_| chance.u8(..)).collect();
+        let head = |url: &str, key: &str| {
+            format!(
+                "POST {path}{url} HTTP/1.1\r\nHost: x\r\n{key}X-Answer: {seed}\r\nContent-Type: image/jpeg\r\n\
+                 Content-Length: {length}\r\n\r\n"
+            )
+        };
+        let direct = head(&format!("?access_token={token}"), "");
+        let through = head("", &format!("Authorization: Bearer {KEY}\r\n"));
+        // A head that comes in pieces would be hyper's.
+        let told = async |url: &str, head: String| {
+            let mut wire = Wire::connect(url).await;
+            wire.send(head).await.unwrap();
+            send_in_pieces(&mut wire, &body, seed).await;
+            wire.answer("POST").await
+        };
+        let direct = told(&upstream.url, direct).await;
+        let through = told(&world.url, through).await;
+        let arrived = std::mem::take(&mut *seen.lock().unwrap());
+        wrong.extend(
+            differences(&arrived, &direct, &through).map(|what| format!("seed {seed}: {what}")),
+        );
+        unread += length - 256 * 1024;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(world.unread(unread).await, unread, "all went this way");
 }
 
 /// What differs between a call sent straight and the same through the gateway.

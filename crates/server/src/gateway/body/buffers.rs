@@ -84,7 +84,7 @@ pub(crate) struct Share {
 
 impl Share {
     /// Where files are made.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.of.folder
     }
 

@@ -11,4 +11,5 @@ mod tape;
 
 pub(crate) use buffers::{Buffers, Portion, Share};
 pub(crate) use playing::Playing;
+pub(crate) use spill::{nameless, read as read_back};
 pub(crate) use tape::{Tape, TapeLimits};

@@ -132,14 +132,14 @@ fn write(file: Option<File>, folder: &Path, bytes: Vec<u8>) -> io::Result<Writte
 }
 
 /// A file without a name that nobody else may read, whatever the umask.
-fn nameless(folder: &Path) -> io::Result<File> {
+pub(crate) fn nameless(folder: &Path) -> io::Result<File> {
     let file = tempfile::tempfile_in(folder)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(file)
 }
 
 /// Reads a piece at a place, on a thread that may block.
-pub(super) async fn read(file: File, at: u64, length: usize) -> io::Result<(File, Bytes)> {
+pub(crate) async fn read(file: File, at: u64, length: usize) -> io::Result<(File, Bytes)> {
     let reading = spawn_blocking(move || {
         let mut piece = vec![0; length];
         file.read_exact_at(&mut piece, at)?;

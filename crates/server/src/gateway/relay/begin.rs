@@ -7,7 +7,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Now;
 use wxtoken_core::credential::{Credential, ValueId};
 
-use super::{Errand, Plain, Stage, Started};
+use super::{Errand, LONGEST_BODY, Plain, Stage, Started};
 use crate::gateway::call::key;
 use crate::gateway::family::Family;
 use crate::gateway::forward::{destination, let_in};
@@ -88,9 +88,10 @@ pub(crate) fn begin(
     );
     let upstream = app.and_then(|app| gateway.directory.upstream(&app));
     let own = upstream.as_ref().and_then(|own| own.base_url.as_ref());
-    let base = own.or_else(|| gateway.upstream.first_host(clock));
+    let host = own.or_else(|| gateway.upstream.first_host(clock));
+    let base = host.filter(|base| takes(base, plain));
     let mut share = gateway.share_of(services, identity.open.caller());
-    let room = share.grow(plain.length);
+    let room = share.grow(plain.length.min(LONGEST_BODY));
     let (Ok(used), Some(base), Ok(()), false) = (used, base, room, odd) else {
         let (open, first) = (identity.open, None);
         return elsewhere(telling, Stage::LetIn { open, app, first });
@@ -105,6 +106,11 @@ pub(crate) fn begin(
 
 fn elsewhere(telling: Telling, stage: Stage) -> Begun {
     Begun::Elsewhere(Box::new(Started { telling, stage }))
+}
+
+/// Whether a body can go there: a long one is not read, and so cannot be sealed.
+fn takes(base: &Base, plain: &Plain<'_>) -> bool {
+    plain.length <= LONGEST_BODY || base.is_bare()
 }
 
 /// No live token is at hand.

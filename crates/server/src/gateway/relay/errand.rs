@@ -2,6 +2,7 @@
 //!
 //! Whatever needs waiting, a second sending or a closer look goes on behind hyper, from where it stands.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use wxtoken_core::clock::Now;
 use wxtoken_core::credential::Credential;
 
 use super::answer::{self, Answered, Head};
-use super::{Answer, First, Stage, Started};
+use super::{Answer, First, Stage, Started, push_line};
 use crate::config::{HandsOut, Secret};
 use crate::gateway::body::Share;
 use crate::gateway::headers::goes_down;
@@ -44,6 +45,8 @@ pub(crate) struct Errand {
     path: Box<str>,
     /// For the body.
     share: Share,
+    /// The body is kept nowhere.
+    lost: bool,
     /// For an answer that is held back.
     held: Option<Share>,
     sent: Option<Instant>,
@@ -73,6 +76,7 @@ impl Errand {
             base,
             path: path.into(),
             share,
+            lost: false,
             held: None,
             sent: None,
         }
@@ -81,6 +85,35 @@ impl Errand {
     /// Where it goes.
     pub(crate) const fn base(&self) -> &Base {
         &self.base
+    }
+
+    /// Where files of it are made.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.share.folder().to_owned()
+    }
+
+    /// Sets room aside for so much more of the body, if there is any.
+    pub(crate) fn keeps(&mut self, bytes: usize) -> bool {
+        self.share.grow(bytes).is_ok()
+    }
+
+    /// The body cannot be sent again.
+    pub(crate) fn is_lost(&mut self) {
+        self.share.clear();
+        self.lost = true;
+    }
+
+    /// The room set aside so far, for whoever has the body from now on.
+    pub(crate) fn room(&mut self) -> Share {
+        let none = self.share.beside();
+        std::mem::replace(&mut self.share, none)
+    }
+
+    /// So much of the body has gone on without being read, in all.
+    pub(crate) fn went_unread(&mut self, bytes: u64) {
+        if let Some(telling) = &mut self.telling {
+            telling.line.unread = bytes;
+        }
     }
 
     /// It is on its way up from now on.
@@ -217,6 +250,9 @@ impl Errand {
             number::push(out, used.generation.0);
             out.extend_from_slice(b"\r\n");
         }
+        if self.lost {
+            push_line(out, "wxtoken-replay", b"off", |_| true);
+        }
         if !head.dated {
             push_line(out, "date", date.of(now.wall), |_| true);
         }
@@ -237,8 +273,11 @@ impl Errand {
         let (mut telling, open, app) = (self.telling?, self.open, self.app);
         // For a connection that could not be made.
         telling.line.upstream += waited;
-        let first = None;
-        let stage = Stage::LetIn { open, app, first };
+        let stage = Stage::LetIn {
+            open,
+            app,
+            first: None,
+        };
         Some(Started { telling, stage })
     }
 
@@ -252,26 +291,9 @@ impl Errand {
             used,
             answer,
             whole,
+            lost: self.lost,
         });
         let stage = Stage::LetIn { open, app, first };
         Some(Started { telling, stage })
     }
-}
-
-/// Writes a header in lower case, if one of that name passes.
-pub(crate) fn push_line(
-    out: &mut Vec<u8>,
-    name: &str,
-    value: &[u8],
-    passes: impl Fn(&[u8]) -> bool,
-) {
-    let start = out.len();
-    out.extend_from_slice(name.as_bytes());
-    out[start..].make_ascii_lowercase();
-    if !passes(&out[start..]) {
-        return out.truncate(start);
-    }
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
 }

@@ -3,6 +3,7 @@
 //! Must not know: what is sent on it.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -81,6 +82,11 @@ impl Link {
                 Err(_) => return Ok(sent),
             }
         }
+    }
+
+    /// The connection, if bytes go out on it as they are.
+    pub(crate) fn bare(&self) -> Option<BorrowedFd<'_>> {
+        self.tls.is_none().then(|| self.stream.as_fd())
     }
 
     /// Sends on what was taken before and not sent.

@@ -8,6 +8,7 @@ mod answer;
 mod begin;
 mod dial;
 mod errand;
+mod header;
 mod link;
 mod onward;
 
@@ -33,13 +34,15 @@ pub(crate) use answer::{Answered, is_to_come};
 pub(crate) use begin::{Begun, Known, begin};
 pub(crate) use dial::Dialled;
 pub(super) use dial::{Dialling, Spare};
-pub(crate) use errand::{Errand, push_line};
+pub(crate) use errand::Errand;
+pub(crate) use header::push_line;
 pub(crate) use link::{Link, Said};
 pub(crate) use onward::Onward;
 
 pub(crate) use super::telling::Telling;
 
-/// No body of a plain call is longer: it is kept whole until there is an answer.
+/// So much of a body is kept in memory until there is an answer; of longer ones the rest is kept in a file, and they go
+/// only to an upstream on plain TCP.
 pub(crate) const LONGEST_BODY: usize = 256 * 1024;
 
 /// A request that is nothing special.
@@ -114,6 +117,8 @@ pub(super) struct First {
     pub(super) answer: Answer,
     /// All of the request is there, to be read without waiting.
     pub(super) whole: bool,
+    /// What is there of its body is not what was sent: it is kept nowhere.
+    pub(super) lost: bool,
 }
 
 /// What came of it.

@@ -5,6 +5,7 @@
 //! Must not know: any rule of its own. What is not at hand is answered by the very functions behind the routes.
 
 mod answer;
+mod behind;
 mod memo;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod oracle;
@@ -29,6 +30,7 @@ use super::services::Services;
 use super::stop::Stop;
 use crate::gateway::relay::Started;
 use answer::Answers;
+pub(crate) use behind::{Behind, Reread};
 use memo::Memo;
 use parse::Parsed;
 use quiet::Quiet;
@@ -61,6 +63,8 @@ pub(crate) struct Begun {
     pub(crate) unsent: Vec<u8>,
     /// A call that was begun: the request it came with is at the beginning of what was read.
     pub(crate) started: Option<Box<Started>>,
+    /// What was read behind that, before what is still to come.
+    pub(crate) behind: Option<Behind>,
 }
 
 /// How the hot path ends.

@@ -72,13 +72,11 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        if let Some(started) = begun.started {
-            return self
-                .by_hyper(stream, begun.read.into(), Some(started))
-                .await;
+        if begun.started.is_some() {
+            return self.by_hyper(stream, begun).await;
         }
         let Some(services) = self.site.hot.clone() else {
-            return self.by_hyper(stream, Bytes::new(), None).await;
+            return self.by_hyper(stream, Begun::default()).await;
         };
         let patience = Patience {
             idle: self.limits.idle,
@@ -93,18 +91,27 @@ impl Connection {
             Ended::Closed => {}
             Ended::HandOver { io, read } => match malformed::what_is_wrong(&read) {
                 Some(why) => malformed::refuse(io, &why).await,
-                None => self.by_hyper(io, read, None).await,
+                None => {
+                    let read = read.into();
+                    let begun = Begun {
+                        read,
+                        ..Begun::default()
+                    };
+                    self.by_hyper(io, begun).await;
+                }
             },
         }
     }
 
-    async fn by_hyper<S>(self, stream: S, read: Bytes, started: Option<Box<Started>>)
+    async fn by_hyper<S>(self, stream: S, begun: Begun)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heads = Heads::new();
+        let (read, started) = (Bytes::from(begun.read), begun.started);
         let silent = read.is_empty();
         let io = Guarded::new(stream, read, heads.clone(), self.limits.head, WRITE);
+        let io = io.with(begun.behind);
         let service = heads.watching(self.front(started), usize::MAX);
         let mut builder = http1::Builder::new();
         builder
@@ -322,7 +329,7 @@ mod tests {
         let (mut client, server) = duplex(1 << 16);
         let connection = connection(&world, site);
         let head_time = connection.limits.head;
-        let serving = tokio::spawn(connection.by_hyper(server, Bytes::new(), None));
+        let serving = tokio::spawn(connection.by_hyper(server, Begun::default()));
         client
             .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
             .await
@@ -356,7 +363,13 @@ mod tests {
             let connection = connection(&world, Site::api(&world.services));
             let (mut client, server) = tokio::io::duplex(1 << 16);
             connection
-                .by_hyper(server, Bytes::from(request.clone()), None)
+                .by_hyper(
+                    server,
+                    Begun {
+                        read: request.clone().into(),
+                        ..Begun::default()
+                    },
+                )
                 .await;
             let mut answer = Vec::new();
             client.read_to_end(&mut answer).await.unwrap();

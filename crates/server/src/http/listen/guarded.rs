@@ -13,6 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::framing::Framing;
 use super::watched::Heads;
+use crate::http::hot::{Behind, Reread};
 
 /// What hyper gets in place of a byte that is wrong: no head and no size of a chunk may hold it, so that hyper says 400
 /// itself, behind the answers to what came before.
@@ -23,6 +24,8 @@ pub(super) struct Guarded<S> {
     io: S,
     /// Read before hyper came.
     before: Bytes,
+    /// Read behind that, and kept elsewhere.
+    behind: Option<Reread>,
     framing: Framing,
     /// Nothing that comes is heard any more.
     deaf: bool,
@@ -56,6 +59,7 @@ impl<S> Guarded<S> {
             io,
             complete: 0,
             before,
+            behind: None,
             framing: Framing::default(),
             deaf: false,
             heads,
@@ -69,6 +73,12 @@ impl<S> Guarded<S> {
             },
             still_sends: false,
         }
+    }
+
+    /// With what was read behind that, and kept elsewhere.
+    pub(super) fn with(mut self, behind: Option<Behind>) -> Self {
+        self.behind = behind.map(Reread::from);
+        self
     }
 
     /// Judges what came; what is wrong and all behind it is not for hyper.
@@ -102,6 +112,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let this = &mut *self;
         if this.deaf {
             return Poll::Ready(Ok(()));
+        }
+        if this.before.is_empty()
+            && let Some(behind) = &mut this.behind
+        {
+            this.before = ready!(behind.poll_next(cx))?;
+            if this.before.is_empty() {
+                this.behind = None;
+            }
         }
         let from = buffer.filled().len();
         if !this.before.is_empty() {

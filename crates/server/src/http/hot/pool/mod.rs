@@ -7,7 +7,10 @@
 //! Must not know: accepting, hyper, any rule of its own.
 
 mod calls;
+mod keeping;
 mod links;
+mod long;
+mod pipes;
 mod rooms;
 mod round;
 mod seats;
@@ -31,6 +34,7 @@ use super::answer::Answers;
 use crate::gateway::relay::Dialled;
 use crate::http::peer::Peer;
 use crate::http::services::Services;
+use keeping::Keeping;
 use turn::Turns;
 
 /// Which event says that there are new connections, or that there will be none.
@@ -44,6 +48,12 @@ enum Arrival {
     Dialled {
         host: usize,
         dialled: Option<Dialled>,
+    },
+    /// What is kept of a long body was written; none if it could not be.
+    Written {
+        at: usize,
+        number: u64,
+        keeping: Option<Keeping>,
     },
     /// Nothing more.
     Closing,

@@ -131,7 +131,7 @@ impl Turns<'_> {
             let begun = Begun {
                 read: self.buffer[visit.read.clone()].to_vec(),
                 unsent: out[sent..].to_vec(),
-                started: None,
+                ..Begun::default()
             };
             self.stand_up(visit.at, Some(begun));
         } else if visit.more {

@@ -18,6 +18,7 @@ use super::super::answer::Answers;
 use super::calls;
 use super::calls::down::Due;
 use super::links::{self, Links};
+use super::pipes::Pipes;
 use super::rooms::Rooms;
 use super::round::{ROOM, Visit};
 use super::seats::Seats;
@@ -52,6 +53,8 @@ pub(super) struct Turns<'s> {
     pub(super) passing: Vec<usize>,
     /// Room for requests.
     pub(super) rooms: Rooms,
+    /// What long bodies pass through.
+    pub(super) pipes: Pipes,
     /// Room for an answer as it comes.
     pub(super) room: Vec<u8>,
     /// Beginnings of answers as they go down, and whose they are.
@@ -102,6 +105,7 @@ impl<'s> Turns<'s> {
             room: vec![0; calls::ROOM],
             down: Vec::new(),
             rooms: Rooms::default(),
+            pipes: Pipes::default(),
             due: Vec::new(),
             number: 0,
             under_way: 0,
@@ -209,6 +213,11 @@ impl<'s> Turns<'s> {
             match arrival {
                 Arrival::Guest(guest) => self.seat(guest),
                 Arrival::Dialled { host, dialled } => self.dialled(host, dialled, now),
+                Arrival::Written {
+                    at,
+                    number,
+                    keeping,
+                } => self.is_written(at, number, keeping, now),
                 Arrival::Closing => self.open = false,
             }
         }

@@ -7,6 +7,9 @@ use std::mem;
 use tokio::time::Instant;
 
 use super::super::Begun as Handed;
+use super::super::Behind;
+use super::calls::end::Onward;
+use super::long::Long;
 use crate::gateway::relay::{Answer, Errand};
 
 /// Such a call.
@@ -24,6 +27,10 @@ pub(super) struct Call {
     up: Vec<u8>,
     /// How much has gone up, head and body.
     sent: usize,
+    /// What comes behind the room.
+    pub(super) long: Option<Box<Long>>,
+    /// It goes on elsewhere once what is kept of it is written.
+    pub(super) leaving: Option<Onward>,
     /// Where.
     pub(super) link: Option<usize>,
     /// The beginning of an answer.
@@ -78,6 +85,8 @@ impl Call {
             filled: read.len(),
             up,
             sent: 0,
+            long: None,
+            leaving: None,
             link: None,
             got: Vec::new(),
             down: Vec::new(),
@@ -91,6 +100,11 @@ impl Call {
 
     /// Whether all of the request is there.
     pub(super) fn is_whole(&self) -> bool {
+        self.fills_its_room() && self.long.as_ref().is_none_or(|long| long.is_read())
+    }
+
+    /// Whether all is there that is kept in memory.
+    pub(super) const fn fills_its_room(&self) -> bool {
         self.filled == self.room.whole
     }
 
@@ -127,6 +141,11 @@ impl Call {
 
     /// Whether all of it has gone up.
     pub(super) fn is_sent(&self) -> bool {
+        self.has_sent_its_room() && self.long.as_ref().is_none_or(|long| long.is_sent())
+    }
+
+    /// Whether all has gone up that is kept in memory.
+    pub(super) const fn has_sent_its_room(&self) -> bool {
         self.sent == self.up.len() + self.room.whole - self.rest
     }
 
@@ -143,7 +162,12 @@ impl Call {
 
     /// What its connection takes along when it goes on elsewhere: with what came of it, if it was sent. None if its caller
     /// has an answer.
-    pub(super) fn go_on(self, answer: Option<Answer>) -> Option<Handed> {
+    pub(super) fn go_on(
+        self,
+        answer: Option<Answer>,
+        whole: bool,
+        behind: Option<Behind>,
+    ) -> Option<Handed> {
         let Self {
             errand,
             room,
@@ -152,7 +176,7 @@ impl Call {
         } = self;
         let started = match answer {
             None => errand.unsent(),
-            Some(answer) => errand.goes_on(answer, filled == room.whole),
+            Some(answer) => errand.goes_on(answer, whole),
         };
         let mut read = room.bytes;
         read.truncate(filled);
@@ -160,6 +184,7 @@ impl Call {
             read,
             unsent: Vec::new(),
             started: Some(Box::new(started?)),
+            behind,
         })
     }
 }

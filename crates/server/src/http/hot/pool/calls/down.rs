@@ -63,6 +63,14 @@ impl Turns<'_> {
         match self.links.seat(at) {
             None => self.links.stirred(at),
             Some(seat) => {
+                // An answer that does not wait for the end of a long body is heard before more of that goes up.
+                if self
+                    .seats
+                    .call(seat)
+                    .is_some_and(|call| call.long.is_some())
+                {
+                    self.hear_answer(seat, now);
+                }
                 self.push_up(seat, now);
                 self.hear_answer(seat, now);
             }
@@ -76,7 +84,7 @@ impl Turns<'_> {
                 return;
             };
             let Some(call) = &mut seat.call else { return };
-            if call.is_due {
+            if call.is_due || call.leaving.is_some() {
                 return;
             }
             if call.passing.is_some() {
@@ -162,7 +170,9 @@ impl Turns<'_> {
                 continue;
             };
             call.down = part[sent..].to_vec();
+            let long = call.long.take();
             self.rooms.keep(call.is_answered(passing, self.clock));
+            self.let_go(long);
             self.pass(at, now);
         }
         // What has become due meanwhile is sent the next time.

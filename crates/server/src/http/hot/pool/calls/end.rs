@@ -11,7 +11,7 @@ use crate::gateway::relay::Answer;
 const STALLED: Duration = Duration::from_secs(60);
 
 /// How a call goes on elsewhere.
-pub(super) enum Onward {
+pub(in super::super) enum Onward {
     NotSent,
     Failed(Failure),
     Answering,
@@ -23,14 +23,20 @@ impl Turns<'_> {
         let Some(seat) = self.seats.stand_up(at) else {
             return;
         };
-        if let Some(call) = seat.call {
+        if let Some(mut call) = seat.call {
             self.under_way -= 1;
+            self.let_go(call.long.take());
             drop(call.link.and_then(|link| self.links.remove(link)));
         }
     }
 
     /// The call goes on elsewhere, from where it stands.
     pub(super) fn goes_on(&mut self, at: usize, how: Onward) {
+        let (mut how, mut behind) = (Some(how), None);
+        if self.seats.call(at).is_some_and(|call| call.long.is_some()) {
+            behind = self.takes_along(at, &mut how);
+        }
+        let Some(how) = how else { return };
         let Some(seat) = self.seats.get(at) else {
             return;
         };
@@ -41,6 +47,8 @@ impl Turns<'_> {
         let link = call.link.take().and_then(|link| self.links.remove(link));
         let got = std::mem::take(&mut call.got);
         let answer = match (how, link) {
+            // Nothing of a body is read before the call is sent; zeros in its place must not be.
+            (Onward::NotSent, _) if behind.is_some() => Some(Answer::Failed(Failure::Broken)),
             (Onward::NotSent, _) => None,
             (Onward::Failed(failure), _) => Some(Answer::Failed(failure)),
             (Onward::Answering, None) => Some(Answer::Failed(Failure::Broken)),
@@ -49,7 +57,9 @@ impl Turns<'_> {
                 Some(onward.map_or(Answer::Failed(Failure::Broken), Answer::Coming))
             }
         };
-        let handed = call.go_on(answer);
+        let (whole, long) = (call.is_whole(), call.long.take());
+        let handed = call.go_on(answer, whole, behind);
+        self.let_go(long);
         self.stand_up(at, handed);
     }
 

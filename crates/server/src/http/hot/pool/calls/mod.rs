@@ -4,7 +4,8 @@
 //! Must not know: who may call what, what an answer means.
 
 pub(super) mod down;
-mod end;
+pub(super) mod end;
+mod rest;
 mod up;
 
 use std::ops::Range;
@@ -17,9 +18,10 @@ use super::super::Begun as Handed;
 use super::super::parse::LARGEST_HEAD;
 use super::super::plain::plain;
 use super::Arrival;
+use super::long::Long;
 use super::turn::Turns;
 use super::under_way::{Call, Room};
-use crate::gateway::relay::{Begun, Dialled, Known, begin};
+use crate::gateway::relay::{Begun, Dialled, Known, LONGEST_BODY, begin};
 use crate::gateway::{Failure, HELD};
 use end::Onward;
 
@@ -49,6 +51,15 @@ impl Turns<'_> {
         if bytes.len() > whole {
             return Taken::Not;
         }
+        let behind = plain.length.saturating_sub(LONGEST_BODY);
+        let mut pipes = None;
+        if behind > 0 {
+            pipes = self.pipes.take();
+            if pipes.is_none() {
+                return Taken::Not;
+            }
+        }
+        let whole = whole - behind;
         let (services, ids) = (self.answers.services, &self.answers.ids);
         let memo = &mut seat.memo;
         let key = plain.key();
@@ -66,15 +77,26 @@ impl Turns<'_> {
                     bytes: self.rooms.take(whole),
                     whole,
                 };
-                let call = Call::new(errand, self.number, bytes, (head, room), up, self.clock);
+                let folder = errand.folder();
+                let mut call = Call::new(errand, self.number, bytes, (head, room), up, self.clock);
+                let long = |pipes| Box::new(Long::new(behind as u64, folder, pipes));
+                call.long = pipes.map(long);
                 Taken::Call(Box::new(call))
             }
-            Begun::Elsewhere(started) => Taken::Elsewhere(Box::new(Handed {
-                read: bytes.to_vec(),
-                unsent: Vec::new(),
-                started: Some(started),
-            })),
-            Begun::NotHere => Taken::Not,
+            other => {
+                let (way, copy) = pipes.unzip();
+                let taken = match other {
+                    Begun::Elsewhere(started) => Taken::Elsewhere(Box::new(Handed {
+                        read: bytes.to_vec(),
+                        started: Some(started),
+                        ..Handed::default()
+                    })),
+                    Begun::Goes(..) | Begun::NotHere => Taken::Not,
+                };
+                self.pipes.give_back(way);
+                self.pipes.give_back(copy);
+                taken
+            }
         }
     }
 

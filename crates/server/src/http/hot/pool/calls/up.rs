@@ -16,6 +16,11 @@ impl Turns<'_> {
             return;
         };
         let Some(call) = &mut seat.call else { return };
+        if call.leaving.is_some() {
+            return if closed {
+                self.give_up(at);
+            };
+        }
         if call.is_due || call.passing.is_some() {
             call.heard = true;
             // Whoever asked has gone: the rest is for nobody.
@@ -25,7 +30,7 @@ impl Turns<'_> {
                 self.pass(at, now);
             };
         }
-        while !call.is_whole() {
+        while !call.fills_its_room() {
             match seat.stream.read(call.missing()) {
                 Ok(read) if read > 0 => call.came(read, clock),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -51,14 +56,21 @@ impl Turns<'_> {
             let Some(call) = self.seats.call(at) else {
                 return;
             };
+            if call.leaving.is_some() {
+                return;
+            }
             let Some(link) = call.link.and_then(|link| self.links.get(link)) else {
                 return;
             };
+            // Through a proxy that is spoken to by TLS, for one.
+            if call.long.is_some() && link.bare().is_none() {
+                return self.goes_on(at, Onward::NotSent);
+            }
             let (first, second) = call.unsent();
             if first.is_empty() && second.is_empty() {
                 // What goes wrong now shows where the answer is read.
                 let _ = link.flush();
-                return;
+                return self.move_on(at, now);
             }
             match link.send(first, second) {
                 Ok(0) => return,
