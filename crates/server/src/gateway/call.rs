@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Response};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 use wxtoken_core::app::AppId;
@@ -81,6 +80,7 @@ impl From<NoAnswer> for Refusal {
 impl Call<'_> {
     /// Sends it, if that has not been done, and once more if need be.
     pub(super) async fn run(&self, sent: Option<First>, line: &mut Line) -> Result<Done, Refusal> {
+        let is_there = sent.as_ref().is_some_and(|sent| sent.whole);
         let (used, first) = match sent {
             // What has gone up is answered, whatever room is left by now.
             Some(first) => self.resumed(first, line).await,
@@ -112,6 +112,10 @@ impl Call<'_> {
                 replayed: true,
             });
         }
+        if is_there {
+            // Its connection goes on behind it.
+            self.tape.pass_over().await;
+        }
         Ok(Done {
             looked: first?,
             used,
@@ -119,20 +123,15 @@ impl Call<'_> {
         })
     }
 
-    /// What came of the first sending, which the relay has done.
+    /// What came of the first sending, which the relay has done. The body stays where the relay has put it until it is wanted.
     async fn resumed(
         &self,
         first: First,
         line: &mut Line,
     ) -> (Option<Arc<Credential>>, Result<Looked, NoAnswer>) {
-        self.tape.was_played();
+        self.tape.was_played(first.room);
         if first.lost {
             self.tape.forget();
-        }
-        if first.whole {
-            // It is kept for a replay as it would have been, and its connection is read to the end of it.
-            let mut playing = self.tape.play();
-            while let Some(Ok(_)) = playing.frame().await {}
         }
         let sent = Instant::now();
         let answer = first.answer.come().await;

@@ -41,12 +41,8 @@ use crate::http::callers::{Book, Caller};
 use crate::http::services::Services;
 use crate::store::MasterKeys;
 use crate::wechat::{Base, BuildError, Dialer, Directory, Options};
-#[cfg(not(test))]
-use body::Buffers;
-#[cfg(test)]
-pub(crate) use body::Buffers;
-use body::TapeLimits;
-pub(crate) use body::{Portion, Share, nameless, read_back};
+use body::{Buffers, Share, TapeLimits};
+pub(crate) use body::{Portion, nameless, read_back};
 use line::MixUps;
 pub(crate) use look::HELD;
 use quiet::QuietPaths;

@@ -142,6 +142,24 @@ async fn where_the_buffers_are_full_a_long_body_passes_and_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_long_body_that_is_sent_again_takes_its_room_once() {
+    let limits =
+        "[gateway]\nreplay_memory = \"64KiB\"\nreplay_limit = \"4MiB\"\nbuffers_total = \"4MiB\"\n";
+    // Of several callers none keeps more than it leaves free.
+    let body = Arc::new(body(1_900_000));
+    let answers = vec![json(BAD_TOKEN), json(FINE)];
+    let (world, _upstream, came) = answering(limits, &body, answers).await;
+    world.token().await;
+    world.kill().await;
+    let mut caller = Wire::connect(&world.url).await;
+    for round in 2..4 {
+        let (head, answer) = upload(&mut caller, &body, MUCH).await;
+        assert_eq!((answer.as_str(), head.get("wxtoken-replay")), (FINE, None));
+        assert_eq!(came.load(Ordering::SeqCst), round);
+    }
+}
+
+#[tokio::test]
 async fn callers_that_go_away_in_the_middle_leave_room_for_others() {
     let body = Arc::new(body(3_000_000));
     let (world, _upstream, _) = answering("", &body, vec![json(FINE)]).await;

@@ -25,6 +25,7 @@ pub(crate) struct Playing {
 }
 
 /// What is played again before the rest comes from the caller.
+#[derive(Default)]
 pub(super) struct Replay {
     pub(super) start: VecDeque<Bytes>,
     pub(super) file: Option<Reading>,

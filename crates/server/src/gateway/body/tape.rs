@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderMap;
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::buffers::Share;
@@ -102,10 +103,19 @@ impl Tape {
         }
     }
 
-    /// Some of it has gone up before, from elsewhere.
-    pub(crate) fn was_played(&self) {
+    /// Some of it has gone up before, from elsewhere, and is kept there: that is what this room is for.
+    pub(crate) fn was_played(&self, room: Share) {
         let mut state = self.state();
         state.moved += u64::from(!state.ended);
+        state.share = room;
+    }
+
+    /// Reads what is left of it, for nobody.
+    pub(crate) async fn pass_over(&self) {
+        let mut rest = self.play();
+        // As behind a replay, nothing is kept of it.
+        rest.replay = Some(Replay::default());
+        while let Some(Ok(_)) = rest.frame().await {}
     }
 
     /// Whether the body could be played from its beginning now.
@@ -274,7 +284,6 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::{StreamExt as _, stream};
-    use http_body_util::BodyExt;
     use proptest::prelude::*;
 
     use super::*;

@@ -103,12 +103,6 @@ impl Errand {
         self.lost = true;
     }
 
-    /// The room set aside so far, for whoever has the body from now on.
-    pub(crate) fn room(&mut self) -> Share {
-        let none = self.share.beside();
-        std::mem::replace(&mut self.share, none)
-    }
-
     /// So much of the body has gone on without being read, in all.
     pub(crate) fn went_unread(&mut self, bytes: u64) {
         if let Some(telling) = &mut self.telling {
@@ -292,6 +286,7 @@ impl Errand {
             answer,
             whole,
             lost: self.lost,
+            room: self.share,
         });
         let stage = Stage::LetIn { open, app, first };
         Some(Started { telling, stage })

@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use wxtoken_core::app::AppId;
 use wxtoken_core::credential::Credential;
 
+use super::body::Share;
 use super::family::Family;
 use super::identify::Identity;
 use super::introduction::{Introduction, Sent};
@@ -119,6 +120,8 @@ pub(super) struct First {
     pub(super) whole: bool,
     /// What is there of its body is not what was sent: it is kept nowhere.
     pub(super) lost: bool,
+    /// For what is there of its body.
+    pub(super) room: Share,
 }
 
 /// What came of it.

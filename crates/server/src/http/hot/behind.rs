@@ -9,15 +9,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::gateway::{Share, read_back};
+use crate::gateway::read_back;
 
 /// It is read in pieces of this size.
 const PIECE: usize = 256 * 1024;
 
 /// What was read.
 pub(crate) enum Behind {
-    /// It is in a file, so long; the room it takes is given back when it is read.
-    File(File, u64, Share),
+    /// It is in a file, so long.
+    File(File, u64),
     /// It is kept nowhere: so many zeros stand in its place, for hyper to find the end of the request. The call they
     /// belong to is known to be lost, so that nobody is ever sent them.
     Hole(u64),
@@ -30,7 +30,6 @@ pub(crate) struct Reread {
     source: Source,
     at: u64,
     end: u64,
-    _room: Option<Share>,
 }
 
 enum Source {
@@ -43,16 +42,11 @@ enum Source {
 
 impl From<Behind> for Reread {
     fn from(behind: Behind) -> Self {
-        let (source, end, room) = match behind {
-            Behind::File(file, end, room) => (Source::File(file), end, Some(room)),
-            Behind::Hole(end) => (Source::Hole, end, None),
+        let (source, end) = match behind {
+            Behind::File(file, end) => (Source::File(file), end),
+            Behind::Hole(end) => (Source::Hole, end),
         };
-        Self {
-            source,
-            at: 0,
-            end,
-            _room: room,
-        }
+        Self { source, at: 0, end }
     }
 }
 
@@ -98,31 +92,25 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::gateway::Buffers;
 
     #[tokio::test]
-    async fn a_file_is_read_as_it_was_written_and_gives_its_room_back() {
+    async fn a_file_is_read_as_it_was_written() {
         let bytes: Vec<u8> = (0..600_000u32).map(|n| n.to_le_bytes()[0]).collect();
-        let room = Buffers::new(1 << 20, std::env::temp_dir());
-        let (mut file, mut share) = (tempfile::tempfile().unwrap(), room.share(None));
+        let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
-        share.grow(bytes.len()).unwrap();
-        let mut reread = Reread::from(Behind::File(file, 600_000, share));
+        let mut reread = Reread::from(Behind::File(file, 600_000));
         let mut read = Vec::new();
         while read.len() < bytes.len() {
             read.extend(poll_fn(|cx| reread.poll_next(cx)).await.unwrap());
         }
         assert!(poll_fn(|cx| reread.poll_next(cx)).await.unwrap().is_empty());
-        assert_eq!(room.taken(), 600_000);
-        drop(reread);
-        assert!(read == bytes && room.taken() == 0);
+        assert!(read == bytes);
     }
 
     #[tokio::test]
     async fn a_file_that_cannot_be_read_fails_for_good_and_nothing_is_made_up() {
-        let room = Buffers::new(1 << 20, std::env::temp_dir());
         let file = tempfile::tempfile().unwrap();
-        let mut reread = Reread::from(Behind::File(file, 10, room.share(None)));
+        let mut reread = Reread::from(Behind::File(file, 10));
         for _ in 0..3 {
             assert!(poll_fn(|cx| reread.poll_next(cx)).await.is_err());
         }

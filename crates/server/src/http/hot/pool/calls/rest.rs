@@ -109,7 +109,7 @@ impl Turns<'_> {
         let (number, long) = (call.number, call.long.as_mut()?);
         match long.leave() {
             Leaves::Nothing => None,
-            Leaves::File(file, length) => Some(Behind::File(file, length, call.errand.room())),
+            Leaves::File(file, length) => Some(Behind::File(file, length)),
             Leaves::Lost(length) => {
                 call.errand.is_lost();
                 Some(Behind::Hole(length))
