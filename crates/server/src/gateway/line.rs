@@ -16,8 +16,8 @@ use crate::http::request_id::RequestId;
 /// What the numbers are made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'t> {
-    /// For which app; none where that was not known.
-    pub app: Option<AppId>,
+    /// For which app; empty where that was not known, and [`OTHER`] where there is no such app.
+    pub app: &'t str,
     /// Whose call; empty where that was not known.
     pub caller: &'t str,
     /// The first segment of the path, one of a few.
@@ -34,6 +34,9 @@ pub struct Told<'t> {
     /// How many bytes of its body went on inside the kernel.
     pub unread: u64,
 }
+
+/// An app that is not here, whatever its name: names that a caller makes up are too many to be counted.
+pub(super) const OTHER: &str = "other";
 
 /// Where the numbers go.
 pub type Tell = Arc<dyn Fn(&Told<'_>) + Send + Sync>;
@@ -98,8 +101,8 @@ impl Line {
         &self,
         id: &RequestId,
         status: Option<StatusCode>,
-        tell: &Tell,
-        seen: &MixUps,
+        (tell, seen): (&Tell, &MixUps),
+        knows: impl Fn(&AppId) -> bool,
         now: impl FnOnce() -> Boot,
     ) {
         let took = self.took.unwrap_or_else(|| self.began.elapsed());
@@ -136,7 +139,11 @@ impl Line {
             );
         }
         tell(&Told {
-            app: self.app,
+            app: match &self.app {
+                None => "",
+                Some(app) if knows(app) => app.as_str(),
+                Some(_) => OTHER,
+            },
             caller: &self.caller,
             family: family::label(&self.path),
             outcome: match (status, self.outcome) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use tokio::time::Instant;
+use wxtoken_core::app::AppId;
 
 use super::line::Line;
 use super::refusal::Refusal;
@@ -44,9 +45,11 @@ impl Telling {
 
 impl Drop for Telling {
     fn drop(&mut self) {
-        let gateway = &self.services.gateway;
-        let now = || self.services.keeper.now().boot;
+        let (gateway, keeper) = (&self.services.gateway, &self.services.keeper);
+        let (tell, seen) = (&gateway.tell, &gateway.mix_ups);
+        let knows = |app: &AppId| keeper.shelf().knows(app);
+        let now = || keeper.now().boot;
         self.line
-            .write(&self.id, self.status, &gateway.tell, &gateway.mix_ups, now);
+            .write(&self.id, self.status, (tell, seen), knows, now);
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::join;
 use tokio::task::JoinSet;
-use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Clock;
 use wxtoken_core::source::CredentialSource;
 
@@ -186,7 +185,7 @@ async fn become_ready(mut first_round: tokio::sync::watch::Receiver<bool>, ready
 /// A forwarded call, as the metrics have it.
 fn count_call(metrics: &Metrics, told: &Told<'_>) {
     metrics.forwarded(&Forwarded {
-        app: told.app.as_ref().map_or("", AppId::as_str),
+        app: told.app,
         caller: told.caller,
         family: told.family,
         outcome: told.outcome,

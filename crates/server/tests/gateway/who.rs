@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::harness::{APP, KEY, Told, VIRTUAL_KEY, World};
+use crate::harness::{APP, KEY, PATIENCE, Told, VIRTUAL_KEY, World};
 
 /// A caller with these lines more.
 fn caller(lines: &str) -> String {
@@ -233,4 +233,47 @@ async fn a_key_in_the_path_opens_every_door_where_it_is_allowed() {
         "/wxunknown/cgi-bin/menu/get",
         "a segment like any other"
     );
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_configured_never_becomes_a_label() {
+    let callers = format!(
+        "[[caller]]\nname = \"all\"\nkey = \"{KEY}\"\napps = [\"*\"]\nallow = [\"read\", \"call\"]\n"
+    );
+    let world = World::with("", &callers).await;
+    for number in 0..20 {
+        // One path takes the app's token, the other goes out without.
+        for path in ["/cgi-bin/menu/get", "/sns/auth?openid=o"] {
+            let request = world
+                .request(http::Method::GET, path)
+                .header("authorization", format!("Bearer {KEY}"))
+                .header("wxtoken-app", format!("wx00000000000000{number:02}"));
+            world.send(request, "").await;
+        }
+    }
+    let began = tokio::time::Instant::now();
+    let labelled = |metrics: &str| -> Vec<(String, u64)> {
+        let lines = metrics
+            .lines()
+            .filter(|line| line.starts_with("wxtoken_calls_total{"));
+        lines
+            .map(|line| {
+                let (labels, count) = line.rsplit_once(' ').unwrap();
+                (
+                    labels.split('"').nth(1).unwrap().to_owned(),
+                    count.parse().unwrap(),
+                )
+            })
+            .filter(|(app, _)| !app.is_empty())
+            .collect()
+    };
+    // Calls are told of behind their answers.
+    loop {
+        let told = labelled(&world.metrics().await);
+        assert!(told.iter().all(|(app, _)| app == "other"), "{told:?}");
+        if told.iter().map(|(_, count)| count).sum::<u64>() == 40 {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE, "{told:?}");
+    }
 }
