@@ -1,25 +1,39 @@
 //! Two lanes: when the token that is handed out dies, the other lane's answers in the same call.
 
-use std::time::Duration;
-
-use wxtoken_core::credential::Lane;
+use wxtoken_core::credential::{CredentialKey, Kind, Lane};
 
 use crate::harness::{APP, PATIENCE, World};
 
 const STABLE: &str = "/cgi-bin/stable_token";
 const CLASSIC: &str = "/cgi-bin/token";
 
-/// A world in which both lanes hold a token.
-async fn world(lanes: &str) -> World {
+/// A world in which both lanes hold a token, and the first one's is handed out.
+async fn world(lanes: &str, primary: Lane) -> World {
     let app = format!("lanes = {lanes}\ntake_over = true");
     let world = World::with(&app, &crate::harness::callers()).await;
     let both = async {
-        while world.calls(CLASSIC) == 0 || world.calls(STABLE) == 0 || !held_both(&world).await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        // Which of the two comes first is chance, and the first to come is handed out until the other is there.
+        handed_out_from(&world, primary).await;
+        while !held_both(&world).await {
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(PATIENCE, both).await.unwrap();
     world
+}
+
+/// Waits until the token that is handed out comes from a lane.
+async fn handed_out_from(world: &World, lane: Lane) {
+    let key = CredentialKey {
+        app: APP.parse().unwrap(),
+        kind: Kind::AccessToken,
+    };
+    let keeper = world.server.keeper();
+    let mut held = keeper.get(&key, PATIENCE).await.unwrap();
+    while held.lane != Some(lane) {
+        let next = keeper.changed(&key, held.id, PATIENCE).await.unwrap();
+        held = next.expect("the other lane's");
+    }
 }
 
 async fn held_both(world: &World) -> bool {
@@ -29,7 +43,7 @@ async fn held_both(world: &World) -> bool {
 }
 
 async fn answered_from_the_standby(lanes: &str, primary: Lane, minting: &str) {
-    let world = world(lanes).await;
+    let world = world(lanes, primary).await;
     let before = world.token().await;
     let fetches = world.calls(minting);
     // Nothing of ours is minted on the dead lane until we say so.
@@ -45,11 +59,7 @@ async fn answered_from_the_standby(lanes: &str, primary: Lane, minting: &str) {
     // Behind it, the dead one is repaired, and handed out again.
     world.wechat.world().held_reach(1).await;
     world.wechat.world().clear_faults();
-    let repaired = async {
-        while world.token().await == standby {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let repaired = handed_out_from(&world, primary);
     tokio::time::timeout(PATIENCE, repaired).await.unwrap();
     assert_ne!(world.token().await, before);
     assert_eq!(world.calls(minting) - fetches, 1);
