@@ -28,6 +28,8 @@ const STALLED: Duration = Duration::from_secs(60);
 /// How much is read ahead of a caller: of an HTTP/1.1 answer; four times that over HTTP/2, where a round
 /// trip must fit in.
 const AHEAD: u32 = 64 * 1024;
+/// No HTTP/1.1 answer has more headers; what they take is bounded by what is read ahead.
+pub(super) const MOST_HEADERS: usize = 256;
 /// One slow caller must not hold up the others on the same HTTP/2 connection: its window is wider than theirs together.
 const CONNECTION_WINDOW: u32 = 1 << 30;
 /// How often an HTTP/2 connection is asked whether it lives, and how long it may take to say so.
@@ -88,6 +90,7 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .http1_max_buf_size(AHEAD as usize)
+            .http1_max_headers(MOST_HEADERS)
             .http2_initial_stream_window_size(4 * AHEAD)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_send_buf_size(AHEAD as usize)

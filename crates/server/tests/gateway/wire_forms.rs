@@ -231,3 +231,22 @@ async fn a_key_in_a_body_becomes_the_appsecret() {
         assert_eq!(arrived, body.replace(KEY, SECRET));
     }
 }
+
+#[tokio::test]
+async fn an_answer_with_many_headers_is_passed_on_whichever_way_its_call_went() {
+    let many: String = (0..200).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let answer = format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 2\r\n\r\n{{}}");
+    let (world, upstream) = answering(answer).await;
+    // The second is answered behind hyper from the start: its path has answered oddly before.
+    for _ in 0..2 {
+        let mut caller = Wire::connect(&world.url).await;
+        let call = format!(
+            "POST /cgi-bin/menu/create HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        caller.send(call).await.unwrap();
+        let (head, body) = caller.answer("POST").await;
+        assert_eq!(String::from_utf8_lossy(&body.bytes), "{}");
+        assert_eq!(head.get("x-199"), Some("199"));
+    }
+    assert_eq!(upstream.seen().len(), 2);
+}

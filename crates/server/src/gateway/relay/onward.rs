@@ -16,7 +16,7 @@ use rustls::ClientConnection;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::gateway::upstream::Failure;
+use crate::gateway::upstream::{Failure, MOST_HEADERS};
 
 /// An answer that does not come for so long is given up.
 const STALLED: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ impl Onward {
             waiting: None,
         };
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(AHEAD);
+        builder.max_buf_size(AHEAD).max_headers(MOST_HEADERS);
         let both = builder.handshake::<_, Empty<Bytes>>(overheard).await;
         let (mut sender, connection) = both.map_err(|_| Failure::Broken)?;
         tokio::spawn(connection);
