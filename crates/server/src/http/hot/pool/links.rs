@@ -34,9 +34,9 @@ struct Place {
 }
 
 impl Place {
-    /// Whether it is young enough, and, if it has lain for a while, still open.
-    fn is_good(&mut self, now: Instant) -> bool {
-        if self.since + A_WHILE <= now {
+    /// Whether it is young enough, and, if it has lain for a while or more may have happened than was told, still open.
+    fn is_good(&mut self, now: Instant, untold: bool) -> bool {
+        if untold || self.since + A_WHILE <= now {
             self.link.stirs();
         }
         self.since + IDLE > now && self.link.rests()
@@ -61,6 +61,8 @@ pub(super) struct Links {
     free: Vec<usize>,
     hosts: Vec<Host>,
     by_base: HashMap<Base, usize, foldhash::fast::RandomState>,
+    /// More may have happened than was told at once: each is looked at before it is used.
+    pub(super) untold: bool,
 }
 
 /// The place an event is about, if it is one of these.
@@ -99,7 +101,7 @@ impl Links {
     pub(super) fn take(&mut self, host: usize, seat: usize, now: Instant) -> Option<usize> {
         while let Some(at) = self.hosts.get_mut(host)?.idle.pop() {
             if let Some(place) = self.places[at].as_mut()
-                && place.is_good(now)
+                && place.is_good(now, self.untold)
             {
                 place.of = Some(seat);
                 return Some(at);
@@ -239,5 +241,50 @@ impl Links {
             drop(self.remove(at));
         }
         self.hosts.iter().any(|host| !host.idle.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper_util::rt::TokioIo;
+    use mio::{Events, Poll};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::gateway::relay::Said;
+    use crate::wechat::Stream;
+
+    /// A connection that rests, and that the other side has closed: nobody has been told of that.
+    async fn closed_unnoticed(links: &mut Links, host: usize) -> Poll {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap());
+        let stream = Stream::Http(TokioIo::new(stream.await.unwrap()));
+        let (other, _) = listener.accept().await.unwrap();
+        let mut poll = Poll::new().unwrap();
+        let link = Link::new(stream).unwrap();
+        let at = links.admit(link, host, poll.registry(), Instant::now());
+        let at = at.unwrap();
+        let said = links.get(at).unwrap().hear(&mut [0]);
+        assert!(matches!(said, Ok(Said::Nothing)));
+        links.rest(at, Instant::now());
+        drop(other);
+        let mut events = Events::with_capacity(8);
+        let is_closed = |event: &mio::event::Event| event.is_read_closed();
+        while !events.iter().any(is_closed) {
+            let within = Some(Duration::from_secs(20));
+            poll.poll(&mut events, within).unwrap();
+            assert!(!events.is_empty(), "it never closes");
+        }
+        poll
+    }
+
+    #[tokio::test]
+    async fn where_more_may_have_happened_than_was_told_a_connection_is_looked_at_before_it_is_used()
+     {
+        let mut links = Links::default();
+        let host = links.host(&Base::of(&http::Uri::from_static("http://127.0.0.1")).unwrap());
+        let _watched = closed_unnoticed(&mut links, host).await;
+        links.untold = true;
+        assert_eq!(links.take(host, 0, Instant::now()), None);
     }
 }

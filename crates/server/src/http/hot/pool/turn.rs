@@ -144,6 +144,7 @@ impl<'s> Turns<'s> {
         }
         self.clock = Instant::now();
         let now = self.answers.now();
+        self.links.untold = events.iter().count() >= A_TURN;
         for event in events.iter() {
             if let Some(at) = links::place(event.token()) {
                 let closed = event.is_read_closed() || event.is_error();
