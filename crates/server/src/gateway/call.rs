@@ -172,11 +172,18 @@ impl Call<'_> {
             headers: self.headers.clone(),
         };
         let sent = Instant::now();
-        let answer = self
-            .gateway
-            .upstream
-            .send(self.own, &outgoing, &self.tape, Some(playing))
-            .await;
+        let send = |playing| {
+            let upstream = &self.gateway.upstream;
+            upstream.send(self.own, &outgoing, &self.tape, Some(playing))
+        };
+        let mut answer = send(playing).await;
+        if matches!(answer, Err(Failure::Untouched))
+            && self.family.may_repeat(self.path)
+            && let Some(playing) = self.tape.rewind().await
+        {
+            // The same call still: nothing of it has been done.
+            answer = send(playing).await;
+        }
         line.upstream += sent.elapsed();
         self.looked_at(answer, line).await
     }

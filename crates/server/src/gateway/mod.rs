@@ -25,6 +25,7 @@ pub(crate) mod relay;
 pub(crate) mod secrets;
 pub(crate) mod target;
 mod telling;
+mod untouched;
 mod upstream;
 mod verdict;
 pub(crate) mod virtual_token;

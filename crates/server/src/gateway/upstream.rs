@@ -18,6 +18,7 @@ use tower::Service;
 
 use super::body::{Playing, Tape};
 use super::relay::{Dialled, Dialling, Spare};
+use super::untouched::{self, is_untouched};
 use crate::wechat::{Base, ConnectError, Dialer, Hosts, Options, Stream};
 
 /// A connection that nobody used for so long is closed: less than the 75 s after which servers commonly close theirs.
@@ -50,6 +51,9 @@ pub(crate) enum Failure {
     /// No byte of the request left.
     #[error("WeChat cannot be reached")]
     Unreachable,
+    /// Upstream says that it has done nothing with it, or cannot have.
+    #[error("WeChat turned the call away before it did anything with it; send it again")]
+    Untouched,
     /// The connection broke before an answer came.
     #[error("the connection to WeChat broke")]
     Broken,
@@ -62,7 +66,7 @@ impl Failure {
     /// Whether it may pass by itself: not where every host was tried in vain.
     pub(super) const fn may_pass(&self) -> bool {
         match self {
-            Self::Broken | Self::Stalled => true,
+            Self::Untouched | Self::Broken | Self::Stalled => true,
             Self::Unreachable => false,
         }
     }
@@ -148,6 +152,7 @@ impl Upstream {
                 None if tape.moved() == 0 => tape.play(),
                 None => return Err(Failure::Unreachable),
             };
+            let (follows, moved) = (!body.is_end_stream(), tape.moved());
             let request = request(base, outgoing, body).ok_or(Failure::Unreachable)?;
             match while_it_moves(self.client.request(request), tape).await? {
                 // Nobody asked for another protocol, so there is no telling what it would mean.
@@ -162,7 +167,15 @@ impl Upstream {
                     self.hosts.failed(base, Instant::now());
                     tracing::info!(host = %base, "no connection to WeChat: {}", innermost(&error));
                 }
-                Err(_) => return Err(Failure::Broken),
+                Err(error) => {
+                    let taken = tape.moved() != moved;
+                    let untouched = is_untouched(&error, untouched::Body { follows, taken });
+                    return Err(if untouched {
+                        Failure::Untouched
+                    } else {
+                        Failure::Broken
+                    });
+                }
             }
         }
         Err(Failure::Unreachable)

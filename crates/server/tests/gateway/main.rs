@@ -25,6 +25,7 @@ mod smuggling;
 mod standby;
 mod strangers;
 mod tickets;
+mod turned_away;
 mod virtual_tokens;
 mod who;
 mod wire;

@@ -35,6 +35,12 @@ impl Pieces {
         self.bytes
     }
 
+    /// All of them; they are kept.
+    pub(super) fn queue(&mut self) -> VecDeque<Bytes> {
+        self.close_tail();
+        self.whole.clone()
+    }
+
     /// All of them.
     pub(super) fn into_queue(mut self) -> VecDeque<Bytes> {
         self.close_tail();

@@ -29,6 +29,8 @@ pub(crate) struct Playing {
 pub(super) struct Replay {
     pub(super) start: VecDeque<Bytes>,
     pub(super) file: Option<Reading>,
+    /// What comes from the caller behind it is kept as well.
+    pub(super) keeps: bool,
 }
 
 type Read = Pin<Box<dyn Future<Output = io::Result<(File, Bytes)>> + Send>>;
@@ -110,7 +112,8 @@ impl Body for Playing {
             Some(reader) => reader.clone_from(cx.waker()),
             reader @ None => *reader = Some(cx.waker().clone()),
         }
-        let frame = ready!(state.poll_live(cx, this.replay.is_none()));
+        let frame =
+            ready!(state.poll_live(cx, this.replay.as_ref().is_none_or(|replay| replay.keeps)));
         Poll::Ready(frame.map(|frame| frame.map_err(PlayError::Source)))
     }
 

@@ -149,7 +149,36 @@ impl Tape {
             }
         };
         let start = start.into_queue();
-        playing.replay = Some(Replay { start, file });
+        let keeps = false;
+        playing.replay = Some(Replay { start, file, keeps });
+        Some(playing)
+    }
+
+    /// The body from its beginning, as if it had not been played: what is kept of it in memory stays, for a replay. Of what
+    /// is in a file this is the replay.
+    pub(crate) async fn rewind(&self) -> Option<Playing> {
+        match self.rewound() {
+            Some(playing) => Some(playing),
+            None => self.replay().await,
+        }
+    }
+
+    fn rewound(&self) -> Option<Playing> {
+        // The playing before it is over first: what it takes afterwards would be missed here.
+        let mut playing = self.play();
+        let start = match &mut *self.state() {
+            State {
+                kept: Kept::Memory(pieces),
+                trailers: None,
+                ..
+            } => pieces.queue(),
+            _ => return None,
+        };
+        playing.replay = Some(Replay {
+            start,
+            file: None,
+            keeps: true,
+        });
         Some(playing)
     }
 
@@ -330,6 +359,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_that_was_wound_back_is_kept_for_a_replay_as_far_as_memory_goes() {
+        let room = buffers(100);
+        for seen in 0..=3 {
+            let tape = Tape::new(source(&[b"abc", b"de", b"fg"]), SMALL, room.share(None));
+            let mut first = tape.play();
+            for _ in 0..seen {
+                first.frame().await.unwrap().unwrap();
+            }
+            assert_eq!(all(tape.rewind().await.unwrap()).await, b"abcdefg");
+            assert_eq!(room.taken(), 7);
+            assert_eq!(all(tape.replay().await.unwrap()).await, b"abcdefg");
+        }
+        let tape = Tape::new(source(&[b"abcdef", b"ghijkl"]), SMALL, room.share(None));
+        assert_eq!(all(tape.play()).await, b"abcdefghijkl");
+        assert_eq!(all(tape.rewind().await.unwrap()).await, b"abcdefghijkl");
+        assert!(tape.rewind().await.is_none() && tape.replay().await.is_none());
+        drop(tape);
+        assert_eq!(room.taken(), 0);
+    }
+
+    #[tokio::test]
     async fn what_has_not_come_in_yet_follows_what_is_kept() {
         let tape = Tape::new(
             source(&[b"abcdef", b"ghijkl", b"mno"]),
@@ -470,7 +520,7 @@ mod tests {
         let tape = Tape::new(Body::new(body), SMALL, buffers(100).share(None));
         let first = tape.play().collect().await.unwrap();
         assert_eq!(first.trailers(), Some(&trailers));
-        let again = tape.replay().await.unwrap().collect().await.unwrap();
+        let again = tape.rewind().await.unwrap().collect().await.unwrap();
         assert_eq!(again.trailers(), Some(&trailers));
         assert_eq!(again.to_bytes(), "abc");
     }
