@@ -13,6 +13,7 @@ mod harness;
 mod large;
 mod loading;
 mod long;
+mod long_ends;
 mod relayed;
 mod repeats;
 mod revoking;

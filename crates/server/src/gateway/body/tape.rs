@@ -110,7 +110,7 @@ impl Tape {
         state.share = room;
     }
 
-    /// Reads what is left of it, for nobody.
+    /// Reads what is left of it, for nobody: it is not played again behind that.
     pub(crate) async fn pass_over(&self) {
         let mut rest = self.play();
         // As behind a replay, nothing is kept of it.
