@@ -135,7 +135,8 @@ fn next_steps(folder: &Path, lang: Lang) -> String {
   2. wxtoken check --config {config}
   3. wxtoken serve --config {config}
   4. WXTOKEN_KEY_FILE={caller} wxtoken get 你的AppID
-     SDK 只需改接口地址为 http://127.0.0.1:7200,AppSecret 的位置填 {caller} 里的 key。
+     SDK：AppSecret 的位置填 {caller} 里的 key，接口地址改为 http://127.0.0.1:7200；
+     并在 [[caller]] 里写 allow = [\"read\", \"call\"] 和 hands_out = \"virtual\"，它的调用才能经网关转发。
   5. WXTOKEN_ADMIN_KEY_FILE={admin} wxtoken status"
         ),
         Lang::En => format!(
@@ -146,7 +147,8 @@ Next:
   2. wxtoken check --config {config}
   3. wxtoken serve --config {config}
   4. WXTOKEN_KEY_FILE={caller} wxtoken get YOUR_APPID
-     An SDK needs only another base URL, http://127.0.0.1:7200, and the key in {caller} for its AppSecret.
+     An SDK needs another base URL, http://127.0.0.1:7200, and the key in {caller} for its AppSecret; and for its
+     calls to go through here, allow = [\"read\", \"call\"] and hands_out = \"virtual\" in [[caller]].
   5. WXTOKEN_ADMIN_KEY_FILE={admin} wxtoken status"
         ),
     }

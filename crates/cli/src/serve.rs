@@ -152,11 +152,12 @@ async fn reload(running: &Running, file: Option<&Path>) {
         Ok(new) => new,
         Err(errors) => {
             let count = errors.mistakes().len();
+            let mistakes = if count == 1 { "mistake" } else { "mistakes" };
             for mistake in errors.mistakes() {
                 tracing::error!("{mistake}");
             }
             tracing::error!(
-                "nothing was reloaded, for the configuration has {count} mistakes; the one in force stays"
+                "nothing was reloaded, for the configuration has {count} {mistakes}; the one in force stays"
             );
             return;
         }

@@ -104,6 +104,7 @@ fn every_configuration_shown_loads() {
         "SHOP_SECRET" => Some("a".repeat(32)),
         "WXTOKEN_ADMIN_KEY" => Some("b".repeat(32)),
         "ORDERS_KEY" => Some("c".repeat(32)),
+        "SHOP_WEB_KEY" => Some("d".repeat(32)),
         _ => None,
     };
     for name in ["README.md", "docs/deploy.md", "docs/adopt.md"] {

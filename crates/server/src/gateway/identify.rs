@@ -194,7 +194,7 @@ fn caller_named(
         let caller = book
             .by_key(key.as_bytes())
             .filter(|caller| caller.config().path_key);
-        named.push(caller.ok_or(ApiError::BadKey)?);
+        named.push(caller.ok_or(Refusal::PATH_KEY)?);
     }
     let secret = asking.given.secret.as_deref();
     let keyed = secret.and_then(|secret| book.by_key(secret.as_bytes()));

@@ -117,6 +117,10 @@ impl Refusal {
         48001,
         "api unauthorized: this caller may not call this path; see `call_paths` in its [[caller]] table (calls that clear quotas or read rids must be named there)",
     );
+    pub(crate) const PATH_KEY: Self = Self::Said(
+        40001,
+        "invalid credential: the key in the path is not known here, or may not stand there; see the [[caller]] tables, and path_key in them",
+    );
     pub(crate) const KEY_IN_PATH: Self = Self::Said(
         40001,
         "invalid credential: a caller key stands in the path where none belongs; with path_key = true it is /k/{key}/… in lower case",

@@ -225,6 +225,11 @@ async fn a_key_in_the_path_opens_every_door_where_it_is_allowed() {
     ] {
         let told = world.plain(&format!("/k/{VIRTUAL_KEY}{path}")).await;
         assert_eq!(told.errcode(), refused, "{path}: {}", told.errmsg());
+        assert!(
+            told.errmsg().contains("path_key"),
+            "{path}: {}",
+            told.errmsg()
+        );
     }
     let elsewhere = format!("/k/{KEY}/wxunknown/cgi-bin/menu/get");
     let told = world.plain(&elsewhere).await;

@@ -48,6 +48,6 @@ pub(super) fn by_path_key(
         Some(caller) if caller.config().path_key => {
             Ok(door::open(caller, visit.peer, services.keeper.now())?)
         }
-        _ => Err(ApiError::BadKey.into()),
+        _ => Err(Refusal::PATH_KEY),
     }
 }

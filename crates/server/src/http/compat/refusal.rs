@@ -35,6 +35,10 @@ struct Errcode<'a> {
 impl Refusal {
     pub(super) const NO_APPID: Self = Self::Parameter(41002, "appid missing");
     pub(super) const NO_SECRET: Self = Self::Parameter(41004, "appsecret missing");
+    pub(super) const PATH_KEY: Self = Self::Parameter(
+        40125,
+        "invalid appsecret: the key in the path is not known here, or may not stand there; see the [[caller]] tables, and path_key in them",
+    );
     pub(super) const GRANT_TYPE: Self =
         Self::Parameter(40002, "invalid grant_type: it must be client_credential");
     pub(super) const NOT_JSON: Self =
