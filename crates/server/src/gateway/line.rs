@@ -16,7 +16,7 @@ use crate::http::request_id::RequestId;
 /// What the numbers are made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'t> {
-    /// For which app; empty where that was not known, and [`OTHER`] where there is no such app.
+    /// For which app; empty where that was not known, and `other` where there is no such app.
     pub app: &'t str,
     /// Whose call; empty where that was not known.
     pub caller: &'t str,
