@@ -97,6 +97,16 @@ enum Event {
 
 #[tokio::test]
 async fn an_answer_that_does_not_wait_for_the_upload_ends_it() {
+    an_upload_ended_by_its_answer(false).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_pauses_in_its_upload_still_reads_the_answer_that_ended_it() {
+    an_upload_ended_by_its_answer(true).await;
+}
+
+/// `pauses`: nothing comes from the caller from before the answer until all is over.
+async fn an_upload_ended_by_its_answer(pauses: bool) {
     const TOO_LARGE: &str = r#"{"errcode":45002,"errmsg":"content size out of limit"}"#;
     // More than is ever moved before what upstream says is heard.
     const LENGTH: usize = 16 << 20;
@@ -122,6 +132,17 @@ async fn an_answer_that_does_not_wait_for_the_upload_ends_it() {
         .unwrap();
     // What is sent before that may all have gone up before the answer came: then nothing is left to end.
     let _answered = answered.acquire().await.unwrap();
+    let is_over = async || {
+        let ended = tokio::time::timeout(crate::harness::PATIENCE, ended.acquire());
+        ended
+            .await
+            .expect("upstream sees the upload end")
+            .unwrap()
+            .forget();
+    };
+    if pauses {
+        is_over().await;
+    }
     // This caller reads its answer only when all is sent, as most do.
     caller
         .send(vec![0; LENGTH - beginning.len()])
@@ -129,10 +150,9 @@ async fn an_answer_that_does_not_wait_for_the_upload_ends_it() {
         .unwrap();
     let (_, answer) = caller.answer("POST").await;
     assert_eq!(String::from_utf8_lossy(&answer.bytes), TOO_LARGE);
-    let _upload_ended = tokio::time::timeout(crate::harness::PATIENCE, ended.acquire())
-        .await
-        .expect("upstream sees the upload end")
-        .unwrap();
+    if !pauses {
+        is_over().await;
+    }
 }
 
 #[tokio::test]

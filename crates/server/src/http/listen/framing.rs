@@ -82,6 +82,14 @@ impl Framing {
         }
     }
 
+    /// Whether more of a body is to come.
+    pub(super) fn is_in_body(&self) -> bool {
+        match self.at {
+            At::Data(_) | At::ChunkSize | At::ChunkEnd | At::Trailers => true,
+            At::Before | At::Head | At::Beyond => false,
+        }
+    }
+
     /// Skips what there is of a body; says how much.
     fn skip(&mut self, left: u64, there: usize) -> usize {
         let skipped = usize::try_from(left).unwrap_or(usize::MAX).min(there);

@@ -166,18 +166,26 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
             let mut buffer = ReadBuf::new(&mut unwanted);
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    if self.still_sends && self.head.poll(cx).is_ready() {
+                    if self.poll_end_of_patience(cx).is_ready() {
                         return Poll::Ready(());
-                    }
-                    if !std::mem::replace(&mut self.still_sends, true) {
-                        self.head.running = None;
                     }
                 }
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending if self.still_sends => return self.head.poll(cx),
+                // It may only be slow.
+                Poll::Pending if self.still_sends || self.framing.is_in_body() => {
+                    return self.poll_end_of_patience(cx);
+                }
                 Poll::Pending => return Poll::Ready(()),
             }
         }
+    }
+
+    /// Ready when it has been listened to for long enough. Counts from the first time.
+    fn poll_end_of_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.still_sends, true) {
+            self.head.running = None;
+        }
+        self.head.poll(cx)
     }
 }
 
