@@ -76,6 +76,9 @@ pub(crate) fn code(error: &ApiError) -> (i64, String) {
             "invalid appsecret: send a caller key of this server as `secret`".to_owned(),
         ),
         ApiError::ForeignApp | ApiError::UnknownApp => (40013, format!("invalid appid: {error}")),
+        // Not -1, which means "busy" and which SDKs repeat by themselves.
+        ApiError::WrongAddress => (40164, format!("invalid ip, not in whitelist: {error}")),
+        ApiError::NotAllowed(_) => (48001, format!("api unauthorized: {error}")),
         ApiError::TooFast { .. } | ApiError::TooManyAtOnce => (
             45011,
             format!("api minute-quota reach limit, must slower, retry next minute: {error}"),
