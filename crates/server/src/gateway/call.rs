@@ -68,15 +68,6 @@ impl NoAnswer {
     }
 }
 
-impl From<NoAnswer> for Refusal {
-    fn from(why: NoAnswer) -> Self {
-        match why {
-            NoAnswer::Failed(failure) => Self::Failed(failure),
-            NoAnswer::BrokeOff(BrokeOff) => Self::Failed(Failure::Broken),
-        }
-    }
-}
-
 impl Call<'_> {
     /// Sends it, if that has not been done, and once more if need be.
     pub(super) async fn run(&self, sent: Option<First>, line: &mut Line) -> Result<Done, Refusal> {
@@ -104,7 +95,8 @@ impl Call<'_> {
             && let Some(playing) = self.tape.replay().await
         {
             line.replayed = true;
-            let looked = self.attempt(next.as_deref(), playing, line).await?;
+            let looked = self.attempt(next.as_deref(), playing, line).await;
+            let looked = looked.map_err(|why| self.no_answer(why))?;
             self.note_stubborn(used.as_deref(), next.as_deref(), looked.verdict);
             return Ok(Done {
                 looked,
@@ -117,7 +109,7 @@ impl Call<'_> {
             self.tape.pass_over().await;
         }
         Ok(Done {
-            looked: first?,
+            looked: first.map_err(|why| self.no_answer(why))?,
             used,
             replayed: false,
         })
@@ -201,6 +193,15 @@ impl Call<'_> {
         line.errcode = looked.verdict.errcode();
         line.rid = looked.rid.as_ref().map(ToString::to_string);
         Ok(looked)
+    }
+
+    fn no_answer(&self, why: NoAnswer) -> Refusal {
+        match why {
+            // Not WeChat's doing.
+            _ if self.tape.broke_off() => Refusal::Gone,
+            NoAnswer::Failed(failure) => Refusal::Failed(failure),
+            NoAnswer::BrokeOff(BrokeOff) => Refusal::Failed(Failure::Broken),
+        }
     }
 
     /// A token that differs from the one that failed; or the same, if it was so young that it may work a moment later.

@@ -53,6 +53,8 @@ pub(super) struct Line {
     pub(super) rid: Option<String>,
     pub(super) replayed: bool,
     pub(super) upstream: Duration,
+    /// Since when it waits for upstream, while it does.
+    waits: Option<Instant>,
     /// Bytes of the body that went on inside the kernel.
     pub(super) unread: u64,
     outcome: Option<&'static str>,
@@ -72,6 +74,7 @@ impl Line {
             rid: None,
             replayed: false,
             upstream: Duration::ZERO,
+            waits: None,
             unread: 0,
             outcome: None,
             mix_up: None,
@@ -80,15 +83,27 @@ impl Line {
 
     /// It did not go out, or no answer came.
     pub(super) fn refused(&mut self, why: &Refusal) {
-        self.errcode = Some(why.errcode());
-        self.outcome = Some(if matches!(why, Refusal::Failed(_)) {
-            "failed"
-        } else {
-            "refused"
+        self.outcome = Some(match why {
+            Refusal::Failed(_) => "failed",
+            Refusal::Gone => "gone",
+            _ => "refused",
         });
+        // Who left is told nothing.
+        self.errcode = (!matches!(why, Refusal::Gone)).then(|| why.errcode());
         if let Refusal::MixUp(mix_up) = why {
             self.mix_up = Some(*mix_up);
         }
+    }
+
+    /// It is on its way up from now on, if it is not already.
+    pub(super) fn goes_up(&mut self, now: Instant) {
+        self.waits.get_or_insert(now);
+    }
+
+    /// Upstream is waited for no more.
+    pub(super) fn waits_no_more(&mut self, now: Instant) {
+        let since = |waits| now.saturating_duration_since(waits);
+        self.upstream += self.waits.take().map_or(Duration::ZERO, since);
     }
 
     /// It is answered now, and told of a little later.
@@ -106,6 +121,13 @@ impl Line {
         now: impl FnOnce() -> Boot,
     ) {
         let took = self.took.unwrap_or_else(|| self.began.elapsed());
+        // Where its caller has left meanwhile.
+        let upstream = self.upstream + self.waits.map_or(Duration::ZERO, |waits| waits.elapsed());
+        let path = if self.path.is_empty() {
+            "?"
+        } else {
+            &self.path
+        };
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             request.id = id.as_str(),
@@ -117,11 +139,10 @@ impl Line {
             errcode = self.errcode,
             rid = self.rid,
             replayed = self.replayed,
-            upstream_ms = millis(self.upstream),
+            upstream_ms = millis(upstream),
             took_ms = millis(took),
-            "{} {} of {}",
+            "{} {path} of {}",
             self.method,
-            self.path,
             if self.caller.is_empty() {
                 "nobody known"
             } else {
@@ -152,7 +173,7 @@ impl Line {
                 (Some(_), None) => outcome(self.errcode),
             },
             replayed: self.replayed,
-            added: took.saturating_sub(self.upstream),
+            added: took.saturating_sub(upstream),
             mix_up: self.mix_up,
             unread: self.unread,
         });
@@ -194,7 +215,33 @@ impl MixUps {
 
 #[cfg(test)]
 mod tests {
+    use wxtoken_core::clock::Wall;
+
     use super::*;
+    use crate::http::request_id::RequestIds;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_upstream_was_waited_for_is_not_ours_though_its_caller_left_meanwhile() {
+        let mut line = Line::of(&Method::POST, Instant::now());
+        tokio::time::advance(Duration::from_millis(3)).await;
+        line.goes_up(Instant::now());
+        tokio::time::advance(Duration::from_millis(900)).await;
+        let (added, tells) = (Arc::new(Mutex::new(None)), MixUps::default());
+        let heard = Arc::clone(&added);
+        let tell: Tell =
+            Arc::new(move |told| *heard.lock().unwrap() = Some((told.outcome, told.added)));
+        line.write(
+            &RequestId::sent(Some(b"one"), &RequestIds::new(1), Wall(1)),
+            None,
+            (&tell, &tells),
+            |_| true,
+            || Boot(1),
+        );
+        assert_eq!(
+            *added.lock().unwrap(),
+            Some(("gone", Duration::from_millis(3)))
+        );
+    }
 
     #[test]
     fn a_mix_up_is_told_once_per_caller_and_hour() {

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     Target(BadTarget),
     /// It went out, and no answer came.
     Failed(Failure),
+    /// Its caller left in the middle of its body.
+    Gone,
 }
 
 /// The two things called access_token, taken for each other.
@@ -157,13 +159,6 @@ impl Refusal {
     fn code(&self) -> (i64, String) {
         match self {
             Self::Said(code, text) => (*code, (*text).to_owned()),
-            Self::Api(ApiError::NotAllowed(lacking)) => (
-                48001,
-                format!(
-                    "api unauthorized: `allow` in this caller's [[caller]] table lacks \"{}\"",
-                    lacking.name()
-                ),
-            ),
             Self::Api(error @ (ApiError::BadKey | ApiError::NoKey)) => {
                 (40001, format!("invalid credential: {error}"))
             }
@@ -171,6 +166,10 @@ impl Refusal {
             Self::MixUp(mix_up) => (40001, format!("invalid credential: {}", mix_up.lesson())),
             Self::Target(why) => (43003, format!("invalid url: {why}")),
             Self::Failed(why) => (-1, format!("system error: {why}")),
+            Self::Gone => (
+                47001,
+                "data format error: the request's body broke off".to_owned(),
+            ),
         }
     }
 

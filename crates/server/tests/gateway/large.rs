@@ -168,12 +168,23 @@ async fn what_is_kept_on_the_disk_has_no_name_and_is_nobody_elses_to_read() {
     let call = world.post("/cgi-bin/media/upload", vec![7; 4 << 20]);
     let looked = async {
         arrives.recv().await.unwrap();
-        let kept = spilled(&folder);
+        // All of it may have gone up before the disk has the first of it.
+        let kept = async {
+            loop {
+                let kept = spilled(&folder);
+                if !kept.is_empty() {
+                    return kept;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let kept = tokio::time::timeout(PATIENCE, kept).await;
         gate.add_permits(1);
         kept
     };
     let (told, kept) = tokio::join!(call, looked);
     assert_eq!(told.errcode(), 0);
+    let kept = kept.expect("a body of this length goes to the disk");
     let [mode] = kept[..] else {
         panic!("{} files", kept.len());
     };

@@ -212,3 +212,44 @@ async fn a_call_whose_caller_went_away_is_told_of_as_well() {
         .await
         .expect("a line and a count");
 }
+
+#[tokio::test]
+async fn a_caller_that_leaves_in_the_middle_of_its_upload_is_told_of_as_gone_whichever_way_it_went()
+{
+    // The second one goes by hyper.
+    for expects in ["", "Expect: 100-continue\r\n"] {
+        let arrived = Arc::new(Notify::new());
+        let told = Arc::clone(&arrived);
+        let (world, _upstream) = World::scripted(&callers(), move |mut wire, _| {
+            let told = Arc::clone(&told);
+            async move {
+                wire.exactly(300_000).await.ok()?;
+                told.notify_one();
+                wire.closed().await;
+                None
+            }
+        })
+        .await;
+        let mut caller = Wire::connect(&world.url).await;
+        let head = format!(
+            "POST /cgi-bin/media/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n{expects}Content-Length: 1000000\r\n\r\n"
+        );
+        caller.send(head).await.unwrap();
+        caller.send(vec![7; 400_000]).await.unwrap();
+        arrived.notified().await;
+        drop(caller);
+        let told = async {
+            loop {
+                let metrics = world.metrics().await;
+                let mut lines = metrics.lines();
+                if let Some(line) = lines.find(|line| line.starts_with("wxtoken_calls_total{")) {
+                    return line.to_owned();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let told = tokio::time::timeout(PATIENCE, told).await;
+        let told = told.expect("it is counted");
+        assert!(told.contains("outcome=\"gone\""), "{expects:?}: {told}");
+    }
+}

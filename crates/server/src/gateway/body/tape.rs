@@ -198,6 +198,11 @@ impl Tape {
         }
     }
 
+    /// Whether its caller left in the middle of it.
+    pub(crate) fn broke_off(&self) -> bool {
+        self.state().broken
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

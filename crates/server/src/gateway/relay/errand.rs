@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
 use memchr::memmem;
@@ -49,7 +48,6 @@ pub(crate) struct Errand {
     lost: bool,
     /// For an answer that is held back.
     held: Option<Share>,
-    sent: Option<Instant>,
 }
 
 impl Errand {
@@ -78,7 +76,6 @@ impl Errand {
             share,
             lost: false,
             held: None,
-            sent: None,
         }
     }
 
@@ -112,7 +109,9 @@ impl Errand {
 
     /// It is on its way up from now on.
     pub(crate) fn goes_up(&mut self, now: Instant) {
-        self.sent.get_or_insert(now);
+        if let Some(telling) = &mut self.telling {
+            telling.line.goes_up(now);
+        }
     }
 
     /// Reads what there is of the answer; what goes to the caller is written to `out`.
@@ -205,9 +204,8 @@ impl Errand {
     fn has_come(&mut self, status: StatusCode, now: Instant) {
         self.share.clear();
         self.held = None;
-        let took = self.took(now);
         if let Some(mut telling) = self.telling.take() {
-            telling.line.upstream += took;
+            telling.line.waits_no_more(now);
             telling.status = Some(status);
             let outcome = Outcome::of_status(status);
             telling.services.counters.count(self.surface, outcome);
@@ -256,17 +254,11 @@ impl Errand {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn took(&self, now: Instant) -> Duration {
-        let since = |sent| now.saturating_duration_since(sent);
-        self.sent.map_or(Duration::ZERO, since)
-    }
-
     /// It goes on behind hyper; nothing of it has been sent. None if it has its answer.
     pub(crate) fn unsent(self) -> Option<Started> {
-        let waited = self.took(Instant::now());
         let (mut telling, open, app) = (self.telling?, self.open, self.app);
         // For a connection that could not be made.
-        telling.line.upstream += waited;
+        telling.line.waits_no_more(Instant::now());
         let stage = Stage::LetIn {
             open,
             app,
@@ -277,9 +269,8 @@ impl Errand {
 
     /// It goes on behind hyper with this, and with all of its request or not. None if it has its answer.
     pub(crate) fn goes_on(self, answer: Answer, whole: bool) -> Option<Started> {
-        let took = self.took(Instant::now());
         let mut telling = self.telling?;
-        telling.line.upstream += took;
+        telling.line.waits_no_more(Instant::now());
         let (open, app, used) = (self.open, self.app, self.used);
         let first = Some(First {
             used,
