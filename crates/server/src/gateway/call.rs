@@ -106,7 +106,7 @@ impl Call<'_> {
         }
         if is_there {
             // Its connection goes on behind it.
-            self.tape.pass_over().await;
+            self.tape.play().pass_over().await;
         }
         Ok(Done {
             looked: first.map_err(|why| self.no_answer(why))?,

@@ -12,4 +12,13 @@ mod tape;
 pub(crate) use buffers::{Buffers, Portion, Share};
 pub(crate) use playing::Playing;
 pub(crate) use spill::{nameless, read as read_back};
-pub(crate) use tape::{Tape, TapeLimits};
+pub(crate) use tape::Tape;
+
+/// How much of a body is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TapeLimits {
+    /// In memory.
+    pub(crate) memory: u64,
+    /// In memory and file together.
+    pub(crate) total: u64,
+}

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::spill;
@@ -82,6 +83,14 @@ impl Replay {
                 },
             }
         }
+    }
+}
+
+impl Playing {
+    /// Reads all of it for nobody, and keeps nothing: it is not played again behind that.
+    pub(crate) async fn pass_over(mut self) {
+        self.replay.get_or_insert_default();
+        while let Some(Ok(_)) = self.frame().await {}
     }
 }
 

@@ -9,24 +9,15 @@ use std::task::{Context, Poll, Waker, ready};
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
 
+use super::TapeLimits;
 use super::buffers::Share;
 use super::pieces::Pieces;
 use super::playing::{Playing, Reading, Replay};
 use super::spill::Spill;
 use crate::gateway::headers::trailers_upwards;
 use crate::gateway::look::HELD;
-
-/// How much of a body is kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TapeLimits {
-    /// In memory.
-    pub(crate) memory: u64,
-    /// In memory and file together.
-    pub(crate) total: u64,
-}
 
 /// A body and what is kept of it. Clones are the same tape.
 #[derive(Clone)]
@@ -108,14 +99,6 @@ impl Tape {
         let mut state = self.state();
         state.moved += u64::from(!state.ended);
         state.share = room;
-    }
-
-    /// Reads what is left of it, for nobody: it is not played again behind that.
-    pub(crate) async fn pass_over(&self) {
-        let mut rest = self.play();
-        // As behind a replay, nothing is kept of it.
-        rest.replay = Some(Replay::default());
-        while let Some(Ok(_)) = rest.frame().await {}
     }
 
     /// Whether the body could be played from its beginning now.
@@ -318,6 +301,7 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::{StreamExt as _, stream};
+    use http_body_util::BodyExt;
     use proptest::prelude::*;
 
     use super::*;
