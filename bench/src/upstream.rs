@@ -30,7 +30,7 @@ const SMALL: usize = 8 * 1024;
 const ROOM: usize = 256 * 1024;
 /// So much of a body's beginning and of its end is looked at. What lies between is counted and thrown away in the kernel: reading
 /// it would take the core that it shares with the load as long as a proxy takes to pass it on.
-const LOOKED_AT: usize = 256 * 1024;
+const LOOKED_AT: usize = 16 * 1024;
 
 /// Starts the stand-in on `core`; it serves until the program ends.
 ///
