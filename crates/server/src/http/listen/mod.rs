@@ -188,8 +188,9 @@ pub async fn serve(
         // Asked for only now: a listener that nobody comes to must not hold a permit that another needs.
         let permit = tokio::select! {
             biased;
-            () = stop.wait() => break,
+            // First: who was accepted in the very moment of the stop may have asked by then.
             permit = Arc::clone(&limits.connections).acquire_owned() => permit,
+            () = stop.wait() => break,
         };
         let Ok(permit) = permit else { break };
         seed = seed.wrapping_add(1);
