@@ -3,8 +3,11 @@
 //! A call without the live token is answered 403, so a proxy that swaps tokens wrongly cannot look fast; the answer to
 //! an upload tells the length of what arrived, and the sum of its beginning and its end. Must not know: who forwards to it.
 
+mod coming;
+mod wire;
+
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufReader, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -12,10 +15,13 @@ use std::thread;
 use anyhow::Context;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
-use rustix::net;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+pub use coming::receipt;
+use coming::{Asks, Coming, begin};
+use wire::Wire;
 
 use crate::host;
 use crate::tls::Certificate;
@@ -28,9 +34,6 @@ pub const ANSWER: &str = r#"{"errcode":0,"errmsg":"ok","msgid":1234567890123456}
 const SMALL: usize = 8 * 1024;
 /// Room for what is read at once.
 const ROOM: usize = 256 * 1024;
-/// So much of a body's beginning and of its end is looked at. What lies between is counted and thrown away in the kernel: reading
-/// it would take the core that it shares with the load as long as a proxy takes to pass it on.
-const LOOKED_AT: usize = 16 * 1024;
 
 /// Starts the stand-in on `core`; it serves until the program ends.
 ///
@@ -50,21 +53,6 @@ pub fn start(core: usize, tls: Option<&Certificate>) -> anyhow::Result<SocketAdd
             }
         })?;
     Ok(address)
-}
-
-/// What the answer to an upload of these bytes holds.
-#[must_use]
-pub fn receipt(body: &[u8]) -> String {
-    let beginning = body.len().min(LOOKED_AT);
-    let end = beginning.max(body.len().saturating_sub(LOOKED_AT));
-    let sum = sum(sum(0, &body[..beginning]), &body[end..]);
-    format!(r#""bytes":{},"sum":{sum}"#, body.len())
-}
-
-fn sum(before: u64, bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(before, |sum, byte| sum.wrapping_add(u64::from(*byte)))
 }
 
 fn config(files: &Certificate) -> anyhow::Result<Arc<ServerConfig>> {
@@ -123,46 +111,6 @@ fn serve(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) -> anyhow::Res
     }
 }
 
-enum Wire {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
-}
-
-impl Wire {
-    const fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => &stream.sock,
-        }
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-
-    /// Throws away at most so much as fits into the buffer.
-    fn pass_over(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => Ok(net::recv(&*socket, buffer, net::RecvFlags::TRUNC)?.1),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-
-    /// Answers are far smaller than a socket's buffer.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(socket) => socket.write_all(bytes),
-            Self::Tls(stream) => {
-                stream.write_all(bytes)?;
-                stream.flush()
-            }
-        }
-    }
-}
-
 /// One connection.
 struct Guest {
     wire: Wire,
@@ -170,47 +118,6 @@ struct Guest {
     head: Vec<u8>,
     /// The request whose body is coming.
     body: Option<Coming>,
-}
-
-/// A request and what has come of its body.
-#[derive(Clone, Copy)]
-struct Coming {
-    asks: Asks,
-    left: usize,
-    got: usize,
-    sum: u64,
-}
-
-/// What a request wants.
-#[derive(Clone, Copy)]
-enum Asks {
-    /// The app's token.
-    Token,
-    /// A call with the live token.
-    Call,
-    /// A call without it.
-    Stray,
-}
-
-impl Coming {
-    fn take(&mut self, piece: &[u8]) {
-        let beginning = LOOKED_AT.saturating_sub(self.got).min(piece.len());
-        let end = self
-            .left
-            .saturating_sub(LOOKED_AT)
-            .clamp(beginning, piece.len());
-        self.left -= piece.len();
-        self.got += piece.len();
-        self.sum = sum(sum(self.sum, &piece[..beginning]), &piece[end..]);
-    }
-
-    /// How much is neither its beginning nor its end, from here on.
-    fn between(&self) -> usize {
-        if self.got < LOOKED_AT {
-            return 0;
-        }
-        self.left.saturating_sub(LOOKED_AT)
-    }
 }
 
 impl Guest {
@@ -249,8 +156,7 @@ impl Guest {
             };
             match &mut self.body {
                 Some(coming) if between > 0 => {
-                    coming.left -= read;
-                    coming.got += read;
+                    coming.passed_over(read);
                     continue;
                 }
                 _ => self.take(&buffer[..read])?,
@@ -316,32 +222,4 @@ impl Guest {
         );
         self.wire.write(answer.as_bytes())
     }
-}
-
-fn begin(head: &str) -> Coming {
-    let line = head.split("\r\n").next().unwrap_or_default();
-    let asks = if line.contains("/cgi-bin/stable_token") || line.contains("get_api_domain_ip") {
-        Asks::Token
-    } else if line
-        .split(['?', '&', ' '])
-        .any(|pair| pair.strip_prefix("access_token=") == Some(TOKEN))
-    {
-        Asks::Call
-    } else {
-        Asks::Stray
-    };
-    Coming {
-        asks,
-        left: length(head).unwrap_or(0),
-        got: 0,
-        sum: 0,
-    }
-}
-
-fn length(head: &str) -> Option<usize> {
-    head.split("\r\n").find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse().ok())?
-    })
 }
