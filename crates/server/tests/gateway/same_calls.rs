@@ -9,6 +9,7 @@ use fastrand::Rng;
 use futures_util::FutureExt;
 
 use crate::harness::{KEY, World, callers};
+use crate::scripted::Scripted;
 use crate::wire::{Body, Head, Wire};
 
 const CASES: u64 = 150;
@@ -52,8 +53,8 @@ const OF_THE_ANSWER: [&str; 5] = [
 
 type Seen = Arc<Mutex<Vec<(Head, Body)>>>;
 
-#[tokio::test]
-async fn a_call_arrives_and_is_answered_as_if_it_had_been_sent_straight() {
+/// A world whose upstream notes what arrives.
+async fn world() -> (World, Scripted, Seen) {
     let seen = Seen::default();
     let noted = Arc::clone(&seen);
     let (world, upstream) = World::scripted(&callers(), move |mut wire, head| {
@@ -67,6 +68,12 @@ async fn a_call_arrives_and_is_answered_as_if_it_had_been_sent_straight() {
         }
     })
     .await;
+    (world, upstream, seen)
+}
+
+#[tokio::test]
+async fn a_call_arrives_and_is_answered_as_if_it_had_been_sent_straight() {
+    let (world, upstream, seen) = world().await;
     let token = world.token().await;
     let mut wrong = Vec::new();
     for seed in 0..CASES {
@@ -85,19 +92,7 @@ async fn a_call_arrives_and_is_answered_as_if_it_had_been_sent_straight() {
 
 #[tokio::test]
 async fn a_long_body_arrives_and_is_answered_as_if_it_had_been_sent_straight() {
-    let seen = Seen::default();
-    let noted = Arc::clone(&seen);
-    let (world, upstream) = World::scripted(&callers(), move |mut wire, head| {
-        let noted = Arc::clone(&noted);
-        async move {
-            let body = wire.body(&head).await.ok()?;
-            let (answer, stays) = answer(&head);
-            noted.lock().unwrap().push((head, body));
-            send_in_pieces(&mut wire, &answer, 3).await;
-            stays.then_some(wire)
-        }
-    })
-    .await;
+    let (world, upstream, seen) = world().await;
     let token = world.token().await;
     let (mut wrong, mut unread) = (Vec::new(), 0);
     for seed in 0..LONG_CASES {

@@ -153,8 +153,8 @@ async fn speaks_http2(folder: &Path) {
     idle.pop().unwrap().skip(32 << 20).await.unwrap();
 }
 
-/// An upstream that plays some paths itself and asks a simulator for the rest.
-async fn https(folder: &Path, behind: String, saw: mpsc::UnboundedSender<Saw>) -> String {
+/// What takes connections over TLS, with the certificate in a folder.
+pub(crate) fn acceptor(folder: &Path, protocols: &[&[u8]]) -> TlsAcceptor {
     let chain = vec![CertificateDer::from_pem_file(folder.join("server.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
     let mut tls = ServerConfig::builder_with_provider(provider())
@@ -163,8 +163,13 @@ async fn https(folder: &Path, behind: String, saw: mpsc::UnboundedSender<Saw>) -
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(tls))
+}
+
+/// An upstream that plays some paths itself and asks a simulator for the rest.
+async fn https(folder: &Path, behind: String, saw: mpsc::UnboundedSender<Saw>) -> String {
+    let acceptor = acceptor(folder, &[b"h2", b"http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!(
         "https://localhost:{}",

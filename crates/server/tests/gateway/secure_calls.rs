@@ -4,17 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use crate::alone::alone;
 use crate::harness::{KEY, World, callers};
 use crate::scripted::{BAD_TOKEN, FINE, Scripted, json};
-use crate::secure::{provider, sign};
+use crate::secure::{acceptor, sign};
 use crate::wire::{Head, Wire};
 
 #[test]
@@ -134,16 +130,7 @@ fn image() -> Vec<u8> {
 
 /// TLS in front of an upstream in the clear; HTTP/2 is not offered.
 async fn https(folder: &Path, behind: &str) -> String {
-    let chain = vec![CertificateDer::from_pem_file(folder.join("server.pem")).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
-    let mut tls = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let acceptor = acceptor(folder, &[b"http/1.1"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let behind = behind.trim_start_matches("http://").to_owned();

@@ -7,18 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::alone::alone;
 use crate::harness::{APP, KEY, Shared, World, callers};
 use crate::scripted::{BAD_TOKEN, FINE};
-use crate::secure::{provider, sign};
+use crate::secure::{acceptor, sign};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -69,16 +65,7 @@ struct Upstream {
 
 impl Upstream {
     async fn start(folder: &Path, behind: String, places: u32) -> Self {
-        let chain = vec![CertificateDer::from_pem_file(folder.join("server.pem")).unwrap()];
-        let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
-        let mut tls = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let acceptor = acceptor(folder, &[b"h2", b"http/1.1"]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
