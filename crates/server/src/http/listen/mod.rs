@@ -6,6 +6,7 @@ mod connection;
 mod framing;
 mod guarded;
 mod malformed;
+mod site;
 mod socket;
 pub mod tls;
 mod watched;
@@ -20,16 +21,14 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::front::Front;
 use super::hot::Begun;
 use super::hot::pool::{Guest, Leaver, Pool};
 use super::peer::Peer;
-use super::routes;
 use super::services::Services;
 use super::stop::Stop;
 use crate::config::Server;
-use crate::keeper::Keeper;
 use connection::Connection;
+pub use site::Site;
 use socket::{BACKLOG, Stream};
 pub use socket::{ListenError, Socket};
 use tls::TlsDoor;
@@ -67,57 +66,6 @@ impl From<&Server> for Limits {
             head: server.header_timeout,
             idle: server.idle_timeout,
             grace: server.shutdown_grace,
-        }
-    }
-}
-
-/// What is served on a listener.
-#[derive(Clone)]
-pub struct Site {
-    front: Arc<Front>,
-    /// With these, plain reads take the hot path.
-    hot: Option<Arc<Services>>,
-}
-
-impl Site {
-    /// The API: native and WeChat-compatible routes.
-    #[must_use]
-    pub fn api(services: &Arc<Services>) -> Self {
-        let front = Front {
-            router: routes::router(Arc::clone(services)),
-            keeper: services.keeper.clone(),
-            services: Some(Arc::clone(services)),
-        };
-        Self {
-            front: Arc::new(front),
-            hot: Some(Arc::clone(services)),
-        }
-    }
-
-    /// The API without the hot path: what answers are compared with.
-    #[cfg(test)]
-    pub(crate) fn api_by_hyper(services: &Arc<Services>) -> Self {
-        Self::api(services).patient()
-    }
-
-    /// The same without the hot path, which ends at a stop what has not spoken.
-    fn patient(&self) -> Self {
-        Self {
-            hot: None,
-            ..self.clone()
-        }
-    }
-
-    /// Other routes, without a hot path.
-    pub(crate) fn routed(router: axum::Router, keeper: Keeper) -> Self {
-        let front = Front {
-            router,
-            keeper,
-            services: None,
-        };
-        Self {
-            front: Arc::new(front),
-            hot: None,
         }
     }
 }

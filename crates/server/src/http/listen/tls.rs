@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
@@ -104,9 +105,17 @@ pub struct TlsDoor {
 
 struct Loaded {
     acceptor: TlsAcceptor,
-    /// Told when connections made under these files must not go on.
+    /// Told when connections made under this authority must not go on.
     season: Stop,
-    checks_clients: bool,
+    /// Of client certificates, where they are asked for.
+    authority: Option<Authority>,
+}
+
+/// Who signs client certificates.
+#[derive(PartialEq)]
+struct Authority {
+    path: PathBuf,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 impl TlsDoor {
@@ -121,22 +130,27 @@ impl TlsDoor {
         })
     }
 
-    /// Reads the files anew. Where clients show certificates, connections made before finish what they are at and end:
-    /// their identity may have been withdrawn.
+    /// Reads the files anew. Where the authority of client certificates is another one, connections made before finish what
+    /// they are at and end: their identity may have been withdrawn. Otherwise they stay, or a reload of anything would end them
+    /// under a client that is just asking.
     ///
     /// # Errors
     /// [`TlsError`] says what is wrong; what was loaded before stays.
     pub fn reload(&self, files: &Tls) -> Result<(), TlsError> {
-        let loaded = Loaded::new(files, &self.stop)?;
-        let checks_clients = loaded.checks_clients;
-        let before = self.now.swap(Arc::new(loaded));
-        if before.checks_clients || checks_clients {
+        let mut loaded = Loaded::new(files, &self.stop)?;
+        let before = self.now.load_full();
+        let stays = loaded.authority == before.authority;
+        if stays {
+            loaded.season = before.season.clone();
+        }
+        self.now.store(Arc::new(loaded));
+        if !stays {
             before.season.tell();
         }
         Ok(())
     }
 
-    pub(super) fn now(&self) -> (TlsAcceptor, Stop) {
+    pub(in crate::http) fn now(&self) -> (TlsAcceptor, Stop) {
         let now = self.now.load();
         (now.acceptor.clone(), now.season.clone())
     }
@@ -144,15 +158,49 @@ impl TlsDoor {
 
 impl Loaded {
     fn new(files: &Tls, stop: &Stop) -> Result<Self, TlsError> {
+        let authority = files
+            .client_ca
+            .as_deref()
+            .map(Authority::read)
+            .transpose()?;
+        let config = server_config(files, authority.as_ref())?;
         Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(server_config(files)?)),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
             season: stop.child(),
-            checks_clients: files.client_ca.is_some(),
+            authority,
         })
     }
 }
 
-fn server_config(files: &Tls) -> Result<ServerConfig, TlsError> {
+impl Authority {
+    fn read(path: &Path) -> Result<Self, TlsError> {
+        Ok(Self {
+            path: path.to_owned(),
+            certificates: certificates(path)?,
+        })
+    }
+
+    fn verifier(
+        &self,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let unusable = |reason: String| TlsError::ClientCa {
+            path: self.path.clone(),
+            reason,
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in self.certificates.iter().cloned() {
+            roots
+                .add(certificate)
+                .map_err(|error| unusable(error.to_string()))?;
+        }
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| unusable(error.to_string()))
+    }
+}
+
+fn server_config(files: &Tls, authority: Option<&Authority>) -> Result<ServerConfig, TlsError> {
     let unusable = |source| TlsError::Unusable {
         cert: files.cert.clone(),
         key: files.key.clone(),
@@ -168,20 +216,13 @@ fn server_config(files: &Tls) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
-    let builder = match &files.client_ca {
+    let builder = match authority {
         None => builder.with_no_client_auth(),
-        Some(authority) => builder.with_client_cert_verifier(
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots(authority)?), provider)
-                .build()
-                .map_err(|error| TlsError::ClientCa {
-                    path: authority.clone(),
-                    reason: error.to_string(),
-                })?,
-        ),
+        Some(authority) => builder.with_client_cert_verifier(authority.verifier(provider)?),
     };
     let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    if files.client_ca.is_some() {
+    if authority.is_some() {
         // A resumed session would keep an identity whose certificate or authority has been withdrawn.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -203,15 +244,4 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(TlsError::Empty(path.to_owned()));
     }
     Ok(chain)
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| TlsError::ClientCa {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
-    }
-    Ok(roots)
 }

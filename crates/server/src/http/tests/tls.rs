@@ -270,6 +270,26 @@ async fn clients_must_show_a_certificate_of_the_authority_each_time_they_connect
 }
 
 #[tokio::test]
+async fn only_another_authority_ends_connections_whose_clients_showed_certificates() {
+    let (world, files, others) = (World::new(), Files::new(), Files::new());
+    let with_ca = files.tls(Some(&files.path("ca.pem")));
+    let (_server, tls) = start(&world, &with_ca).await;
+    let (_, made) = tls.now();
+    tls.reload(&with_ca).unwrap();
+    files.sign("server");
+    tls.reload(&with_ca).unwrap();
+    assert!(!made.is_told(), "they are who they were");
+    let (_, later) = tls.now();
+    tls.reload(&files.tls(Some(&others.path("ca.pem"))))
+        .unwrap();
+    assert!(made.is_told() && later.is_told());
+    let (_, now) = tls.now();
+    assert!(!now.is_told());
+    tls.reload(&files.tls(None)).unwrap();
+    assert!(now.is_told(), "clients show none any more");
+}
+
+#[tokio::test]
 async fn a_request_sent_over_tls_just_before_the_server_stops_is_answered() {
     let health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     // On the hot path, and once hyper has the connection.
