@@ -12,6 +12,7 @@ mod key_file;
 mod keys;
 mod memory;
 mod precedence;
+pub mod redis;
 mod rekey;
 mod revocations;
 mod sealed;

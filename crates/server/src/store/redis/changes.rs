@@ -1,0 +1,215 @@
+//! What other replicas change: heard of by publish and subscribe, and looked for now and then, because messages get lost.
+//!
+//! A message names an app and a version, and never a value. Must not know: what a record says, who wants to hear.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use redis::Value;
+use redis::aio::PubSub;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::{Clock, millis};
+use wxtoken_core::store::Fence;
+
+use super::row::{bytes, number};
+use super::rows::{Rows, strange};
+use super::trouble::Trouble;
+
+/// How many apps are compared at a time.
+const PORTION: usize = 500;
+
+/// What happened in the store, by another's hand as a rule. Hearing of something twice, or of one's own doing, is possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The app's record is newer than what was read last: [`super::RedisStore::read`] gives it.
+    Changed {
+        /// Whose.
+        app: AppId,
+        /// The version it has.
+        version: u64,
+    },
+    /// A lease was given back: who waits for it may ask at once.
+    Freed {
+        /// Whose.
+        app: AppId,
+    },
+    /// A lease of this process is somebody else's now, or of an epoch that is over.
+    Lost {
+        /// Whose.
+        app: AppId,
+        /// Which.
+        fence: Fence,
+    },
+}
+
+/// One who listens.
+pub(super) struct Listener {
+    pub(super) rows: Arc<Rows>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// How often everything is compared.
+    pub(super) every: Duration,
+    pub(super) changes: UnboundedSender<Change>,
+}
+
+impl Listener {
+    /// Listens until told to stop, on connection after connection.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let work = async {
+            loop {
+                if let Err(trouble) = self.listen().await {
+                    tracing::debug!("changes of other replicas are not heard: {trouble}");
+                }
+                self.rows.link.pause().await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    }
+
+    /// Listens as long as the connection holds and leads where everything is asked.
+    async fn listen(&self) -> Result<(), Trouble> {
+        let live = self.rows.link.live().await?;
+        let mut opened = self.rows.link.opened();
+        opened.mark_unchanged();
+        let mut pubsub = self.subscribed(&live.at).await?;
+        self.compare().await?;
+        loop {
+            let next = self.clock.now().boot.plus(self.pause());
+            let mut messages = pubsub.on_message();
+            let message = tokio::select! {
+                message = messages.next() => Some(message),
+                () = self.clock.sleep_until(next) => None,
+                _ = opened.changed() => return Ok(()),
+            };
+            drop(messages);
+            match message {
+                Some(None) => return Ok(()),
+                Some(Some(message)) => self.hear(message.get_payload_bytes()),
+                None => {
+                    // A connection that is dead without having been closed says nothing by itself.
+                    match timeout(self.every, pubsub.ping::<Value>()).await {
+                        Ok(Ok(_)) => self.compare().await?,
+                        Ok(Err(_)) | Err(_) => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long until all is compared again: a thousand apps a second at most.
+    fn pause(&self) -> u64 {
+        millis(self.every).max(self.rows.memory.count() as u64)
+    }
+
+    async fn subscribed(&self, at: &str) -> Result<PubSub, Trouble> {
+        let mut pubsub = self.rows.link.door.listener().await?;
+        let subscribed = timeout(self.every, pubsub.subscribe(self.rows.names.channel())).await;
+        match subscribed {
+            Ok(Ok(())) => Ok(pubsub),
+            Ok(Err(error)) => Err(Trouble::of(&error, at)),
+            Err(_) => Err(Trouble::Slow { at: at.to_owned() }),
+        }
+    }
+
+    fn hear(&self, message: &[u8]) {
+        let mut words = message.split(|byte| *byte == b' ');
+        let app = words
+            .next()
+            .and_then(|app| std::str::from_utf8(app).ok()?.parse().ok());
+        let (Some(app), Some(what)) = (app, words.next()) else {
+            return;
+        };
+        if what == b"free" {
+            let _ = self.changes.send(Change::Freed { app });
+        } else if let Some(version) = number(what) {
+            if words.next() == Some(b"epoch") && self.rows.memory.kept(&app).is_some() {
+                let rows = Arc::clone(&self.rows);
+                tokio::spawn(async move { refill(&rows, &app).await });
+            }
+            self.changed(app, version);
+        }
+    }
+
+    fn changed(&self, app: AppId, version: u64) {
+        if version > self.rows.memory.version(&app) {
+            let _ = self.changes.send(Change::Changed { app, version });
+        }
+    }
+
+    /// Compares the versions of all apps that are known here with those in Redis.
+    async fn compare(&self) -> Result<(), Trouble> {
+        for portion in self.rows.memory.apps().chunks(PORTION) {
+            let compared = join_all(portion.iter().map(|app| self.compare_one(app))).await;
+            compared.into_iter().collect::<Result<(), Trouble>>()?;
+        }
+        Ok(())
+    }
+
+    async fn compare_one(&self, app: &AppId) -> Result<(), Trouble> {
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.rows.names.record(app)).arg(&["v", "e", "n"]);
+        let Value::Array(fields) = self.rows.link.ask(&read).await? else {
+            return Err(strange());
+        };
+        let mut numbers = fields
+            .into_iter()
+            .map(|field| bytes(field).as_deref().and_then(number));
+        let mut next = || numbers.next().flatten();
+        let (version, epoch, granted) = (next(), next(), next());
+        let (known, memory) = (self.rows.memory.version(app), &self.rows.memory);
+        // It has forgotten, lost the last writes, or begun an epoch of which nobody has the record yet.
+        let has_forgotten = version.is_none_or(|version| version < known);
+        let begins = granted == Some(0) && epoch.is_some_and(|epoch| epoch > memory.epoch(app));
+        if (has_forgotten || begins) && memory.kept(app).is_some() {
+            refill(&self.rows, app).await;
+        } else if let Some(version) = version {
+            self.changed(*app, version);
+        }
+        Ok(())
+    }
+}
+
+async fn refill(rows: &Rows, app: &AppId) {
+    if let Err(trouble) = rows.refill(app, None).await {
+        tracing::debug!(app.id = %app, "what is held of {app} could not be offered: {trouble}");
+    }
+}
+
+/// Hears from the sentinels of a new master, and drops the connection to the old one.
+pub(super) async fn follow_sentinels(
+    rows: Arc<Rows>,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let work = async {
+        while let Some(listener) = rows.link.door.sentinel_listener().await {
+            if let Ok((mut pubsub, master)) = listener
+                && pubsub.subscribe("+switch-master").await.is_ok()
+            {
+                let mut messages = pubsub.on_message();
+                while let Some(message) = messages.next().await {
+                    let name = message
+                        .get_payload_bytes()
+                        .split(|byte| *byte == b' ')
+                        .next();
+                    if name == Some(master.as_bytes()) {
+                        tracing::info!("the sentinels have named another master of {master}");
+                        rows.link.drop(None).await;
+                    }
+                }
+            }
+            clock.sleep_until(clock.now().boot.plus(1000)).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}

@@ -1,0 +1,204 @@
+//! The one connection to Redis that everything is asked on: opened when it is needed, dropped when it is of no more use,
+//! opened again with growing pauses.
+//!
+//! Owns: back-off, what the trouble is right now. Must not know: what is asked.
+
+use std::sync::{Arc, Mutex as Slot, PoisonError};
+use std::time::Duration;
+
+use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
+use tokio::sync::{Mutex, watch};
+use wxtoken_core::clock::{Boot, Clock, millis};
+
+use super::identity::{self, Identity};
+use super::open::{Connection, Door};
+use super::scripts::Call;
+use super::trouble::{Then, Trouble};
+
+/// The shortest and the longest pause between two tries, milliseconds. Who is back later than offers are taken (two seconds)
+/// could not give a Redis that has forgotten what it holds.
+const PAUSE: (u64, u64) = (500, 1500);
+
+/// The connection.
+pub(super) struct Link {
+    pub(super) door: Door,
+    identity: Identity,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    trouble: Slot<Option<Trouble>>,
+    /// How many connections were opened so far.
+    opened: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    live: Option<Live>,
+    failures: u32,
+    not_before: Boot,
+}
+
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) connection: Connection,
+    /// Where it leads.
+    pub(super) at: String,
+    number: u64,
+}
+
+impl Link {
+    pub(super) fn new(door: Door, identity: Identity, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            door,
+            identity,
+            clock,
+            state: Mutex::default(),
+            trouble: Slot::default(),
+            opened: watch::Sender::new(0),
+        }
+    }
+
+    /// What keeps Redis from being asked, as of the last time it was.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.noted().clone()
+    }
+
+    /// Changes with every connection that is opened.
+    pub(super) fn opened(&self) -> watch::Receiver<u64> {
+        self.opened.subscribe()
+    }
+
+    /// Asks one thing. Once more on a new connection where the old one turned out to be broken or to lead to a replica: all
+    /// that is asked here may be asked twice.
+    pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Trouble> {
+        let first = self.try_ask(command).await;
+        match first {
+            Err(trouble) if trouble.then() == Then::Reconnect => self.try_ask(command).await,
+            done => done,
+        }
+    }
+
+    /// Runs a script, by its name if Redis knows it.
+    pub(super) async fn run(&self, call: &Call) -> Result<Value, Trouble> {
+        match self.ask(&call.short).await {
+            Err(Trouble::Other(code)) if code == UNKNOWN_SCRIPT => self.ask(&call.whole()).await,
+            done => done,
+        }
+    }
+
+    async fn try_ask(&self, command: &Cmd) -> Result<Value, Trouble> {
+        let live = self.live().await?;
+        match live.connection.ask(command).await {
+            Ok(answer) => {
+                self.noted().take();
+                Ok(answer)
+            }
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                Err(Trouble::Other(UNKNOWN_SCRIPT.to_owned()))
+            }
+            Err(error) => {
+                let trouble = Trouble::of(&error, &live.at);
+                if trouble.then() != Then::Keep {
+                    self.drop(Some(live.number)).await;
+                }
+                *self.noted() = Some(trouble.clone());
+                Err(trouble)
+            }
+        }
+    }
+
+    /// The connection, opened if there is none and the pause is over.
+    pub(super) async fn live(&self) -> Result<Live, Trouble> {
+        let mut state = self.state.lock().await;
+        if let Some(live) = &state.live {
+            return Ok(live.clone());
+        }
+        let now = self.clock.now().boot;
+        if now < state.not_before
+            && let Some(trouble) = self.trouble()
+        {
+            return Err(trouble);
+        }
+        match self.open().await {
+            Ok((connection, at)) => {
+                let mut number = 0;
+                self.opened.send_modify(|opened| {
+                    *opened += 1;
+                    number = *opened;
+                });
+                let live = Live {
+                    connection,
+                    at,
+                    number,
+                };
+                state.live = Some(live.clone());
+                state.failures = 0;
+                if let Some(over) = self.noted().take() {
+                    tracing::info!(store.at = %live.at, store.trouble = over.name(), "Redis answers again");
+                }
+                Ok(live)
+            }
+            Err(trouble) => {
+                let pause = pause(state.failures);
+                state.failures = state.failures.saturating_add(1);
+                state.not_before = self.clock.now().boot.plus(millis(pause));
+                let before = self.noted().replace(trouble.clone());
+                if before.as_ref() != Some(&trouble) {
+                    tracing::warn!(store.trouble = trouble.name(), "{trouble}");
+                }
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<(Connection, String), Trouble> {
+        let (connection, at) = self.door.open().await?;
+        identity::check(&connection, &at, &self.identity).await?;
+        Ok((connection, at))
+    }
+
+    /// Drops the connection; the one of that number, if one is named.
+    pub(super) async fn drop(&self, number: Option<u64>) {
+        let mut state = self.state.lock().await;
+        state
+            .live
+            .take_if(|live| number.is_none_or(|number| live.number == number));
+    }
+
+    /// Waits as long as the next try has to, and a little longer.
+    pub(super) async fn pause(&self) {
+        let not_before = self.state.lock().await.not_before;
+        let least = self.clock.now().boot.plus(50);
+        self.clock.sleep_until(not_before.max(least)).await;
+    }
+
+    fn noted(&self) -> std::sync::MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What Redis says of a script it has not seen.
+const UNKNOWN_SCRIPT: &str = "NOSCRIPT";
+
+/// How long to wait after so many failures: longer each time, and never in step with others.
+fn pause(failures: u32) -> Duration {
+    let most = (PAUSE.0 << failures.min(2)).clamp(PAUSE.0 + 1, PAUSE.1);
+    Duration::from_millis(fastrand::u64(PAUSE.0..=most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_with_failures_and_stay_within_their_bounds() {
+        for failures in [0, 1, 3, 4, 100, u32::MAX] {
+            for _ in 0..100 {
+                let pause = millis(pause(failures));
+                assert!((PAUSE.0..=PAUSE.1).contains(&pause));
+                assert!(failures > 0 || pause <= PAUSE.0 + 1);
+            }
+        }
+        let longest = (0..200).map(|_| millis(pause(9))).max().unwrap();
+        assert!(longest > 1200, "{longest}");
+    }
+}

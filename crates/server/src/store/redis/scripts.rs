@@ -1,0 +1,130 @@
+//! The scripts, each atomic on the keys of one app; and what they answer.
+//!
+//! Must not know: what their answers are used for.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Script, Value};
+use wxtoken_core::app::AppId;
+
+use super::row::{Row, bytes};
+
+macro_rules! scripts {
+    ($($name:ident $file:literal),* $(,)?) => {
+        $(pub(super) static $name: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!(concat!("scripts/", $file))));)*
+    };
+}
+
+scripts! {
+    LEASE "lease.lua",
+    KEEP "keep.lua",
+    RELEASE "release.lua",
+    WRITE "write.lua",
+    OFFER "offer.lua",
+    NOTE "note.lua",
+    ASIDE "aside.lua",
+    RESEAL "reseal.lua",
+}
+
+/// A script, and the name Redis knows it by.
+pub(super) struct Lua {
+    code: &'static str,
+    hash: String,
+}
+
+/// One call of a script.
+pub(super) struct Call {
+    /// By its name: a few bytes.
+    pub(super) short: Cmd,
+    script: &'static Lua,
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Lua {
+    fn new(code: &'static str) -> Self {
+        let hash = Script::new(code).get_hash().to_owned();
+        Self { code, hash }
+    }
+
+    pub(super) fn on(&'static self, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
+        let mut call = Call {
+            short: Cmd::new(),
+            script: self,
+            keys,
+            arguments,
+        };
+        call.short = call.command("EVALSHA", &self.hash);
+        call
+    }
+}
+
+impl Call {
+    /// As [`Self::short`], for a Redis that does not know the script yet.
+    pub(super) fn whole(&self) -> Cmd {
+        self.command("EVAL", self.script.code)
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.keys.len());
+        for key in &self.keys {
+            command.arg(key);
+        }
+        for argument in &self.arguments {
+            command.arg(argument.as_slice());
+        }
+        command
+    }
+}
+
+/// What a script says about a row: a word, a number, the row.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) word: Word,
+    /// Milliseconds to wait; of what was done, the version it made.
+    pub(super) number: u64,
+    pub(super) row: Row,
+}
+
+/// The words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    Won,
+    Taken,
+    Offers,
+    Look,
+    Done,
+    Stale,
+    Again,
+    Closed,
+}
+
+impl Said {
+    /// None if it is no such answer.
+    pub(super) fn read(app: AppId, answer: Value) -> Option<Self> {
+        let Value::Array(parts) = answer else {
+            return None;
+        };
+        let [word, number, row] = <[Value; 3]>::try_from(parts).ok()?;
+        let word = match bytes(word)?.as_slice() {
+            b"won" => Word::Won,
+            b"taken" => Word::Taken,
+            b"offers" => Word::Offers,
+            b"look" => Word::Look,
+            b"done" => Word::Done,
+            b"stale" => Word::Stale,
+            b"again" => Word::Again,
+            b"closed" => Word::Closed,
+            _ => return None,
+        };
+        let Value::Int(number) = number else {
+            return None;
+        };
+        Some(Self {
+            word,
+            number: number.max(0).unsigned_abs(),
+            row: Row::read(app, row)?,
+        })
+    }
+}

@@ -1,0 +1,44 @@
+-- Begins a new epoch where Redis has begun a new life, or has lost what the asker knows of; then takes the lease if nobody
+-- else has it.
+-- KEYS: record, lease. ARGV: app, channel, holder, ms to hold (0: only look), newest epoch or version the asker knows of,
+-- ms for which the replicas may offer what they hold.
+local function padded(number) return string.format('%020.0f', number) end
+
+-- One life: one process that has been the master all the while. Where INFO may not be asked, lives cannot be told apart.
+local function told(section, name)
+  local info = redis.pcall('INFO', section)
+  return type(info) == 'string' and string.match(info, name .. ':(%w+)') or ''
+end
+local life = told('server', 'run_id') .. ':' .. told('replication', 'master_replid')
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local row = redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'life', 'merge')
+local e, n, v, merge = row[1], row[2], tonumber(row[3] or '0'), tonumber(row[5] or '0')
+local known = tonumber(ARGV[5])
+
+if not e or known > v or (life ~= ':' and row[4] ~= life) then
+  local newest = math.max(tonumber(e or '0'), v, known)
+  e, n, merge = padded(math.max(now, newest + 1)), padded(0), now + tonumber(ARGV[6])
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[1], 'e', e, 'n', n, 'v', e, 'life', life, 'merge', padded(merge))
+  redis.call('PUBLISH', ARGV[2], ARGV[1] .. ' ' .. e .. ' epoch')
+end
+
+local function answer(what, ms)
+  return {what, ms, redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'late', 'le', 'ln', 'g0', 'g1', 'g2', 'b')}
+end
+
+if merge > now then return answer('offers', merge - now) end
+if ARGV[4] == '0' then return answer('look', 0) end
+
+local held = redis.call('GET', KEYS[2])
+-- "HOLDER EPOCH NUMBER": the holder is all but the last 42 bytes.
+if held and string.sub(held, 1, -43) ~= ARGV[3] then
+  local left = redis.call('PTTL', KEYS[2])
+  if left > 0 then return answer('taken', left) end
+end
+n = padded(tonumber(n) + 1)
+redis.call('HSET', KEYS[1], 'n', n)
+redis.call('SET', KEYS[2], ARGV[3] .. ' ' .. e .. ' ' .. n, 'PX', ARGV[4])
+return answer('won', 0)

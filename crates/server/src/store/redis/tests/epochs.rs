@@ -1,0 +1,172 @@
+//! A Redis that forgets: emptied, started again, put back. What the replicas hold comes back, and nothing older wins.
+
+use super::*;
+
+/// Long enough for everybody to offer, short enough to wait for.
+const OFFERING: Timing = Timing {
+    offers: Duration::from_millis(600),
+    ..QUICK
+};
+
+/// Three stores that have all met the app's record; the third has met a newer one.
+async fn three(server: &Server) -> ([RedisStore; 3], Fence, Record) {
+    let stores = [(); 3].map(|()| store(&server.url(), OFFERING));
+    let (fence, _) = won_at_last(&stores[2], &app(1)).await;
+    stores[2]
+        .write(&app(1), &full_record(), fence)
+        .await
+        .unwrap();
+    for store in &stores {
+        assert!(store.read(&app(1)).await.unwrap().is_some());
+    }
+    let mut newest = generation(full_record(), 0, 1_900_000_000_000);
+    newest.budgets.counts[0].slots[0] += 5;
+    stores[2].write(&app(1), &newest, fence).await.unwrap();
+    (stores, fence, newest)
+}
+
+#[tokio::test]
+async fn an_emptied_redis_is_filled_from_memory_and_its_leases_are_void() {
+    let server = Server::start().await;
+    let ([one, two, three], fence, newest) = three(&server).await;
+    let _: String = server.ask(&["FLUSHALL"]).await;
+    let (later, record) = won_at_last(&one, &app(1)).await;
+    assert!(later > fence);
+    assert_eq!(
+        record.as_ref(),
+        Some(&newest),
+        "the newest that anybody holds"
+    );
+    let refused = three.write(&app(1), &newest, fence).await;
+    assert!(
+        matches!(refused, Err(StoreError::Stale(Some(_)))),
+        "{refused:?}"
+    );
+    assert_eq!(load(&two).await.0[&app(1)], newest);
+}
+
+#[tokio::test]
+async fn an_emptied_redis_is_filled_though_nobody_asks_for_a_lease() {
+    let server = Server::start().await;
+    let (_stores, _, newest) = three(&server).await;
+    let _: String = server.ask(&["FLUSHALL"]).await;
+    let fresh = store(&server.url(), OFFERING);
+    let back = async {
+        while load(&fresh).await.0.get(&app(1)) != Some(&newest) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, back).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_back_with_an_older_state_does_not_keep_it() {
+    let mut server = Server::start().await;
+    // Whoever holds something newer has to be back in time: the real pauses go with the real time for offers.
+    let timing = Timing {
+        offers: Timing::REAL.offers,
+        ..QUICK
+    };
+    let stores = [(); 2].map(|()| store(&server.url(), timing));
+    let (fence, _) = won_at_last(&stores[0], &app(1)).await;
+    stores[0]
+        .write(&app(1), &full_record(), fence)
+        .await
+        .unwrap();
+    let _: String = server.ask(&["SAVE"]).await;
+    let newest = generation(full_record(), 0, 1_900_000_000_000);
+    stores[0].write(&app(1), &newest, fence).await.unwrap();
+    server.restart().await;
+    let (later, record) = won_at_last(&stores[1], &app(1)).await;
+    assert!(later > fence);
+    assert_eq!(record, Some(newest.clone()));
+    stores[1].write(&app(1), &newest, later).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_minted_as_redis_forgot_is_not_lost() {
+    let server = Server::start().await;
+    let [one, other] = [(); 2].map(|()| store(&server.url(), OFFERING));
+    let (fence, _) = won_at_last(&one, &app(1)).await;
+    one.write(&app(1), &full_record(), fence).await.unwrap();
+    let _: String = server.ask(&["FLUSHALL"]).await;
+    // The answer of a call that was under way: refused, for the lease is void, and yet it is there for whoever is next.
+    let minted = generation(full_record(), 0, 1_900_000_000_000);
+    let refused = one.write(&app(1), &minted, fence).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Stale(Some(held))) if **held == minted),
+        "{refused:?}"
+    );
+    one.stop().await;
+    let (_, record) = won_at_last(&other, &app(1)).await;
+    assert_eq!(record, Some(minted));
+}
+
+#[tokio::test]
+async fn a_redis_that_keeps_everything_begins_a_new_epoch_with_a_new_life() {
+    let mut server = Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
+    let one = store(&server.url(), QUICK);
+    let (fence, _) = won(&one, &app(1)).await;
+    one.write(&app(1), &full_record(), fence).await.unwrap();
+    let other = store(&server.url(), QUICK);
+    assert!(is_taken(&other, &app(1)).await);
+    server.restart().await;
+    let (later, record) = won_at_last(&other, &app(1)).await;
+    assert!(later.epoch > fence.epoch, "{later:?} after {fence:?}");
+    assert_eq!(record, Some(full_record()));
+    let refused = one.write(&app(1), &full_record(), fence).await;
+    assert!(matches!(refused, Err(StoreError::Stale(Some(_)))));
+}
+
+#[tokio::test]
+async fn no_lease_is_given_while_offers_are_taken() {
+    let server = Server::start().await;
+    let store = store(
+        &server.url(),
+        Timing {
+            offers: LONG,
+            ..QUICK
+        },
+    );
+    let Lease::Taken { free_in } = store.lease(&app(1), HOLDS).await.unwrap() else {
+        panic!("it is too early for a lease")
+    };
+    assert!(free_in > LONG / 2 && free_in <= LONG, "{free_in:?}");
+    assert!(is_taken(&store, &app(1)).await);
+}
+
+#[tokio::test]
+async fn damage_costs_a_moment_where_another_replica_holds_the_record() {
+    let server = Server::start().await;
+    let [writer, finder] = [(); 2].map(|()| store(&server.url(), OFFERING));
+    let (fence, _) = won_at_last(&writer, &app(1)).await;
+    writer.write(&app(1), &full_record(), fence).await.unwrap();
+    writer.release(&app(1), fence).await;
+    let record = "wxtoken:{wx0000000000000001}:record";
+    let _: i64 = server.ask(&["HSET", record, "b", "something else"]).await;
+    let (_, held) = won_at_last(&finder, &app(1)).await;
+    assert_eq!(held, Some(full_record()));
+    let aside: String = server
+        .ask(&["GET", "wxtoken:{wx0000000000000001}:damaged"])
+        .await;
+    assert_eq!(aside, "something else");
+}
+
+#[tokio::test]
+async fn a_row_that_was_put_back_by_hand_is_noticed_by_who_knows_better() {
+    let server = Server::start().await;
+    let store = store(&server.url(), OFFERING);
+    let (fence, _) = won_at_last(&store, &app(1)).await;
+    store.write(&app(1), &full_record(), fence).await.unwrap();
+    let (row, copy) = (
+        "wxtoken:{wx0000000000000001}:record",
+        "{wx0000000000000001}",
+    );
+    let _: i64 = server.ask(&["COPY", row, copy]).await;
+    let newest = generation(full_record(), 0, 1_900_000_000_000);
+    store.write(&app(1), &newest, fence).await.unwrap();
+    let _: i64 = server.ask(&["COPY", copy, row, "REPLACE"]).await;
+    let (later, record) = won_at_last(&store, &app(1)).await;
+    assert!(later.epoch > fence.epoch);
+    assert_eq!(record, Some(newest));
+}

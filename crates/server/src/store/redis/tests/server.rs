@@ -1,0 +1,139 @@
+//! A real redis-server for one test: on a loopback port of its own, in a temporary folder, gone with the test.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use redis::{Client, FromRedisValue};
+use tempfile::TempDir;
+
+/// A running server; dropping it kills it.
+pub(super) struct Server {
+    child: Child,
+    pub(super) port: u16,
+    pub(super) folder: TempDir,
+    options: Vec<String>,
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With options as on its command line.
+    pub(super) async fn start_with(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut all = vec!["--save".to_owned(), String::new()];
+        all.extend(options.iter().map(|option| (*option).to_owned()));
+        // Between asking for a free port and using it somebody else may: then another one is tried.
+        for _ in 0..5 {
+            let port = free_port();
+            let child = spawn(port, folder.path(), &all);
+            let mut server = Self {
+                child,
+                port,
+                folder: tempfile::tempdir_in(folder.path()).unwrap(),
+                options: all.clone(),
+            };
+            if server.is_up().await {
+                server.folder = folder;
+                return server;
+            }
+        }
+        panic!("redis-server does not start: {}", log_of(folder.path()));
+    }
+
+    /// The same server again, after it was killed: with what it had saved, or with nothing.
+    pub(super) async fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(self.port, self.folder.path(), &self.options);
+        assert!(self.is_up().await, "{}", log_of(self.folder.path()));
+    }
+
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Asks it as a person with `redis-cli` would.
+    pub(super) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_ask(words).await.unwrap()
+    }
+
+    pub(super) async fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let client = Client::open(self.url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).query_async(&mut connection).await
+    }
+
+    /// Waits until it answers at all, and is done with loading; false if it has ended.
+    async fn is_up(&mut self) -> bool {
+        for _ in 0..400 {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            match self.try_ask::<String>(&["PING"]).await {
+                Ok(_) => return true,
+                Err(error) if error.to_string().contains("NOAUTH") => return true,
+                Err(_) => tokio::time::sleep(Duration::from_millis(25)).await,
+            }
+        }
+        false
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // A cluster node listens on a second port, 10000 above.
+    if port > 55000 { free_port() } else { port }
+}
+
+fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
+    let log = fs::File::create(folder.join("log")).unwrap();
+    let mut command = Command::new("redis-server");
+    // A file that is named first makes it a sentinel where that is asked for.
+    let (named, rest) = match options
+        .iter()
+        .position(|option| option.ends_with("/sentinel.conf"))
+    {
+        Some(at) => (
+            Some(&options[at]),
+            [&options[..at], &options[at + 1..]].concat(),
+        ),
+        None => (None, options.to_vec()),
+    };
+    command
+        .args(named)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .arg("--dir")
+        .arg(folder)
+        .args(rest)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log);
+    command.spawn().unwrap_or_else(|error| {
+        panic!("redis-server cannot be started ({error}): scripts/install-tools stores installs it")
+    })
+}
+
+fn log_of(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
