@@ -1,5 +1,6 @@
 //! A Redis that forgets: emptied, started again, put back. What the replicas hold comes back, and nothing older wins.
 
+use super::super::super::sealed::Label;
 use super::*;
 
 /// Long enough for everybody to offer, short enough to wait for.
@@ -169,4 +170,32 @@ async fn a_row_that_was_put_back_by_hand_is_noticed_by_who_knows_better() {
     let (later, record) = won_at_last(&store, &app(1)).await;
     assert!(later.epoch > fence.epoch);
     assert_eq!(record, Some(newest));
+}
+
+#[tokio::test]
+async fn what_several_offer_is_merged_by_maximum() {
+    let server = Server::start().await;
+    let stores = [(); 3].map(|()| store(&server.url(), OFFERING));
+    let (fence, _) = won_at_last(&stores[0], &app(1)).await;
+    stores[0]
+        .write(&app(1), &full_record(), fence)
+        .await
+        .unwrap();
+    // Each has something that the others have not: what was written as connections broke one by one.
+    for (kind, store) in stores.iter().enumerate() {
+        let mut record = generation(full_record(), kind, 1_900_000_000_000);
+        record.budgets.counts[kind].slots[0] += 100;
+        let label = Label::of(app(1), &record, fence);
+        let sealed = store.rows.seal(&label, &record).unwrap();
+        let version = store.rows.memory.version(&app(1)).max(fence.epoch) + 10;
+        store.rows.memory.wrote(label, sealed, version);
+    }
+    let _: String = server.ask(&["FLUSHALL"]).await;
+    let (_, record) = won_at_last(&stores[1], &app(1)).await;
+    let record = record.unwrap();
+    for kind in 0..3 {
+        assert_eq!(record.handed_out[kind].generation.0, 1_900_000_000_000);
+        let counted = full_record().budgets.counts[kind].slots[0];
+        assert_eq!(record.budgets.counts[kind].slots[0], counted + 100);
+    }
 }

@@ -47,9 +47,16 @@ impl Server {
 
     /// The same server again, after it was killed: with what it had saved, or with nothing.
     pub(super) async fn restart(&mut self) {
-        self.kill();
-        self.child = spawn(self.port, self.folder.path(), &self.options);
+        self.begin_again(&[]);
         assert!(self.is_up().await, "{}", log_of(self.folder.path()));
+    }
+
+    /// As [`Self::restart`], with more options, and without waiting.
+    pub(super) fn begin_again(&mut self, options: &[&str]) {
+        self.kill();
+        self.options
+            .extend(options.iter().map(|option| (*option).to_owned()));
+        self.child = spawn(self.port, self.folder.path(), &self.options);
     }
 
     pub(super) fn kill(&mut self) {

@@ -112,6 +112,33 @@ async fn a_redis_that_cannot_save_says_so() {
 }
 
 #[tokio::test]
+async fn a_redis_that_is_loading_says_so_until_it_has() {
+    let mut server = Server::start().await;
+    let store = store(&server.url(), QUICK);
+    works_at_last(&store).await;
+    let fill = "for i = 1, 2000 do redis.call('SET', 'key' .. i, i) end return 'OK'";
+    let _: String = server.ask(&["EVAL", fill, "0"]).await;
+    let _: String = server.ask(&["SAVE"]).await;
+    // A millisecond for each key, and a look at the connections now and then.
+    let slowly = [
+        "--key-load-delay",
+        "1000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ];
+    server.begin_again(&slowly);
+    let loading = async {
+        while trouble_of(&store).await != Trouble::Loading {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, loading)
+        .await
+        .expect("it is told that it loads");
+    works_at_last(&store).await;
+}
+
+#[tokio::test]
 async fn a_user_is_let_in_by_password_and_a_wrong_one_is_refused_without_being_shown() {
     let server = Server::start().await;
     let _: String = server
