@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Clock, millis};
+use wxtoken_core::clock::{Boot, Clock, millis};
 use wxtoken_core::store::Fence;
 
 use super::row::{bytes, number};
@@ -60,10 +60,12 @@ impl Listener {
     /// Listens until told to stop, on connection after connection.
     pub(super) async fn run(self, stop: CancellationToken) {
         let work = async {
+            let mut told = None;
             loop {
-                if let Err(trouble) = self.listen().await {
-                    tracing::debug!("changes of other replicas are not heard: {trouble}");
-                }
+                told = match self.listen().await {
+                    Ok(()) => None,
+                    Err(trouble) => Some(self.cannot_hear(trouble, told.as_ref()).await),
+                };
                 self.rows.link.pause().await;
             }
         };
@@ -73,6 +75,22 @@ impl Listener {
         }
     }
 
+    /// Tells it once, and waits a moment; but where nothing can be asked either, that has been told, and has its own pauses.
+    async fn cannot_hear(&self, trouble: Trouble, told: Option<&Trouble>) -> Trouble {
+        if self.rows.link.trouble().is_none() {
+            if told != Some(&trouble) {
+                tracing::warn!(
+                    store.trouble = trouble.name(),
+                    "changes of other replicas are found late: {trouble}"
+                );
+            }
+            self.clock
+                .sleep_until(self.clock.now().boot.plus(1000))
+                .await;
+        }
+        trouble
+    }
+
     /// Listens as long as the connection holds and leads where everything is asked.
     async fn listen(&self) -> Result<(), Trouble> {
         let live = self.rows.link.live().await?;
@@ -80,8 +98,8 @@ impl Listener {
         opened.mark_unchanged();
         let mut pubsub = self.subscribed(&live.at).await?;
         self.compare().await?;
+        let mut next = self.next_comparison();
         loop {
-            let next = self.clock.now().boot.plus(self.pause());
             let mut messages = pubsub.on_message();
             let message = tokio::select! {
                 message = messages.next() => Some(message),
@@ -98,14 +116,16 @@ impl Listener {
                         Ok(Ok(_)) => self.compare().await?,
                         Ok(Err(_)) | Err(_) => return Ok(()),
                     }
+                    next = self.next_comparison();
                 }
             }
         }
     }
 
-    /// How long until all is compared again: a thousand apps a second at most.
-    fn pause(&self) -> u64 {
-        millis(self.every).max(self.rows.memory.count() as u64)
+    /// When all is compared again: a thousand apps a second at most.
+    fn next_comparison(&self) -> Boot {
+        let pause = millis(self.every).max(self.rows.memory.count() as u64);
+        self.clock.now().boot.plus(pause)
     }
 
     async fn subscribed(&self, at: &str) -> Result<PubSub, Trouble> {
@@ -165,7 +185,7 @@ impl Listener {
         let (version, epoch, granted) = (next(), next(), next());
         let (known, memory) = (self.rows.memory.version(app), &self.rows.memory);
         // It has forgotten, lost the last writes, or begun an epoch of which nobody has the record yet.
-        let has_forgotten = version.is_none_or(|version| version < known);
+        let has_forgotten = epoch.is_none() || version.is_none_or(|version| version < known);
         let begins = granted == Some(0) && epoch.is_some_and(|epoch| epoch > memory.epoch(app));
         if (has_forgotten || begins) && memory.kept(app).is_some() {
             refill(&self.rows, app).await;

@@ -50,7 +50,7 @@ impl RecordStore for RedisStore {
             }),
             Word::Won => {
                 let (fence, until) = (said.row.fence, asked.plus(millis(holds_for)));
-                let record = match self.rows.take(app, &said.row).await? {
+                let record = match self.rows.take(app, &said.row)? {
                     Opened::Nothing => None,
                     Opened::Record(record) => Some(record),
                     Opened::Damaged(_) => {
@@ -112,7 +112,7 @@ impl RecordStore for RedisStore {
 impl RedisStore {
     /// The record as a writer sees it; from here on it knows of any late mint. Damage is set aside.
     async fn shown(&self, app: &AppId, row: &Row) -> Result<Option<Box<Record>>, Trouble> {
-        match self.rows.take(app, row).await? {
+        match self.rows.take(app, row)? {
             Opened::Nothing => Ok(None),
             Opened::Record(record) => {
                 self.rows.memory.show(app, row.late);

@@ -167,7 +167,7 @@ impl Link {
     /// Waits as long as the next try has to, and a little longer.
     pub(super) async fn pause(&self) {
         let not_before = self.state.lock().await.not_before;
-        let least = self.clock.now().boot.plus(50);
+        let least = self.clock.now().boot.plus(100);
         self.clock.sleep_until(not_before.max(least)).await;
     }
 

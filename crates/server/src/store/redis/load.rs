@@ -32,7 +32,7 @@ impl Rows {
             let rows = join_all(portion.iter().map(|app| self.fetch(app))).await;
             for (app, row) in portion.iter().zip(rows) {
                 let row = row?;
-                let taken = match self.take(app, &row).await {
+                let taken = match self.take(app, &row) {
                     // Somebody can read it, so it stays where it is; our own key has been checked before.
                     Err(trouble @ Trouble::WrongKey) => {
                         let (app, reason) = (Some(*app), trouble.to_string());

@@ -45,15 +45,13 @@ impl Memory {
         self.lock().get(app).map_or(0, |known| known.epoch)
     }
 
-    /// The late mint that a writer in this process has been shown last.
+    /// The late mint that the writer in this process has been shown, and has written nothing since.
     pub(super) fn shown(&self, app: &AppId) -> Option<Wall> {
         self.lock().get(app)?.shown
     }
 
     pub(super) fn show(&self, app: &AppId, late: Option<Wall>) {
-        let mut known = self.lock();
-        let shown = &mut known.entry(*app).or_default().shown;
-        *shown = late.max(*shown);
+        self.lock().entry(*app).or_default().shown = late;
     }
 
     /// The newest body that was read or written.
@@ -86,6 +84,8 @@ impl Memory {
         let mut known = self.lock();
         let known = known.entry(label.app).or_default();
         known.epoch = known.epoch.max(label.fence.epoch);
+        // What is noted from here on has not been shown, even if it happened before.
+        known.shown = None;
         if version > known.version {
             known.version = version;
             known.kept = Some((label, sealed.into()));

@@ -177,7 +177,7 @@ impl RedisStore {
     /// Redis cannot be asked.
     pub async fn read(&self, app: &AppId) -> Result<Option<Box<Record>>, StoreError> {
         let row = self.rows.fetch(app).await?;
-        Ok(match self.rows.take(app, &row).await? {
+        Ok(match self.rows.take(app, &row)? {
             Opened::Record(record) => Some(record),
             Opened::Nothing | Opened::Damaged(_) => None,
         })

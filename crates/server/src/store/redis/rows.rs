@@ -89,7 +89,7 @@ impl Rows {
     }
 
     /// The record a row holds, with a late mint that was noted beside it, and with what is kept here and lacks there.
-    pub(super) async fn take(&self, app: &AppId, row: &Row) -> Result<Opened, Trouble> {
+    pub(super) fn take(&self, app: &AppId, row: &Row) -> Result<Opened, Trouble> {
         let mut record = match self.open(app, &row.body)? {
             Opened::Damaged(reason) => return Ok(Opened::Damaged(reason)),
             Opened::Record(record) => Some(record),
@@ -164,7 +164,7 @@ impl Rows {
         // Until somebody is given the lease.
         let is_open = said.word == Word::Offers || said.row.fence.number == 0;
         let Some(kept) = kept.filter(|_| is_open) else {
-            return self.shown(app, &said.row).await;
+            return self.shown(app, &said.row);
         };
         for _ in 0..OFFERS {
             let held = match self.open(app, &said.row.body)? {
@@ -189,7 +189,7 @@ impl Rows {
                 | Word::Stale => break,
             }
         }
-        self.shown(app, &said.row).await
+        self.shown(app, &said.row)
     }
 
     async fn offer(&self, app: &AppId, record: &Record, over: &Row) -> Result<Said, Trouble> {
@@ -211,8 +211,8 @@ impl Rows {
         Ok(said)
     }
 
-    async fn shown(&self, app: &AppId, row: &Row) -> Result<Option<Box<Record>>, Trouble> {
-        Ok(match self.take(app, row).await? {
+    fn shown(&self, app: &AppId, row: &Row) -> Result<Option<Box<Record>>, Trouble> {
+        Ok(match self.take(app, row)? {
             Opened::Record(record) => Some(record),
             Opened::Nothing | Opened::Damaged(_) => None,
         })

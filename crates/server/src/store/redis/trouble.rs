@@ -274,3 +274,90 @@ fn of_system(error: &RedisError) -> String {
     }
     error.category().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server answers, as the library reads it.
+    fn of(line: &str) -> Trouble {
+        let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        Trouble::of(&answer.extract_error().unwrap_err(), "here:6379")
+    }
+
+    #[test]
+    fn every_server_has_its_own_way_to_say_the_same() {
+        let at = || "here:6379".to_owned();
+        let older = |error: &str| {
+            format!(
+                "ERR Error running script (call to f_0a): @user_script:9: @user_script: 9: -{error}"
+            )
+        };
+        for (said, meant) in [
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                Trouble::Full,
+            ),
+            (
+                "MISCONF Redis is configured to save RDB snapshots",
+                Trouble::CannotPersist,
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                Trouble::ReadOnly { at: at() },
+            ),
+            (
+                "NOREPLICAS Not enough good replicas to write.",
+                Trouble::Incomplete,
+            ),
+        ] {
+            assert_eq!(of(said), meant, "{said}");
+            assert_eq!(
+                of(&older(said)),
+                meant,
+                "in a script of an older server: {said}"
+            );
+        }
+        for (said, meant) in [
+            (
+                "LOADING Redis is loading the dataset in memory",
+                Trouble::Loading,
+            ),
+            ("CLUSTERDOWN Hash slot not served", Trouble::Incomplete),
+            ("MASTERDOWN Link with MASTER is down", Trouble::Incomplete),
+            (
+                "NOPERM this user has no permissions to run the 'evalsha' command",
+                Trouble::NotAllowed,
+            ),
+            (
+                "ERR ACL failure in script: this user has no permissions",
+                Trouble::NotAllowed,
+            ),
+            (
+                "NOAUTH Authentication required.",
+                Trouble::Refused { at: at() },
+            ),
+            (
+                "WRONGPASS invalid username-password pair",
+                Trouble::Refused { at: at() },
+            ),
+            (
+                "BUSY Redis is busy running a script.",
+                Trouble::Slow { at: at() },
+            ),
+            (
+                "WRONGTYPE Operation against a key",
+                Trouble::Other("WRONGTYPE".to_owned()),
+            ),
+        ] {
+            assert_eq!(of(said), meant, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_follows_an_unknown_code_is_never_told() {
+        let trouble = of("ERR unknown command 'AUTH', with args beginning with: 's3cr3t'");
+        let told = format!("{trouble} {trouble:?} {}", trouble.in_chinese());
+        assert!(!told.contains("s3cr3t"), "{told}");
+    }
+}

@@ -14,11 +14,13 @@ local life = told('server', 'run_id') .. ':' .. told('replication', 'master_repl
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local row = redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'life', 'merge')
-local e, n, v, merge = row[1], row[2], tonumber(row[3] or '0'), tonumber(row[5] or '0')
+-- Anything may have been written there by anyone.
+local function whole(text) return text and #text == 20 and tonumber(text) or nil end
+local e, n, v, merge = row[1], row[2], whole(row[3]) or 0, whole(row[5]) or 0
 local known = tonumber(ARGV[5])
 
-if not e or known > v or (life ~= ':' and row[4] ~= life) then
-  local newest = math.max(tonumber(e or '0'), v, known)
+if not whole(e) or not whole(n) or known > v or (life ~= ':' and row[4] ~= life) then
+  local newest = math.max(whole(e) or 0, v, known)
   e, n, merge = padded(math.max(now, newest + 1)), padded(0), now + tonumber(ARGV[6])
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[1], 'e', e, 'n', n, 'v', e, 'life', life, 'merge', padded(merge))
@@ -36,7 +38,7 @@ local held = redis.call('GET', KEYS[2])
 -- "HOLDER EPOCH NUMBER": the holder is all but the last 42 bytes.
 if held and string.sub(held, 1, -43) ~= ARGV[3] then
   local left = redis.call('PTTL', KEYS[2])
-  if left > 0 then return answer('taken', left) end
+  if left > 0 then return {'taken', left, {}} end
 end
 n = padded(tonumber(n) + 1)
 redis.call('HSET', KEYS[1], 'n', n)

@@ -115,8 +115,20 @@ async fn a_redis_that_keeps_everything_begins_a_new_epoch_with_a_new_life() {
     let (later, record) = won_at_last(&other, &app(1)).await;
     assert!(later.epoch > fence.epoch, "{later:?} after {fence:?}");
     assert_eq!(record, Some(full_record()));
-    let refused = one.write(&app(1), &full_record(), fence).await;
-    assert!(matches!(refused, Err(StoreError::Stale(Some(_)))));
+    let refused = async {
+        loop {
+            match one.write(&app(1), &full_record(), fence).await {
+                // It may not have found back yet.
+                Err(StoreError::Unavailable(_)) => tokio::time::sleep(AGAIN).await,
+                done => return done,
+            }
+        }
+    };
+    let refused = tokio::time::timeout(LONG, refused).await.unwrap();
+    assert!(
+        matches!(refused, Err(StoreError::Stale(Some(_)))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -198,4 +210,20 @@ async fn what_several_offer_is_merged_by_maximum() {
         let counted = full_record().budgets.counts[kind].slots[0];
         assert_eq!(record.budgets.counts[kind].slots[0], counted + 100);
     }
+}
+
+#[tokio::test]
+async fn numbers_that_somebody_overwrote_are_made_anew() {
+    let server = Server::start().await;
+    let store = store(&server.url(), QUICK);
+    let (fence, _) = won(&store, &app(1)).await;
+    store.write(&app(1), &full_record(), fence).await.unwrap();
+    let record = "wxtoken:{wx0000000000000001}:record";
+    for field in ["e", "n", "v"] {
+        let _: i64 = server.ask(&["HSET", record, field, "something else"]).await;
+    }
+    let (later, held) = won_at_last(&store, &app(1)).await;
+    assert!(later.epoch > fence.epoch);
+    assert_eq!(held, Some(full_record()));
+    store.write(&app(1), &full_record(), later).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! Who may write: one holder at a time, followed when it is gone, refused when it was overtaken.
 
+use super::super::row::padded;
 use super::*;
 use wxtoken_core::budget::Budgets;
 
@@ -67,7 +68,7 @@ async fn who_is_gone_is_followed_within_three_seconds() {
     let (gone, next) = (store(&server.url(), timing), store(&server.url(), timing));
     won(&gone, &app(1)).await;
     let begin = SystemClock.now().boot;
-    crash(gone);
+    crash(gone).await;
     won_at_last(&next, &app(1)).await;
     let took = SystemClock.now().boot.since(begin);
     assert!(took <= 3000, "{took} ms");
@@ -76,9 +77,12 @@ async fn who_is_gone_is_followed_within_three_seconds() {
 #[tokio::test]
 async fn a_holder_that_stalled_is_refused_and_shown_what_holds() {
     let server = Server::start().await;
-    let (stalled, next) = (store(&server.url(), QUICK), store(&server.url(), QUICK));
+    let stalls = Timing {
+        keep: LONG,
+        ..QUICK
+    };
+    let (stalled, next) = (store(&server.url(), stalls), store(&server.url(), QUICK));
     let (old, _) = won(&stalled, &app(1)).await;
-    stalled.leases.abandon();
     let _: i64 = server
         .ask(&["DEL", "wxtoken:{wx0000000000000001}:lease"])
         .await;
@@ -196,4 +200,64 @@ async fn a_look_takes_nothing_and_writes_nothing() {
     let refused = other.write(&app(1), &full_record(), none).await;
     assert!(matches!(refused, Err(StoreError::Stale(Some(_)))));
     holder.write(&app(1), &full_record(), fence).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_late_mint_noted_after_another_was_settled_is_shown_though_it_is_older() {
+    let server = Server::start().await;
+    let (writer, stalled) = (store(&server.url(), QUICK), store(&server.url(), QUICK));
+    let mut record = full_record();
+    record.late_mint = None;
+    let (fence, _) = won(&writer, &app(1)).await;
+    writer.write(&app(1), &record, fence).await.unwrap();
+    for late in [Wall(500), Wall(450)] {
+        stalled.note_late_mint(&app(1), late).await.unwrap();
+        // Not shown yet, so not wiped.
+        let fence = fence_of(&server).await;
+        writer.write(&app(1), &record, fence).await.unwrap();
+        let (fence, seen) = won(&writer, &app(1)).await;
+        assert_eq!(seen.unwrap().late_mint, Some(late));
+        writer.write(&app(1), &record, fence).await.unwrap();
+        assert_eq!(load(&stalled).await.0[&app(1)].late_mint, None);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_was_lost_is_made_up_for_however_many_others_come() {
+    let server = Server::start().await;
+    let writer = store(&server.url(), QUICK);
+    let (reader, mut changes) = open(&server.url(), key(1), QUICK);
+    let (fence, _) = won(&writer, &app(1)).await;
+    writer.write(&app(1), &full_record(), fence).await.unwrap();
+    assert!(reader.read(&app(1)).await.unwrap().is_some());
+    let record = "wxtoken:{wx0000000000000001}:record";
+    let _: i64 = server
+        .ask(&["HSET", record, "v", &padded(u64::from(u32::MAX) << 16)])
+        .await;
+    let heard = async {
+        while changes.recv().await.unwrap()
+            != (Change::Changed {
+                app: app(1),
+                version: u64::from(u32::MAX) << 16,
+            })
+        {}
+    };
+    let noise = async {
+        loop {
+            let _: i64 = server.ask(&["PUBLISH", "wxtoken:changes", "noise"]).await;
+        }
+    };
+    tokio::select! {
+        () = heard => {}
+        () = noise => {}
+        () = tokio::time::sleep(LONG) => panic!("it is never compared"),
+    }
+}
+
+/// The newest fence that was granted.
+async fn fence_of(server: &Server) -> Fence {
+    let record = "wxtoken:{wx0000000000000001}:record";
+    let numbers: Vec<String> = server.ask(&["HMGET", record, "e", "n"]).await;
+    let [epoch, number] = [0, 1].map(|at: usize| numbers[at].parse().unwrap());
+    Fence { epoch, number }
 }

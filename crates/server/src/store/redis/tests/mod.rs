@@ -1,9 +1,11 @@
 //! The store in Redis, against real servers: the contract first, then what only Redis can do to it.
 
+mod cluster;
 mod epochs;
 mod leases;
 mod sealing;
 mod server;
+mod storm;
 mod topology;
 mod troubles;
 
@@ -18,6 +20,7 @@ use wxtoken_core::store::{Fence, Lease, RecordStore};
 use super::super::contract::records::{app, full_record};
 use super::super::contract::{self, Subject, generation, load, won};
 use super::super::keys::tests::key;
+use super::super::precedence::NO_FENCE;
 use super::kept::AGAIN;
 use super::*;
 use crate::clock::SystemClock;
@@ -60,8 +63,9 @@ fn store(url: &str, timing: Timing) -> RedisStore {
 }
 
 /// As after SIGKILL: nothing is given back.
-fn crash(store: RedisStore) {
+async fn crash(store: RedisStore) {
     store.leases.abandon();
+    store.stop().await;
 }
 
 /// Asks for the lease until it is there.
@@ -85,6 +89,16 @@ async fn won_at_last(store: &RedisStore, app: &AppId) -> (Fence, Option<Record>)
 
 async fn is_taken(store: &RedisStore, app: &AppId) -> bool {
     matches!(store.lease(app, HOLDS).await.unwrap(), Lease::Taken { .. })
+}
+
+/// Waits for what takes Redis a moment.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, waiting).await.expect(what);
 }
 
 struct InRedis {

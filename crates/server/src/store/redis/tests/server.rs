@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis::{Client, FromRedisValue};
@@ -84,17 +85,17 @@ impl Server {
         command.arg(&words[1..]).query_async(&mut connection).await
     }
 
-    /// Waits until it answers at all, and is done with loading; false if it has ended.
+    /// Waits until it answers and is done with loading; false if it has ended, or if another answers in its place.
     async fn is_up(&mut self) -> bool {
         for _ in 0..400 {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            match self.try_ask::<String>(&["PING"]).await {
-                Ok(_) => return true,
-                Err(error) if error.to_string().contains("NOAUTH") => return true,
-                Err(_) => tokio::time::sleep(Duration::from_millis(25)).await,
+            if self.try_ask::<String>(&["PING"]).await.is_ok() {
+                let about: String = self.ask(&["INFO", "server"]).await;
+                return about.contains(&format!("process_id:{}\r", self.pid()));
             }
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
         false
     }
@@ -106,11 +107,20 @@ impl Drop for Server {
     }
 }
 
+/// A port for a server that cannot choose one itself and say which. Not one of those that the system gives to connections, so
+/// that it is still free when the server is started again; no two of one process the same, and seldom two of different ones.
+/// A cluster node listens on a second one, 10000 above.
 pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    // A cluster node listens on a second port, 10000 above.
-    if port > 55000 { free_port() } else { port }
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id()
+            .wrapping_mul(41)
+            .wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 12_000 + u16::try_from(number % 10_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn spawn(port: u16, folder: &Path, options: &[String]) -> Child {
