@@ -318,6 +318,11 @@ mod tests {
                 "in a script of an older server: {said}"
             );
         }
+    }
+
+    #[test]
+    fn every_code_has_its_meaning() {
+        let at = || "here:6379".to_owned();
         for (said, meant) in [
             (
                 "LOADING Redis is loading the dataset in memory",
