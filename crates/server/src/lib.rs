@@ -6,6 +6,7 @@ pub mod config;
 pub mod gateway;
 pub mod http;
 pub mod keeper;
+pub mod redis;
 pub mod services;
 pub mod sink;
 pub mod store;

@@ -16,9 +16,9 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock, millis};
 use wxtoken_core::store::Fence;
 
-use super::row::{bytes, number};
+use super::row::number;
 use super::rows::{Rows, strange};
-use super::trouble::Trouble;
+use crate::redis::{Trouble, bytes};
 
 /// How many apps are compared at a time.
 const PORTION: usize = 500;

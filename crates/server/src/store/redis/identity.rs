@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use redis::{Cmd, Value};
 
 use super::super::sealed::{SealError, Sealer, StoreId};
-use super::open::Connection;
-use super::row::{bytes, number};
+use super::row::number;
 use super::settings::Prefix;
-use super::trouble::Trouble;
+use crate::redis::{Connection, Guest, Trouble, bytes};
 
 /// The layout of rows that this version writes and reads.
 const FORMAT: u64 = 1;
@@ -33,12 +33,23 @@ pub(super) struct Identity {
     pub(super) sealer: Arc<Sealer>,
 }
 
+#[async_trait]
+impl Guest for Identity {
+    async fn look(&self, connection: &Connection, at: &str) -> Result<(), Trouble> {
+        check(connection, at, self).await
+    }
+
+    fn turned_away(&self, trouble: &Trouble) {
+        tracing::warn!(store.trouble = trouble.name(), "{trouble}");
+    }
+
+    fn back(&self, at: &str, over: &Trouble) {
+        tracing::info!(store.at = %at, store.trouble = over.name(), "Redis answers again");
+    }
+}
+
 /// Checks what is written down, or writes it down where nothing is.
-pub(super) async fn check(
-    connection: &Connection,
-    at: &str,
-    identity: &Identity,
-) -> Result<(), Trouble> {
+async fn check(connection: &Connection, at: &str, identity: &Identity) -> Result<(), Trouble> {
     let ask = async |command: &Cmd| {
         let answer = connection.ask(command).await;
         answer.map_err(|error| Trouble::of(&error, at))

@@ -15,7 +15,7 @@ use super::RedisStore;
 use super::row::{Row, padded};
 use super::rows::Opened;
 use super::scripts::{NOTE, WRITE, Word};
-use super::trouble::Trouble;
+use crate::redis::Trouble;
 
 /// Until an asker that found damage asks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
@@ -105,7 +105,7 @@ impl RecordStore for RedisStore {
         let newest = padded(self.rows.memory.newest(app)).into_bytes();
         let arguments = vec![newest, padded(sent.0).into_bytes()];
         let call = self.rows.call(&NOTE, app, keys, arguments);
-        Ok(self.rows.link.run(&call).await.map(drop)?)
+        Ok(call.run(&self.rows.link).await.map(drop)?)
     }
 }
 

@@ -19,7 +19,7 @@ use super::changes::Change;
 use super::row::padded;
 use super::rows::Rows;
 use super::scripts::{KEEP, RELEASE};
-use super::trouble::Trouble;
+use crate::redis::Trouble;
 
 /// What is held, and by whom.
 pub(super) struct Leases {
@@ -108,7 +108,7 @@ impl Leases {
         self.forget(app, fence);
         let value = self.value(fence).into_bytes();
         let call = rows.call(&RELEASE, app, vec![rows.names.lease(app)], vec![value]);
-        if let Err(trouble) = rows.link.run(&call).await {
+        if let Err(trouble) = call.run(&rows.link).await {
             tracing::debug!(app.id = %app, "the lease of {app} was not given back and ends by itself: {trouble}");
         }
     }
@@ -122,7 +122,7 @@ impl Leases {
             millis(self.lives).to_string().into_bytes(),
         ];
         let keys = vec![rows.names.record(app), rows.names.lease(app)];
-        let answer = rows.link.run(&KEEP.on(keys, arguments)).await?;
+        let answer = KEEP.on(keys, arguments).run(&rows.link).await?;
         Ok(answer == Value::Int(1))
     }
 

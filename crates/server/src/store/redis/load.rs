@@ -12,11 +12,10 @@ use wxtoken_core::store::Loaded;
 
 use super::super::sealed::Label;
 use super::identity::{self, Identity};
-use super::open::Connection;
-use super::row::{Body, Row, bytes, number};
+use super::row::{Body, Row, number};
 use super::rows::{Opened, Rows, strange};
 use super::scripts::RESEAL;
-use super::trouble::Trouble;
+use crate::redis::{Connection, Trouble, bytes};
 
 /// Records read at a time.
 const PORTION: usize = 500;
@@ -82,7 +81,7 @@ impl Rows {
             vec![self.names.record(app)],
             vec![row.raw_version.clone(), anew],
         );
-        Ok(self.link.run(&call).await? == Value::Int(1))
+        Ok(call.run(&self.link).await? == Value::Int(1))
     }
 
     async fn every_app(&self) -> Result<Vec<AppId>, Trouble> {

@@ -2,22 +2,18 @@
 //!
 //! Every change of a row is one script on the keys of one app; scripts compare fences and generations, so a writer that was
 //! overtaken is refused by Redis itself. `docs/decisions/0015` argues leases, epochs and offers.
-//! Only this folder names `redis`. Must not know: when records change, what they mean.
+//! Must not know: how connections are made (see [`crate::redis`]), when records change, what they mean.
 
-mod address;
 mod changes;
 mod identity;
 mod kept;
 mod leases;
-mod link;
 mod load;
 mod memory;
-mod open;
 mod row;
 mod rows;
 mod scripts;
 mod settings;
-mod trouble;
 
 #[cfg(test)]
 mod tests;
@@ -37,17 +33,15 @@ use super::sealed::Sealer;
 use changes::Listener;
 use identity::Identity;
 use leases::Leases;
-use link::Link;
 use memory::Memory;
-use open::Door;
 use row::Names;
 use rows::{Opened, Rows};
 use settings::Timing;
 
-pub use address::{Address, Host, InvalidAddress, Servers};
+pub use crate::redis::{Address, Host, InvalidAddress, Servers, Trouble};
+use crate::redis::{Door, Link};
 pub use changes::Change;
 pub use settings::{InvalidPrefix, Prefix, Settings};
-pub use trouble::Trouble;
 
 /// Sealed records in Redis. Dropping it gives its leases back; [`Self::stop`] waits until that is done.
 pub struct RedisStore {
@@ -114,7 +108,7 @@ impl RedisStore {
         let rows = Arc::new(Rows {
             names,
             sealer,
-            link: Link::new(door, identity, Arc::clone(&clock)),
+            link: Link::new(door, Box::new(identity), Arc::clone(&clock)),
             memory: Memory::default(),
             offers: timing.offers,
         });

@@ -9,6 +9,7 @@ use wxtoken_core::store::Fence;
 
 use super::super::sealed::Label;
 use super::settings::Prefix;
+use crate::redis::bytes;
 
 /// What a script or `HMGET` answers of a row, in this order.
 pub(super) const FIELDS: [&str; 10] = ["e", "n", "v", "late", "le", "ln", "g0", "g1", "g2", "b"];
@@ -146,15 +147,6 @@ impl Row {
     /// Nothing is there at all.
     pub(super) fn is_missing(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-/// A text in an answer; none for nil and for what is no text.
-pub(super) fn bytes(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) => Some(text.into_bytes()),
-        _ => None,
     }
 }
 

@@ -13,11 +13,10 @@ use wxtoken_core::store::Record;
 use super::super::precedence::merged;
 use super::super::rekey::rekeyed;
 use super::super::sealed::{Label, SealError, Sealer};
-use super::link::Link;
 use super::memory::Memory;
 use super::row::{Body, FIELDS, Names, Row, padded};
 use super::scripts::{ASIDE, Call, LEASE, Lua, OFFER, Said, Word};
-use super::trouble::Trouble;
+use crate::redis::{Link, Trouble};
 
 /// How long a damaged body is kept for a person to look at.
 const DAMAGED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -59,7 +58,7 @@ impl Rows {
     }
 
     pub(super) async fn said(&self, app: &AppId, call: &Call) -> Result<Said, Trouble> {
-        let answer = self.link.run(call).await?;
+        let answer = call.run(&self.link).await?;
         Said::read(*app, answer).ok_or_else(strange)
     }
 
@@ -140,7 +139,7 @@ impl Rows {
         let kept = millis(DAMAGED_KEPT).to_string().into_bytes();
         let arguments = vec![row.raw_version.clone(), kept];
         let call = self.call(&ASIDE, app, keys, arguments);
-        self.link.run(&call).await.map(drop)
+        call.run(&self.link).await.map(drop)
     }
 
     /// Gives Redis what it lacks: what is kept in memory, or `mine`. Only while an epoch begins; otherwise a write must do.

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use redis::{Cmd, Script, Value};
 use wxtoken_core::app::AppId;
 
-use super::row::{Row, bytes};
+use super::row::Row;
+use crate::redis::{Link, Trouble, bytes};
 
 macro_rules! scripts {
     ($($name:ident $file:literal),* $(,)?) => {
@@ -61,8 +62,12 @@ impl Lua {
 
 impl Call {
     /// As [`Self::short`], for a Redis that does not know the script yet.
-    pub(super) fn whole(&self) -> Cmd {
+    fn whole(&self) -> Cmd {
         self.command("EVAL", self.script.code)
+    }
+
+    pub(super) async fn run(&self, link: &Link) -> Result<Value, Trouble> {
+        link.run(&self.short, || self.whole()).await
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {

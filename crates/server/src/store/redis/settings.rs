@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::address::Address;
+use crate::redis::Address;
 use crate::words::InChinese;
 
 /// What a store in Redis is told.

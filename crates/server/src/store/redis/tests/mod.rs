@@ -4,7 +4,6 @@ mod cluster;
 mod epochs;
 mod leases;
 mod sealing;
-mod server;
 mod storm;
 mod topology;
 mod troubles;
@@ -24,7 +23,7 @@ use super::super::precedence::NO_FENCE;
 use super::kept::AGAIN;
 use super::*;
 use crate::clock::SystemClock;
-use server::Server;
+use crate::redis::testing::Server;
 
 /// Real times, shortened; nobody has anything to offer.
 const QUICK: Timing = Timing {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::server::free_port;
 use super::*;
+use crate::redis::testing::free_port;
 
 #[tokio::test]
 async fn tls_needs_the_ca_that_signed_and_the_name_in_the_certificate() {

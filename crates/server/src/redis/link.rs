@@ -1,28 +1,38 @@
 //! The one connection to Redis that everything is asked on: opened when it is needed, dropped when it is of no more use,
 //! opened again with growing pauses.
 //!
-//! Owns: back-off, what the trouble is right now. Must not know: what is asked.
+//! Owns: back-off, what the trouble is right now. Must not know: what is asked, and by whom.
 
 use std::sync::{Arc, Mutex as Slot, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 use tokio::sync::{Mutex, watch};
 use wxtoken_core::clock::{Boot, Clock, millis};
 
-use super::identity::{self, Identity};
 use super::open::{Connection, Door};
-use super::scripts::Call;
 use super::trouble::{Then, Trouble};
 
 /// The shortest and the longest pause between two tries, milliseconds. Who is back later than offers are taken (two seconds)
 /// could not give a Redis that has forgotten what it holds.
 const PAUSE: (u64, u64) = (500, 1500);
 
+/// Who uses a connection.
+#[async_trait]
+pub(crate) trait Guest: Send + Sync {
+    /// Looks at a server before anything is asked of it, and may refuse it.
+    async fn look(&self, connection: &Connection, at: &str) -> Result<(), Trouble>;
+    /// A connection could not be opened, for another reason than the time before.
+    fn turned_away(&self, trouble: &Trouble);
+    /// A connection is open after that trouble.
+    fn back(&self, at: &str, over: &Trouble);
+}
+
 /// The connection.
-pub(super) struct Link {
-    pub(super) door: Door,
-    identity: Identity,
+pub(crate) struct Link {
+    pub(crate) door: Door,
+    guest: Box<dyn Guest>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     trouble: Slot<Option<Trouble>>,
@@ -38,18 +48,18 @@ struct State {
 }
 
 #[derive(Clone)]
-pub(super) struct Live {
-    pub(super) connection: Connection,
+pub(crate) struct Live {
+    pub(crate) connection: Connection,
     /// Where it leads.
-    pub(super) at: String,
+    pub(crate) at: String,
     number: u64,
 }
 
 impl Link {
-    pub(super) fn new(door: Door, identity: Identity, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(door: Door, guest: Box<dyn Guest>, clock: Arc<dyn Clock>) -> Self {
         Self {
             door,
-            identity,
+            guest,
             clock,
             state: Mutex::default(),
             trouble: Slot::default(),
@@ -58,18 +68,18 @@ impl Link {
     }
 
     /// What keeps Redis from being asked, as of the last time it was.
-    pub(super) fn trouble(&self) -> Option<Trouble> {
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
         self.noted().clone()
     }
 
     /// Changes with every connection that is opened.
-    pub(super) fn opened(&self) -> watch::Receiver<u64> {
+    pub(crate) fn opened(&self) -> watch::Receiver<u64> {
         self.opened.subscribe()
     }
 
     /// Asks one thing. Once more on a new connection where the old one turned out to be broken or to lead to a replica: all
     /// that is asked here may be asked twice.
-    pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Trouble> {
+    pub(crate) async fn ask(&self, command: &Cmd) -> Result<Value, Trouble> {
         let first = self.try_ask(command).await;
         match first {
             Err(trouble) if trouble.then() == Then::Reconnect => self.try_ask(command).await,
@@ -77,10 +87,14 @@ impl Link {
         }
     }
 
-    /// Runs a script, by its name if Redis knows it.
-    pub(super) async fn run(&self, call: &Call) -> Result<Value, Trouble> {
-        match self.ask(&call.short).await {
-            Err(Trouble::Other(code)) if code == UNKNOWN_SCRIPT => self.ask(&call.whole()).await,
+    /// Runs a script: the short command names it, for a Redis that knows it; the whole one holds it.
+    pub(crate) async fn run(
+        &self,
+        short: &Cmd,
+        whole: impl FnOnce() -> Cmd,
+    ) -> Result<Value, Trouble> {
+        match self.ask(short).await {
+            Err(Trouble::Other(code)) if code == UNKNOWN_SCRIPT => self.ask(&whole()).await,
             done => done,
         }
     }
@@ -107,7 +121,7 @@ impl Link {
     }
 
     /// The connection, opened if there is none and the pause is over.
-    pub(super) async fn live(&self) -> Result<Live, Trouble> {
+    pub(crate) async fn live(&self) -> Result<Live, Trouble> {
         let mut state = self.state.lock().await;
         if let Some(live) = &state.live {
             return Ok(live.clone());
@@ -133,7 +147,7 @@ impl Link {
                 state.live = Some(live.clone());
                 state.failures = 0;
                 if let Some(over) = self.noted().take() {
-                    tracing::info!(store.at = %live.at, store.trouble = over.name(), "Redis answers again");
+                    self.guest.back(&live.at, &over);
                 }
                 Ok(live)
             }
@@ -143,7 +157,7 @@ impl Link {
                 state.not_before = self.clock.now().boot.plus(millis(pause));
                 let before = self.noted().replace(trouble.clone());
                 if before.as_ref() != Some(&trouble) {
-                    tracing::warn!(store.trouble = trouble.name(), "{trouble}");
+                    self.guest.turned_away(&trouble);
                 }
                 Err(trouble)
             }
@@ -152,12 +166,12 @@ impl Link {
 
     async fn open(&self) -> Result<(Connection, String), Trouble> {
         let (connection, at) = self.door.open().await?;
-        identity::check(&connection, &at, &self.identity).await?;
+        self.guest.look(&connection, &at).await?;
         Ok((connection, at))
     }
 
     /// Drops the connection; the one of that number, if one is named.
-    pub(super) async fn drop(&self, number: Option<u64>) {
+    pub(crate) async fn drop(&self, number: Option<u64>) {
         let mut state = self.state.lock().await;
         state
             .live
@@ -165,7 +179,7 @@ impl Link {
     }
 
     /// Waits as long as the next try has to, and a little longer.
-    pub(super) async fn pause(&self) {
+    pub(crate) async fn pause(&self) {
         let not_before = self.state.lock().await.not_before;
         let least = self.clock.now().boot.plus(100);
         self.clock.sleep_until(not_before.max(least)).await;

@@ -27,7 +27,9 @@ pub enum Trouble {
         at: String,
     },
     /// User or password.
-    #[error("Redis at {at} refuses user or password; look at [store] and at the server's ACL LIST")]
+    #[error(
+        "Redis at {at} refuses user or password; look at both in its address, and at the server's ACL LIST"
+    )]
     Refused {
         /// Where.
         at: String,
@@ -110,7 +112,7 @@ impl InChinese for Trouble {
                 format!("{at} 的 Redis 没有及时应答；检查它的负载、慢命令和中间的网络")
             }
             Self::Refused { at } => {
-                format!("{at} 的 Redis 拒绝了用户名或密码；检查 [store] 和服务器的 ACL LIST")
+                format!("{at} 的 Redis 拒绝了用户名或密码；检查地址里的这两项和服务器的 ACL LIST")
             }
             Self::NotAllowed => "Redis 用户缺少权限：需要 ~PREFIX:* &PREFIX:* 以及 +@read +@write +@scripting +@pubsub \
                  +@connection +time +info +role，集群还要 +cluster"
@@ -146,7 +148,7 @@ impl InChinese for Trouble {
 
 /// What each trouble means for the connection it was met on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(crate) enum Then {
     /// It is of no more use; another may do at once.
     Reconnect,
     /// It is of no more use, and another is no better right now.
@@ -157,7 +159,7 @@ pub(super) enum Then {
 
 impl Trouble {
     /// Names an error that came of talking to `at`.
-    pub(super) fn of(error: &RedisError, at: &str) -> Self {
+    pub(crate) fn of(error: &RedisError, at: &str) -> Self {
         let at = at.to_owned();
         if error.is_timeout() {
             return Self::Slow { at };
@@ -216,7 +218,7 @@ impl Trouble {
         }
     }
 
-    pub(super) fn then(&self) -> Then {
+    pub(crate) fn then(&self) -> Then {
         match self {
             Self::Unreachable { .. } | Self::ReadOnly { .. } => Then::Reconnect,
             Self::Slow { .. } | Self::Refused { .. } | Self::Tls { .. } | Self::NoMaster { .. } => {

@@ -11,20 +11,20 @@ use redis::{Client, FromRedisValue};
 use tempfile::TempDir;
 
 /// A running server; dropping it kills it.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) port: u16,
-    pub(super) folder: TempDir,
+    pub(crate) port: u16,
+    pub(crate) folder: TempDir,
     options: Vec<String>,
 }
 
 impl Server {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// With options as on its command line.
-    pub(super) async fn start_with(options: &[&str]) -> Self {
+    pub(crate) async fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut all = vec!["--save".to_owned(), String::new()];
         all.extend(options.iter().map(|option| (*option).to_owned()));
@@ -47,38 +47,38 @@ impl Server {
     }
 
     /// The same server again, after it was killed: with what it had saved, or with nothing.
-    pub(super) async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.begin_again(&[]);
         assert!(self.is_up().await, "{}", log_of(self.folder.path()));
     }
 
     /// As [`Self::restart`], with more options, and without waiting.
-    pub(super) fn begin_again(&mut self, options: &[&str]) {
+    pub(crate) fn begin_again(&mut self, options: &[&str]) {
         self.kill();
         self.options
             .extend(options.iter().map(|option| (*option).to_owned()));
         self.child = spawn(self.port, self.folder.path(), &self.options);
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Asks it as a person with `redis-cli` would.
-    pub(super) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         self.try_ask(words).await.unwrap()
     }
 
-    pub(super) async fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+    pub(crate) async fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
         let client = Client::open(self.url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let mut command = redis::cmd(words[0]);
@@ -110,7 +110,7 @@ impl Drop for Server {
 /// A port for a server that cannot choose one itself and say which. Not one of those that the system gives to connections, so
 /// that it is still free when the server is started again; no two of one process the same, and seldom two of different ones.
 /// A cluster node listens on a second one, 10000 above.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = std::process::id()

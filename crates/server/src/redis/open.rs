@@ -15,18 +15,18 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use super::address::{Address, Host, Servers};
-use super::row::bytes;
+use super::bytes;
 use super::trouble::Trouble;
 
 /// A connection that many may ask on at once.
 #[derive(Clone)]
-pub(super) enum Connection {
+pub(crate) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
 impl Connection {
-    pub(super) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
+    pub(crate) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
         match self.clone() {
             Self::One(mut connection) => command.query_async(&mut connection).await,
             Self::Cluster(mut connection) => command.query_async(&mut connection).await,
@@ -35,7 +35,7 @@ impl Connection {
 }
 
 /// Everything that is needed to connect.
-pub(super) struct Door {
+pub(crate) struct Door {
     address: Address,
     certificates: Option<TlsCertificates>,
     sentinel_password: Option<SecretString>,
@@ -44,7 +44,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(
+    pub(crate) fn new(
         address: Address,
         ca: Option<Vec<u8>>,
         sentinel_password: Option<SecretString>,
@@ -65,7 +65,7 @@ impl Door {
     }
 
     /// A connection to write on, and where it leads.
-    pub(super) async fn open(&self) -> Result<(Connection, String), Trouble> {
+    pub(crate) async fn open(&self) -> Result<(Connection, String), Trouble> {
         match &self.address.servers {
             Servers::One(host) => Ok((self.master(host).await?, host.to_string())),
             Servers::Sentinel { hosts, master } => self.by_sentinel(hosts, master).await,
@@ -74,7 +74,7 @@ impl Door {
     }
 
     /// A connection that only listens.
-    pub(super) async fn listener(&self) -> Result<PubSub, Trouble> {
+    pub(crate) async fn listener(&self) -> Result<PubSub, Trouble> {
         let hosts = match &self.address.servers {
             Servers::One(host) => vec![host.clone()],
             Servers::Sentinel { hosts, master } => vec![self.named(hosts, master).await?],
@@ -91,7 +91,7 @@ impl Door {
     }
 
     /// Connections that hear of a new master, and its name; none where there are no sentinels.
-    pub(super) async fn sentinel_listener(&self) -> Option<Result<(PubSub, &str), Trouble>> {
+    pub(crate) async fn sentinel_listener(&self) -> Option<Result<(PubSub, &str), Trouble>> {
         let Servers::Sentinel { hosts, master } = &self.address.servers else {
             return None;
         };
