@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{Kind, Lane, Token, ValueId};
-use wxtoken_core::refresh::event::{CallId, Effect, Event, SaveId};
+use wxtoken_core::refresh::event::{Adoption, CallId, Effect, Event, SaveId};
 use wxtoken_core::refresh::rules::{Lanes, Rules};
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::refresh::{Machine, step};
@@ -219,7 +219,12 @@ impl Throw {
             }
             Act::Adopt(value) => {
                 let Minted { token, id, .. } = minted(value, 1);
-                self.hear(Event::Adopt { token, id });
+                self.hear(Event::Adopt(Adoption {
+                    lane: Lane::ALL[usize::from(value % 2)],
+                    token,
+                    id,
+                    expires: (value > 2).then(|| self.now.wall.plus(u64::from(value) * 600_000)),
+                }));
             }
             Act::Change(pick) => self.hear(Event::RulesChanged(Arc::new(rules(pick)))),
             Act::Restart => self.restart(),

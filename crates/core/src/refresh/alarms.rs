@@ -39,7 +39,7 @@ impl Machine {
             }
         }
         let needs_take_over = self.in_use(Lane::Classic)
-            && self.adopting.is_none()
+            && self.adopting(Lane::Classic).is_none()
             && self.classic_held_back(now) == Some(Boot::NEVER);
         if needs_take_over {
             self.raise(Alarm::NeedsTakeOver, effects);

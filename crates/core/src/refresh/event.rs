@@ -6,7 +6,7 @@ use super::alarm::Alarm;
 use super::rules::Rules;
 use super::verdict::Evidence;
 use crate::clock::{Boot, Wall};
-use crate::credential::{Kind, Token, ValueId};
+use crate::credential::{Kind, Lane, Token, ValueId};
 use crate::source::{Answer, Ask, Failure};
 use crate::store::{Fence, Record};
 
@@ -17,6 +17,19 @@ pub struct CallId(pub u32);
 /// Names one save among an app's; later saves hold all that earlier ones held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SaveId(pub u32);
+
+/// A token that other programs use, to be taken over instead of being killed by a first fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adoption {
+    /// The lane it is held in. A classic token in the stable lane lives until its end as well, and so the other way round.
+    pub lane: Lane,
+    /// The value.
+    pub token: Token,
+    /// Its keyed hash.
+    pub id: ValueId,
+    /// When it ends; none if nobody knows, which is believed to be in an hour.
+    pub expires: Option<Wall>,
+}
 
 /// Something happened.
 #[derive(Debug, Clone)]
@@ -71,13 +84,8 @@ pub enum Event {
         /// With `force_refresh`.
         force: bool,
     },
-    /// An operator gives a classic token that others hold, to be taken over once a probe finds it alive.
-    Adopt {
-        /// The value.
-        token: Token,
-        /// Its keyed hash.
-        id: ValueId,
-    },
+    /// A token that others use is handed over, to be held once a probe finds it alive.
+    Adopt(Adoption),
     /// The configuration changed, or the app is back in it: what was refused is tried at once.
     RulesChanged(Arc<Rules>),
     /// The server stops, or the app is ours no more: what is under way ends, nothing else begins; the lease is given back.

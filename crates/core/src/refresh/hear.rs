@@ -100,9 +100,7 @@ impl Machine {
                 self.reported(kind, id, evidence, now, effects)
             }
             Event::Nudged { kind, force } => self.nudged(kind, force, now),
-            Event::Adopt { token, id } => {
-                self.adopting = self.in_use(Lane::Classic).then_some((token, id));
-            }
+            Event::Adopt(adoption) => self.consider(adoption, now),
             Event::RulesChanged(rules) => self.rules_changed(rules, now),
             Event::Stopping => self.stopping = true,
         }

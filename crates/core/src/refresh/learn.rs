@@ -40,6 +40,7 @@ impl Machine {
             if taken && clock_off {
                 self.doubt_restored(lane, now);
             }
+            self.adoption_overtaken(lane, now);
         }
         for ticket in Ticket::ALL {
             if let Some(stored) = &record.tickets[ticket as usize] {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::counts::TakenBack;
-use super::event::{CallId, SaveId};
+use super::event::{Adoption, CallId, SaveId};
 use super::lane::LaneState;
 use super::rules::{Rules, STRAGGLE};
 use super::ticket::TicketState;
 use crate::budget::{BudgetKind, Budgets};
 use crate::clock::{Boot, Now, Wall};
-use crate::credential::{Credential, Generation, Kind, Lane, Ticket, Token, ValueId};
+use crate::credential::{Credential, Generation, Kind, Lane, Ticket, ValueId};
 use crate::retry::Jitter;
 use crate::store::{Contest, Fence, Record};
 
@@ -152,7 +152,7 @@ pub struct Machine {
     /// several clocks would else be forgotten whenever one of them hears of the other.
     pub(super) ahead: u64,
     pub(super) contest: Option<Box<Contest>>,
-    pub(super) adopting: Option<(Token, ValueId)>,
+    pub(super) adopting: Option<Adoption>,
     pub(super) jobs: Vec<Job>,
     pub(super) calls: CallId,
     pub(super) lease: LeaseState,

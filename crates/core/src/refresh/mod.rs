@@ -5,6 +5,7 @@
 //! forgotten, and the order in which things happen does not matter.
 //! Must not know: the clock, the loop, HTTP, the store behind the trait.
 
+mod adoption;
 pub mod alarm;
 mod alarms;
 mod clocks;

@@ -8,7 +8,7 @@ use super::mutant::planted;
 use super::rules::REACH;
 use super::wants::Want;
 use crate::clock::{Boot, Now};
-use crate::credential::{Lane, ValueId};
+use crate::credential::ValueId;
 use crate::source::Ask;
 use crate::store::Intent;
 
@@ -176,8 +176,8 @@ impl Machine {
         match task {
             Task::Classic | Task::Stable | Task::Forced => None,
             Task::Ticket(_) => self.best_token(now).map(|token| token.id),
-            Task::Probe(Lane::Classic) if self.adopting.is_some() => {
-                self.adopting.as_ref().map(|(_, id)| *id)
+            Task::Probe(lane) if self.adopting(lane).is_some() => {
+                self.adopting(lane).map(|given| given.id)
             }
             Task::Probe(lane) => self.lane(lane)?.held.as_ref().map(|held| held.id),
         }
@@ -190,10 +190,7 @@ impl Machine {
             Task::Stable => Some(Ask::Stable),
             Task::Forced => Some(Ask::Forced),
             Task::Ticket(ticket) => Some(Ask::Ticket(ticket, self.best_token(now)?.token.clone())),
-            Task::Probe(Lane::Classic) if self.adopting.is_some() => self
-                .adopting
-                .as_ref()
-                .map(|(token, _)| Ask::Probe(Lane::Classic, token.clone())),
+            Task::Probe(lane) if self.adopting(lane).is_some() => self.ask_of_adoption(lane),
             Task::Probe(lane) => self
                 .lane(lane)?
                 .held

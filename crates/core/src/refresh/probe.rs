@@ -2,19 +2,16 @@
 
 use super::alarm::AlarmName;
 use super::event::Effect;
-use super::lane::Held;
 use super::machine::{Machine, Task};
 use super::mutant::planted;
 use super::rules::{HEARSAY_GAP, UNHEARD, YOUNG};
 use super::verdict::Evidence;
 use crate::budget::BudgetKind;
-use crate::clock::{Boot, Now, Wall};
+use crate::clock::{Boot, Now};
 use crate::credential::{Kind, Lane, ValueId};
 use crate::retry;
 use crate::source::Trouble;
 
-/// What an adopted token, whose age nobody knows, is believed to have left.
-const ADOPTED_FOR: u64 = 3_600_000;
 /// The least time between two probes of one value.
 const PROBE_GAP: u64 = 1_000;
 
@@ -116,7 +113,7 @@ impl Machine {
         // The answer may have waited for us: what it says was so when the question left.
         let probe_due = sent.plus(self.probe_interval(lane, now)).max(now.boot);
         let gap = PROBE_GAP.max(self.spent(Task::Probe(lane).budget(), now).spacing());
-        self.adopt_if_alive(lane, about, sent, now);
+        self.adopt_if_alive(about, sent, now);
         let state = self.lane_mut(lane);
         let Some(held) = state.held.as_mut().filter(|held| Some(held.id) == about) else {
             return;
@@ -147,37 +144,6 @@ impl Machine {
         self.over(AlarmName::NothingLives, effects);
     }
 
-    /// Rule 10: an existing token was handed over for adoption, and lives.
-    fn adopt_if_alive(&mut self, lane: Lane, about: Option<ValueId>, sent: Boot, now: Now) {
-        let Some((token, id)) = self.adopting.take_if(|(_, id)| Some(*id) == about) else {
-            return;
-        };
-        let expires = sent.plus(ADOPTED_FOR);
-        let timing = self.rules.timing;
-        let due = super::due::due(lane, expires, u64::MAX, &timing, &mut self.jitter);
-        let order = self.next_order(lane);
-        self.displace(lane, now);
-        self.known.retain(|known| known.id != id);
-        self.contest_mut().classic_ours = true;
-        self.saving.dirty = true;
-        let state = self.lane_mut(lane);
-        state.held = Some(Held {
-            token,
-            id,
-            sent,
-            order,
-            expires,
-            lifetime: ADOPTED_FOR,
-            due,
-            dead: false,
-            restored: false,
-        });
-        state.unsaved = true;
-        state.order_to_be = Wall::default();
-        // Nobody knows its age: should it end early, that accuses no one.
-        state.doubt_held();
-    }
-
     pub(super) fn found_dead(
         &mut self,
         lane: Lane,
@@ -186,12 +152,7 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        if self
-            .adopting
-            .take_if(|(_, id)| Some(*id) == about)
-            .is_some()
-        {
-            effects.push(Effect::Alarm(super::alarm::Alarm::AdoptionRefused));
+        if self.refuse_adoption(about, effects) {
             return;
         }
         let again = self.first_probe(lane, now);
@@ -256,5 +217,6 @@ impl Machine {
         state.health.not_before = now.boot.plus(wait);
         state.health.probe_due = now.boot.plus(regular.min(wait));
         self.jitter = jitter;
+        self.adoption_undecided(lane, failures, now);
     }
 }

@@ -42,6 +42,9 @@ impl Machine {
         let state = self.lane(lane).unwrap_or(&untouched);
         let urgent = !state.live(now);
         let nudged = state.wish(now).is_some();
+        if self.adopting(lane).is_some() && urgent && !nudged {
+            return None; // a fetch may end what is just being taken over
+        }
         let settle = lane == Lane::Classic && self.unsettled();
         let due = state
             .held
@@ -111,7 +114,7 @@ impl Machine {
         if self.busy(task) {
             return None;
         }
-        if lane == Lane::Classic && self.adopting.is_some() {
+        if self.adopting(lane).is_some() {
             let not_before = self
                 .lane(lane)
                 .map_or(Boot::default(), |state| state.health.not_before);

@@ -123,6 +123,13 @@ pub(crate) fn with_jsapi(rules: Rules) -> Rules {
 impl Bench {
     /// A machine over a store of its own, without a record; it has been asked to look once.
     pub(crate) fn new(rules: Rules) -> Self {
+        let mut bench = Self::asleep(rules);
+        bench.hear(Event::Due);
+        bench
+    }
+
+    /// The same before it has looked for the first time.
+    pub(crate) fn asleep(rules: Rules) -> Self {
         Self::start(
             rules,
             Some(Fence {
@@ -134,7 +141,9 @@ impl Bench {
 
     /// A machine that has to take leases.
     pub(crate) fn leased(rules: Rules) -> Self {
-        Self::start(rules, None)
+        let mut bench = Self::start(rules, None);
+        bench.hear(Event::Due);
+        bench
     }
 
     fn start(rules: Rules, own: Option<Fence>) -> Self {
@@ -142,7 +151,7 @@ impl Bench {
             wall: Wall(1_795_000_000_000),
             boot: Boot(10 * DAY),
         };
-        let mut bench = Self {
+        Self {
             machine: Box::new(Machine::restore(Arc::new(rules.clone()), None, own, 7, now)),
             now,
             rules,
@@ -162,9 +171,7 @@ impl Bench {
             slow: Vec::new(),
             heard: VecDeque::new(),
             starts: 1,
-        };
-        bench.hear(Event::Due);
-        bench
+        }
     }
 
     /// With a first token of this value, saved and out.

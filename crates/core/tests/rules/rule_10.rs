@@ -4,14 +4,21 @@ use crate::bench::{Bench, DAY, Disk, FULL, HOUR, MINUTE, SECOND, both, classic, 
 use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::{Lane, Token};
 use wxtoken_core::refresh::alarm::{Alarm, AlarmName};
-use wxtoken_core::refresh::event::Event;
+use wxtoken_core::refresh::event::{Adoption, Event};
 use wxtoken_core::refresh::rules::Rules;
 
 fn adopt(bench: &mut Bench, value: &str) {
-    bench.hear(Event::Adopt {
+    adopt_into(bench, Lane::Classic, value, None);
+}
+
+fn adopt_into(bench: &mut Bench, lane: Lane, value: &str, left: Option<u64>) {
+    let expires = left.map(|left| bench.now.wall.plus(left));
+    bench.hear(Event::Adopt(Adoption {
+        lane,
         token: Token::new(value).unwrap(),
         id: id(value),
-    });
+        expires,
+    }));
 }
 
 /// The current value is found dead, and its successor fetched.
@@ -295,6 +302,61 @@ fn rule_10_an_adopted_token_that_ends_early_accuses_nobody() {
         assert!(!bench.alarmed(AlarmName::ForeignFetcher));
         assert_eq!(bench.words(), ["classic"], "the lane is ours now");
     }
+}
+
+#[test]
+fn rule_10_a_token_whose_end_is_known_is_adopted_until_then_and_its_lane_fetched_when_due() {
+    for (lane, rules, ahead) in [
+        (Lane::Classic, classic(), 15 * MINUTE),
+        (Lane::Stable, crate::bench::stable(), 290 * SECOND),
+    ] {
+        let mut bench = Bench::asleep(rules);
+        adopt_into(&mut bench, lane, "theirs", Some(HOUR + 30 * MINUTE));
+        assert_eq!(
+            bench.words(),
+            ["probe theirs"],
+            "nothing is fetched meanwhile"
+        );
+        bench.alive();
+        assert_eq!(bench.current().as_deref(), Some("theirs"));
+        assert_eq!(bench.left(), HOUR + 30 * MINUTE);
+        while bench.next_ask(2 * HOUR).starts_with("probe") {
+            bench.alive();
+        }
+        let left = bench.left();
+        assert!(
+            left <= ahead && left + 2 * MINUTE > ahead,
+            "{lane:?}: {left} ms"
+        );
+    }
+}
+
+#[test]
+fn rule_10_a_dead_token_given_for_the_stable_lane_costs_a_probe_and_then_it_is_fetched() {
+    let mut bench = Bench::asleep(crate::bench::stable());
+    adopt_into(&mut bench, Lane::Stable, "theirs", Some(HOUR));
+    bench.dead();
+    assert!(bench.alarmed(AlarmName::AdoptionRefused));
+    assert_eq!(bench.words(), ["stable"]);
+}
+
+#[test]
+fn rule_10_a_lane_that_may_be_fetched_does_not_wait_for_ever_for_an_adoption() {
+    let mut bench = Bench::asleep(crate::bench::stable());
+    adopt_into(&mut bench, Lane::Stable, "theirs", Some(HOUR));
+    for _ in 0..3 {
+        assert_eq!(bench.next_ask(MINUTE), "probe theirs");
+        bench.busy();
+    }
+    assert_eq!(bench.next_ask(MINUTE), "stable");
+}
+
+#[test]
+fn rule_10_no_adoption_displaces_a_live_value() {
+    let mut bench = Bench::with_token(crate::bench::stable(), "a");
+    adopt_into(&mut bench, Lane::Stable, "theirs", Some(HOUR));
+    bench.quiet(MINUTE);
+    assert_eq!(bench.current().as_deref(), Some("a"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wxtoken_core::credential::Lane;
-use wxtoken_core::refresh::event::Event;
+use wxtoken_core::refresh::event::{Adoption, Event};
 use wxtoken_core::refresh::{Machine, step};
 
 use crate::replica::{id_of, token};
@@ -106,7 +106,13 @@ impl World {
         }) {
             let token = token(value);
             let id = id_of(value);
-            self.give(r, life, Event::Adopt { token, id });
+            let adoption = Adoption {
+                lane: Lane::Classic,
+                token,
+                id,
+                expires: None,
+            };
+            self.give(r, life, Event::Adopt(adoption));
         }
     }
 

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock, Now};
-use wxtoken_core::credential::{Kind, Token, ValueId};
-use wxtoken_core::refresh::event::Event;
+use wxtoken_core::credential::Kind;
+use wxtoken_core::refresh::event::{Adoption, Event};
 use wxtoken_core::refresh::rules::Rules;
 use wxtoken_core::refresh::{Machine, Parked};
 use wxtoken_core::source::CredentialSource;
@@ -36,8 +36,8 @@ pub struct Spec {
     pub rules: Arc<Rules>,
     /// Its type, for what people are told.
     pub kinds: Box<[Kind]>,
-    /// An existing classic token to adopt.
-    pub adopt: Option<(Token, ValueId)>,
+    /// An existing token to adopt.
+    pub adopt: Option<Adoption>,
     /// Its AppSecret, address or the like changed: what was refused is worth a try.
     pub fresh_secret: bool,
 }

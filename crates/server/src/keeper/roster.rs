@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Now};
-use wxtoken_core::credential::{Kind, Lane, Token, ValueId};
+use wxtoken_core::credential::{Kind, ValueId};
 use wxtoken_core::refresh::Machine;
-use wxtoken_core::refresh::event::Event;
+use wxtoken_core::refresh::event::{Adoption, Event};
 use wxtoken_core::store::{Lease, Record};
 
 use super::driver::Driver;
@@ -69,8 +69,8 @@ impl Driver {
             *place = Some(kept);
         }
         self.wake_at(index, now.boot);
-        if let Some((token, id)) = spec.adopt {
-            self.adopt(index, token, id);
+        if let Some(adoption) = spec.adopt {
+            self.adopt(index, adoption);
         }
     }
 
@@ -92,18 +92,17 @@ impl Driver {
         }
     }
 
-    /// An existing token is adopted only where no classic value of ours is known.
-    pub(super) fn adopt(&mut self, index: u32, token: Token, id: ValueId) {
+    /// An existing token of unknown age, which stays in the configuration, is adopted only where no value of ours is known.
+    /// The machine hears of it before it looks for the first time, or it would fetch.
+    pub(super) fn adopt(&mut self, index: u32, adoption: Adoption) {
         let now = self.parts.clock.now();
         let held = self.machine(index, now).is_some_and(|machine| {
             machine
-                .lane_view(Lane::Classic, now)
+                .lane_view(adoption.lane, now)
                 .is_some_and(|lane| lane.expires.is_some())
         });
-        if !held {
-            let _ = self
-                .inbox
-                .send(Input::Event(index, Event::Adopt { token, id }));
+        if adoption.expires.is_some() || !held {
+            self.feed(index, Event::Adopt(adoption));
         }
     }
 
@@ -185,8 +184,8 @@ impl Driver {
             self.hand_out(&spec.app, &machine, now);
             self.owns(index, &[], &machine);
         }
-        if let Some((token, id)) = spec.adopt {
-            self.adopt(index, token, id);
+        if let Some(adoption) = spec.adopt {
+            self.adopt(index, adoption);
         }
     }
 
@@ -203,8 +202,8 @@ impl Driver {
         if !same {
             self.feed(index, Event::RulesChanged(spec.rules));
         }
-        if let Some((token, id)) = spec.adopt {
-            self.adopt(index, token, id);
+        if let Some(adoption) = spec.adopt {
+            self.adopt(index, adoption);
         }
     }
 

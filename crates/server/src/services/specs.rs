@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use wxtoken_core::clock::millis;
 use wxtoken_core::credential::{Kind, Lane};
+use wxtoken_core::refresh::event::Adoption;
 use wxtoken_core::refresh::rules::{Lanes, Rules, Timing};
 
 use crate::config::{self, App, Config};
@@ -51,7 +52,12 @@ impl<'h> Specs<'h> {
             app: app.appid,
             rules,
             kinds: app.kinds.iter().collect(),
-            adopt: adopt.map(|token| (token.clone(), (self.hash)(token.expose()))),
+            adopt: adopt.map(|token| Adoption {
+                lane: Lane::Classic,
+                token: token.clone(),
+                id: (self.hash)(token.expose()),
+                expires: None,
+            }),
             fresh_secret: false,
         }
     }
