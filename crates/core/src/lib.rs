@@ -6,6 +6,7 @@ pub mod app;
 pub mod budget;
 pub mod clock;
 pub mod credential;
+pub mod merge;
 pub mod refresh;
 pub mod retry;
 pub mod source;

@@ -8,10 +8,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use wxtoken_core::app::AppId;
+use wxtoken_core::merge::merged;
 use wxtoken_core::store::{Lease, Loaded, Record, RecordStore, StoreError};
 
 use super::keys::{MasterKey, ValueHasher};
-use super::precedence::merged;
 use super::rekey::rekeyed;
 use crate::words::{InChinese, Sentence};
 use frame::{SHORTEST_PASSPHRASE, begin, end, read_head, read_record, write_record};

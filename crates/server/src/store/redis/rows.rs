@@ -8,9 +8,9 @@ use std::time::Duration;
 use redis::Value;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Wall, millis};
+use wxtoken_core::merge::merged;
 use wxtoken_core::store::Record;
 
-use super::super::precedence::merged;
 use super::super::rekey::rekeyed;
 use super::super::sealed::{Label, SealError, Sealer};
 use super::memory::Memory;

@@ -1,0 +1,83 @@
+//! What two records of one app make together: where a store has forgotten, and replicas give back what each of them holds.
+//!
+//! Must not know: stores, epochs, who asks.
+
+use crate::credential::Lane;
+use crate::store::{Intent, Record, StoredToken};
+
+/// Values replaced that a merged record remembers at most.
+const REMEMBERED: usize = 64;
+
+/// Two records of one app as one: the newer value of each kind by generation and of each lane by when it was asked for, the
+/// larger of every count, all that is known of intents and of values replaced. Neither record's knowledge is lost; no
+/// generation is below either's.
+#[must_use]
+pub fn merged(held: &Record, offered: &Record) -> Record {
+    let mut out = held.clone();
+    for lane in Lane::ALL {
+        out.lanes[lane.index()] = value(held, offered, lane).cloned();
+    }
+    for kind in 0..3 {
+        let [mine, theirs] = [held, offered].map(|record| record.handed_out[kind]);
+        let is_newer = theirs.generation > mine.generation;
+        if is_newer {
+            out.handed_out[kind] = theirs;
+        }
+        let same = theirs.generation == mine.generation && theirs.id == mine.id;
+        if kind > 0 && (is_newer || same && offered.saved_at > held.saved_at) {
+            out.tickets[kind - 1].clone_from(&offered.tickets[kind - 1]);
+        }
+    }
+    if offered.saved_at > held.saved_at {
+        out.contest = offered.contest;
+    }
+    out.contest.classic_ours = held.contest.classic_ours || offered.contest.classic_ours;
+    for (mine, theirs) in out.intents.iter_mut().zip(offered.intents) {
+        *mine = later(*mine, theirs);
+    }
+    for old in &offered.remembered {
+        if !out.remembered.iter().any(|known| known.id == old.id) {
+            out.remembered.push(*old);
+        }
+    }
+    out.remembered.sort_by_key(|old| old.ends);
+    let surplus = out.remembered.len().saturating_sub(REMEMBERED);
+    out.remembered.drain(..surplus);
+    out.budgets = held.budgets.merged(&offered.budgets);
+    out.late_mint = held.late_mint.max(offered.late_mint);
+    out.saved_at = held.saved_at.max(offered.saved_at);
+    out
+}
+
+/// Which value a lane has: of the lane that is handed out, the one that bears the newer generation.
+fn value<'a>(held: &'a Record, offered: &'a Record, lane: Lane) -> Option<&'a StoredToken> {
+    let [mine, theirs] = [held, offered].map(|record| record.lanes[lane.index()].as_ref());
+    let (Some(mine), Some(theirs)) = (mine, theirs) else {
+        return mine.or(theirs);
+    };
+    let replaced =
+        |by: &Record, value: &StoredToken| by.remembered.iter().any(|old| old.id == value.id);
+    let bears = |newer: &Record| newer.handed_out[0].lane == Some(lane);
+    let order = held.handed_out[0]
+        .generation
+        .cmp(&offered.handed_out[0].generation);
+    let takes_theirs = if mine.id == theirs.id {
+        offered.saved_at > held.saved_at // the same value, as it was known last
+    } else if order.is_lt() && bears(offered) {
+        true
+    } else if order.is_gt() && bears(held) {
+        false
+    } else if replaced(offered, mine) {
+        true
+    } else {
+        !replaced(held, theirs) && theirs.sent > mine.sent
+    };
+    Some(if takes_theirs { theirs } else { mine })
+}
+
+fn later(one: Option<Intent>, other: Option<Intent>) -> Option<Intent> {
+    [one, other]
+        .into_iter()
+        .flatten()
+        .max_by_key(|intent| intent.sent)
+}
