@@ -136,7 +136,7 @@ impl Shared {
         let mut shared = Self {
             boot: Boot(10 * HOUR),
             replicas: Vec::new(),
-            record: None,
+            record: Some(Record::default()),
             past: Vec::new(),
             fence: 0,
             lease: None,

@@ -8,7 +8,7 @@
 use super::event::CallId;
 use super::machine::{Job, LeaseState, Machine, Task};
 use super::rules::FORCE_GAP;
-use crate::budget::Budgets;
+use crate::budget::{BudgetKind, Budgets};
 use crate::clock::{Now, Wall};
 use crate::credential::Lane;
 use crate::store::{Fence, Record};
@@ -111,6 +111,16 @@ impl Machine {
             taken_back.told = Budgets::default();
             taken_back.untold == Budgets::default()
         });
+    }
+
+    /// A store that gives leases holds nothing: a first start, or all was lost and nobody survived who knows what was spent.
+    /// WeChat has few forced refreshes, so the day's count as spent; of all else there is plenty.
+    pub(super) fn count_forces_as_spent(&mut self, now: Now) {
+        let at = self.counting_wall(now);
+        let limit = u32::from(self.rules.limits.of(BudgetKind::Forced));
+        for _ in self.budgets.used(BudgetKind::Forced, at)..limit {
+            self.budgets.spend(BudgetKind::Forced, at);
+        }
     }
 
     pub(super) fn learn_counts(&mut self, record: &Record, takes_over: bool, now: Now) {

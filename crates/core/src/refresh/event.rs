@@ -64,6 +64,10 @@ pub enum Event {
         /// When to ask again.
         free_at: Boot,
     },
+    /// Whoever had the lease gave it back: it can be asked for at once.
+    LeaseFreed,
+    /// The store has told, before any write was refused, that this lease is somebody else's now or of an epoch that is over.
+    LeaseLost(Fence),
     /// The store cannot be asked for a lease.
     LeaseUnavailable,
     /// Another replica saved this.

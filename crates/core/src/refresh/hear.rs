@@ -83,14 +83,17 @@ impl Machine {
                 self.forget_what_another_epoch_counts(fence);
                 self.lease = LeaseState::Held { fence, until };
                 self.saving.not_before = now.boot; // the store is back, if it was away
-                if let Some(record) = record {
-                    self.learn(&record, true, now);
+                match record {
+                    Some(record) => self.learn(&record, true, now),
+                    None => self.count_forces_as_spent(now),
                 }
             }
             Event::LeaseTaken { free_at } => {
                 let not_before = free_at.max(now.boot.plus(50)).plus(self.jitter.below(200));
                 self.lease = LeaseState::None { not_before };
             }
+            Event::LeaseFreed => self.lease_freed(now),
+            Event::LeaseLost(fence) => self.lease_lost(fence, now),
             Event::LeaseUnavailable => {
                 let not_before = now.boot.plus(1000 + self.jitter.below(4000));
                 self.lease = LeaseState::Away { not_before };

@@ -6,7 +6,7 @@ use crate::retry::{self, Jitter, Spent};
 use crate::source::Trouble;
 use crate::store::{Intent, StoredToken};
 
-use super::rules::REACH;
+use super::rules::{CLOCK_TOLERANCE, REACH};
 
 /// A token held, handed out or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +139,8 @@ pub(super) struct LaneState {
     pub(super) intent: Option<Intent>,
     /// When normal mode last answered with the value held.
     pub(super) confirmed: Boot,
+    /// Another's open note, and when we first heard of it.
+    pub(super) heard: Option<(Intent, Boot)>,
     /// Another replica's call may be under way until then: if nothing is heard of it, it has to be asked after.
     pub(super) theirs: Option<Boot>,
     /// The last note of ours that is settled, though the store may still hold it.
@@ -251,6 +253,29 @@ impl LaneState {
     pub(super) fn held_is_doubted(&self) -> bool {
         let held = self.held.as_ref();
         held.is_some_and(|held| held.sent < self.doubted_until)
+    }
+
+    /// When this note's call has surely ended by our own clock, for its writer's may be another: it was written no later than
+    /// we first heard of it.
+    fn surely_ended(&mut self, note: Intent, now: Now) -> Boot {
+        let known = self.heard.filter(|(known, _)| *known == note);
+        let (_, heard) = *self.heard.insert(known.unwrap_or((note, now.boot)));
+        heard.plus(note.deadline.since(note.sent))
+    }
+
+    /// Keeps in mind that another's call may be under way: if nothing is heard of it, it has to be asked after.
+    pub(super) fn await_theirs(&mut self, note: Intent, now: Now) {
+        self.theirs = Some(self.surely_ended(note, now).plus(1000));
+    }
+
+    /// Whoever takes over fetches nothing before another's call has ended. A note that is older than clocks can differ is
+    /// over.
+    pub(super) fn wait_out(&mut self, note: Intent, now: Now) {
+        self.others_end = self.others_end.max(note.deadline);
+        let ends = self.surely_ended(note, now);
+        if now.wall <= note.deadline.plus(CLOCK_TOLERANCE) {
+            self.wait_until = self.wait_until.max(ends);
+        }
     }
 
     /// Shortens the held value's life: a call that may have minted ends it within the overlap (rule 3).

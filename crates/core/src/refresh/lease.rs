@@ -8,7 +8,7 @@ use super::rules::FORCE_GAP;
 use crate::clock::Now;
 use crate::credential::{Kind, Lane, ValueId};
 use crate::source::Ask;
-use crate::store::Record;
+use crate::store::{Fence, Record};
 
 impl Machine {
     /// Whether there is time left under the lease for a call and its save; asks for the lease if not.
@@ -158,6 +158,23 @@ impl Machine {
         self.saving.not_before = now.boot.plus(500 + self.jitter.below(most));
         self.release_staged(save, effects);
         self.raise(Alarm::Unsaved, effects);
+    }
+
+    /// Who waits for it asks at once, but not all in the same moment.
+    pub(super) fn lease_freed(&mut self, now: Now) {
+        if let LeaseState::None { not_before } = &mut self.lease {
+            let soon = now.boot.plus(self.jitter.below(50));
+            *not_before = soon.min(*not_before);
+        }
+    }
+
+    /// What is under way goes on: each write comes back by itself, and says whether it was refused.
+    pub(super) fn lease_lost(&mut self, lost: Fence, now: Now) {
+        if matches!(self.lease, LeaseState::Held { fence, .. } if fence == lost) {
+            self.lease = LeaseState::None {
+                not_before: now.boot,
+            };
+        }
     }
 
     /// Somebody else wrote under a newer fence.

@@ -7,7 +7,7 @@ use super::due;
 use super::lane::{Health, Held, LaneState, Rival};
 use super::machine::{Known, LeaseState, Machine, Task};
 use super::mutant::planted;
-use super::rules::{CLOCK_TOLERANCE, OVERLAP, REACH, STRAGGLE};
+use super::rules::{CLOCK_TOLERANCE, OVERLAP, REACH};
 use super::ticket::HeldTicket;
 use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Lane, Ticket};
@@ -147,6 +147,7 @@ impl Machine {
         let state = self.lane_mut(lane);
         state.theirs = None;
         let Some(intent) = intent.filter(|note| state.closed != Some(*note)) else {
+            state.heard = None;
             return;
         };
         let sent = now.boot_at(intent.sent).min(now.boot);
@@ -171,19 +172,14 @@ impl Machine {
             return;
         }
         if !takes_over {
-            state.theirs = Some(now.boot.plus(takes + 1000));
+            state.await_theirs(intent, now);
             return;
         }
         state.intent = Some(intent);
         state.may_have_been_replaced(sent, OVERLAP);
         if !own_store {
             state.doubt_calls_until(now.boot.plus(REACH)); // by whatever clock it was sent
-            state.others_end = state.others_end.max(intent.deadline);
-            let grace = now.boot.plus(takes.saturating_add(STRAGGLE));
-            state.wait_until = now
-                .boot_at(intent.deadline)
-                .min(grace)
-                .max(state.wait_until);
+            state.wait_out(intent, now);
         }
     }
 

@@ -157,7 +157,8 @@ impl Bench {
             rules,
             own,
             disk: Disk::Good,
-            stored: None,
+            // A store that gives leases is never new, unless a test says so.
+            stored: own.is_none().then(Record::default),
             asked: Vec::new(),
             alarms: Vec::new(),
             published: Vec::new(),

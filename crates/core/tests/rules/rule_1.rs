@@ -6,6 +6,7 @@ use wxtoken_core::credential::{Kind, Lane};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::source::{Ask, Passing, Trouble};
+use wxtoken_core::store::Fence;
 
 #[test]
 fn rule_1_a_lane_is_asked_once_however_often_it_is_wanted() {
@@ -181,6 +182,93 @@ fn rule_1_a_successor_waits_for_the_deadline_of_an_open_note() {
     );
     assert_eq!(next.next_ask_leased(MINUTE), "classic");
     assert!(next.now.boot.since(bench.now.boot) >= 20 * SECOND);
+}
+
+#[test]
+fn rule_1_a_note_is_waited_out_by_our_own_clock_for_clocks_differ() {
+    for ahead in [-25, 0, 25] {
+        let mut bench = Bench::leased(classic());
+        bench.lease_won(1);
+        let mut next = Bench::leased(classic());
+        next.wall_steps(ahead * SECOND.cast_signed());
+        next.restart();
+        next.stored = bench.stored.clone();
+        let begun = next.now.boot;
+        next.lease_won(2);
+        assert!(next.words().is_empty(), "clock ahead by {ahead} s");
+        assert_eq!(next.next_ask_leased(2 * MINUTE), "classic");
+        let waited = next.now.boot.since(begun);
+        assert!((20 * SECOND..22 * SECOND).contains(&waited), "{waited}");
+    }
+}
+
+#[test]
+fn rule_1_a_note_that_was_heard_of_is_waited_out_from_then_on() {
+    let mut bench = Bench::leased(classic());
+    bench.lease_won(1);
+    let record = bench.stored.clone().unwrap();
+    let mut next = Bench::leased(classic());
+    next.wall_steps(25 * SECOND.cast_signed());
+    next.restart();
+    next.stored = Some(record.clone());
+    let begun = next.now.boot;
+    next.hear(Event::Learned(Box::new(record.clone())));
+    next.pass(2 * SECOND);
+    next.hear(Event::Learned(Box::new(record)));
+    next.pass(3 * SECOND);
+    next.lease_won(2);
+    assert!(next.words().is_empty());
+    assert_eq!(next.next_ask_leased(2 * MINUTE), "classic");
+    let waited = next.now.boot.since(begun);
+    assert!((20 * SECOND..21 * SECOND).contains(&waited), "{waited}");
+}
+
+#[test]
+fn rule_1_a_lease_that_was_given_back_is_asked_for_at_once() {
+    let mut bench = Bench::leased(stable());
+    bench.hear(Event::LeaseTaken {
+        free_at: Boot(bench.now.boot.0 + 25 * SECOND),
+    });
+    bench.hear(Event::LeaseFreed);
+    bench.pass(SECOND / 10);
+    assert_eq!(bench.lease_asked, 2);
+    bench.hear(Event::LeaseFreed);
+    bench.lease_won(1);
+    bench.hear(Event::LeaseFreed);
+    assert_eq!(
+        (bench.lease_asked, bench.words()),
+        (2, vec!["stable".to_owned()])
+    );
+}
+
+#[test]
+fn rule_1_under_a_lease_that_was_lost_nothing_new_is_asked() {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(2);
+    bench.hear(Event::LeaseLost(Fence {
+        epoch: 1,
+        number: 1,
+    }));
+    bench.answer("a", 7200);
+    assert_eq!(bench.released, 1, "it was another lease that was lost");
+    bench.disk = Disk::Slow;
+    bench.nudge(false);
+    bench.lease_won(3);
+    bench.hear(Event::LeaseLost(Fence {
+        epoch: 1,
+        number: 3,
+    }));
+    let asked = bench.lease_asked;
+    bench.pass(SECOND);
+    assert_eq!(
+        bench.lease_asked, asked,
+        "a new lease would make the write under way stale"
+    );
+    bench.disk = Disk::Good;
+    bench.writes_land();
+    assert!(bench.words().is_empty());
+    bench.pass(SECOND);
+    assert_eq!(bench.lease_asked, asked + 1);
 }
 
 #[test]

@@ -239,6 +239,23 @@ fn rule_9_replicas_share_counts_by_the_record() {
 }
 
 #[test]
+fn rule_9_where_nobody_survived_the_forced_budget_counts_as_spent_for_the_day() {
+    let mut bench = Bench::leased(stable());
+    bench.stored = None;
+    bench.lease_won(1);
+    bench.answer("a", FULL);
+    let forced = bench.machine.spent(BudgetKind::Forced, bench.now);
+    assert_eq!(forced.used, forced.limit);
+    assert_eq!(bench.machine.budget(BudgetKind::Stable, bench.now).0, 1);
+    let stored = bench.stored.as_ref().unwrap().budgets;
+    assert_eq!(stored.used(BudgetKind::Forced, bench.now.wall), 20);
+    bench.now.boot = bench.now.boot.plus(31 * HOUR);
+    bench.now.wall = bench.now.wall.plus(31 * HOUR);
+    let forced = bench.machine.spent(BudgetKind::Forced, bench.now);
+    assert_eq!(forced.used, 0, "and it is free again in time");
+}
+
+#[test]
 fn rule_9_calls_made_without_a_lease_come_on_top_of_what_the_store_counted() {
     use wxtoken_core::refresh::event::Event;
     let mut bench = Bench::leased(stable());
