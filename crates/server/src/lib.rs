@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod http;
 pub mod keeper;
 pub mod redis;
+pub mod sdk;
 pub mod services;
 pub mod sink;
 pub mod store;

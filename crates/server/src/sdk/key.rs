@@ -1,0 +1,101 @@
+//! A key in Redis, which may hold a secret: then it can be used, but is never shown whole.
+
+use std::fmt::{self, Write as _};
+
+use md5::{Digest as _, Md5};
+use zeroize::Zeroize;
+
+/// What stands where a secret is.
+const MASK: &str = "***";
+
+/// A key. `Display` and `Debug` mask what is secret in it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    bytes: Vec<u8>,
+    shown: String,
+    masked: bool,
+}
+
+/// A piece of a key.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'a> {
+    Plain(&'a str),
+    /// The app's secret, or what was made from it.
+    Secret(&'a str),
+}
+
+impl Key {
+    /// Puts a key together.
+    pub(super) fn of(parts: &[Part<'_>]) -> Self {
+        let whole: Vec<&str> = parts
+            .iter()
+            .map(|part| match part {
+                Part::Plain(text) | Part::Secret(text) => *text,
+            })
+            .collect();
+        let shown: Vec<&str> = parts
+            .iter()
+            .map(|part| match part {
+                Part::Plain(text) => *text,
+                Part::Secret(_) => MASK,
+            })
+            .collect();
+        Self {
+            bytes: whole.concat().into_bytes(),
+            shown: shown.concat(),
+            masked: parts.iter().any(|part| matches!(part, Part::Secret(_))),
+        }
+    }
+
+    /// A key without a secret.
+    pub(super) fn plain(text: &str) -> Self {
+        Self::of(&[Part::Plain(text)])
+    }
+
+    /// The key itself. Where [`Key::holds_secret`], every use is a place to look at in review.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether it must not be shown whole.
+    #[must_use]
+    pub const fn holds_secret(&self) -> bool {
+        self.masked
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        if self.masked {
+            self.bytes.zeroize();
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.shown)
+    }
+}
+
+/// The MD5 of texts one after the other, in lower-case hex: what PHP and Go make keys of.
+pub(super) fn md5_hex(parts: &[&str]) -> String {
+    let mut hash = Md5::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .fold(String::with_capacity(32), |mut hex, byte| {
+            // Into a text: it cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
