@@ -1,11 +1,13 @@
 //! Rule 10: a token that other programs use is taken over instead of being killed by a first fetch.
 //!
 //! It is probed first, and its lane is not fetched meanwhile. Alive, it is held like one of ours; dead, it is refused.
+//! In shadow mode every value that others write comes here, one after the other; held, but not handed out, it is probed
+//! regularly, and there when the app goes live.
 
 use super::alarm::Alarm;
 use super::due;
 use super::event::{Adoption, Effect};
-use super::lane::Held;
+use super::lane::{Health, Held};
 use super::machine::Machine;
 use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Lane, ValueId};
@@ -21,19 +23,25 @@ const PATIENCE: u8 = 3;
 impl Machine {
     /// Somebody hands over a token that others use.
     pub(super) fn consider(&mut self, adoption: Adoption, now: Now) {
-        let lives = self
-            .lane(adoption.lane)
-            .is_some_and(|state| state.live(now));
-        if self.in_use(adoption.lane) && !lives {
+        let held = self.lives_in(adoption.lane, now);
+        let needed = held.is_none_or(|held| self.rules.shadow && held != adoption.id);
+        if self.in_use(adoption.lane) && needed {
             self.lane_mut(adoption.lane).health.failures = 0;
             self.adopting = Some(adoption);
         }
     }
 
-    /// Another replica's value is held now: nothing has to be taken over.
+    fn lives_in(&self, lane: Lane, now: Now) -> Option<ValueId> {
+        let state = self.lane(lane).filter(|state| state.live(now))?;
+        state.held.as_ref().map(|held| held.id)
+    }
+
+    /// Another replica's value is held now: nothing has to be taken over, unless others wrote another since.
     pub(super) fn adoption_overtaken(&mut self, lane: Lane, now: Now) {
-        if self.lane(lane).is_some_and(|state| state.live(now)) {
-            self.adopting.take_if(|given| given.lane == lane);
+        if let Some(held) = self.lives_in(lane, now) {
+            let shadow = self.rules.shadow;
+            self.adopting
+                .take_if(|given| given.lane == lane && (given.id == held || !shadow));
         }
     }
 
@@ -54,7 +62,7 @@ impl Machine {
             return;
         };
         let lane = given.lane;
-        if self.lane(lane).is_some_and(|state| state.live(now)) {
+        if !self.rules.shadow && self.lives_in(lane, now).is_some() {
             return; // an operator's fetch was faster
         }
         let left = given.expires.map(|at| at.since(now.wall).min(MOST_LEFT));
@@ -68,7 +76,13 @@ impl Machine {
             self.contest_mut().classic_ours = true;
         }
         self.saving.dirty = true;
+        let probe_due = sent.plus(self.probe_interval(lane, now)).max(now.boot);
         let state = self.lane_mut(lane);
+        state.health = Health {
+            last_alive: sent,
+            probe_due,
+            ..Health::default()
+        };
         state.held = Some(Held {
             token: given.token,
             id: given.id,
@@ -90,13 +104,25 @@ impl Machine {
     pub(super) fn refuse_adoption(
         &mut self,
         about: Option<ValueId>,
+        now: Now,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let refused = self.adopting.take_if(|given| Some(given.id) == about);
         if refused.is_some() {
-            effects.push(Effect::Alarm(Alarm::AdoptionRefused));
+            effects.push(Effect::Alarm(if self.rules.shadow {
+                clash(None, now)
+            } else {
+                Alarm::AdoptionRefused
+            }));
         }
         refused.is_some()
+    }
+
+    /// Shadow mode: a value that others use died before its end.
+    pub(super) fn clashed(&self, last_alive: Boot, now: Now, effects: &mut Vec<Effect>) {
+        if self.rules.shadow {
+            effects.push(Effect::Alarm(clash(Some(now.wall_at(last_alive)), now)));
+        }
     }
 
     /// WeChat does not say. A lane that may be fetched all the same does not wait for ever.
@@ -105,5 +131,12 @@ impl Machine {
         if may_fetch && failures >= PATIENCE && self.adopting(lane).is_some() {
             self.adopting = None;
         }
+    }
+}
+
+const fn clash(last_alive: Option<Wall>, now: Now) -> Alarm {
+    Alarm::Clash {
+        last_alive,
+        found_dead: now.wall,
     }
 }

@@ -66,6 +66,13 @@ pub enum Alarm {
     ForceChangedNothing,
     /// The token given for adoption is dead.
     AdoptionRefused,
+    /// Shadow mode: a token that other programs use died before its end, for one of them fetched another.
+    Clash {
+        /// When it was alive last; none if it was dead when it was first seen.
+        last_alive: Option<Wall>,
+        /// When it was found dead.
+        found_dead: Wall,
+    },
     /// WeChat calls every token bad, the newest too.
     NothingLives,
     /// The trouble of this name is over.
@@ -104,6 +111,8 @@ pub enum AlarmName {
     ForceChangedNothing,
     /// See [`Alarm::AdoptionRefused`].
     AdoptionRefused,
+    /// See [`Alarm::Clash`].
+    Clash,
 }
 
 impl AlarmName {
@@ -125,6 +134,7 @@ impl AlarmName {
             Self::GaveWay => "gave-way",
             Self::ForceChangedNothing => "force-changed-nothing",
             Self::AdoptionRefused => "adoption-refused",
+            Self::Clash => "clash",
         }
     }
 }
@@ -147,6 +157,7 @@ impl Alarm {
             Self::NeedsTakeOver => AlarmName::NeedsTakeOver,
             Self::ForceChangedNothing => AlarmName::ForceChangedNothing,
             Self::AdoptionRefused => AlarmName::AdoptionRefused,
+            Self::Clash { .. } => AlarmName::Clash,
             Self::NothingLives => AlarmName::NothingLives,
             Self::Over(name) => *name,
         }

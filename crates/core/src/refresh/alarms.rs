@@ -38,7 +38,8 @@ impl Machine {
                 self.over(name, effects);
             }
         }
-        let needs_take_over = self.in_use(Lane::Classic)
+        let needs_take_over = !self.rules.shadow
+            && self.in_use(Lane::Classic)
             && self.adopting(Lane::Classic).is_none()
             && self.classic_held_back(now) == Some(Boot::NEVER);
         if needs_take_over {

@@ -10,6 +10,11 @@ use crate::words::InChinese;
 /// What stands in the way of an operator's fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeldBack {
+    /// Others fetch for this app.
+    #[error(
+        "the app is in shadow mode: others fetch, and nothing is fetched here before its mode is live"
+    )]
+    Shadow,
     /// Only the access token of the stable lane can be forced.
     #[error(
         "only the access token of the stable lane can be forced: WeChat has no such call for anything else"
@@ -53,6 +58,7 @@ pub enum HeldBack {
 impl InChinese for HeldBack {
     fn in_chinese(&self) -> String {
         match self {
+            Self::Shadow => "应用处于 shadow 模式：由别的程序获取；mode 改为 live 之前，这里什么都不获取".to_owned(),
             Self::NotForceable => "只有 stable 通道的 access_token 能强制刷新：别的凭据，微信没有这样的接口".to_owned(),
             Self::NeedsTakeOver => {
                 "应用的第一次 classic 获取可能让别的程序手里的令牌失效：在配置里写 take_over = true，或把那个令牌写作 initial_token"
@@ -81,6 +87,9 @@ impl Machine {
     /// Why an operator's fetch, wished for by an event just before, is not under way and will not be at once.
     #[must_use]
     pub fn held_back(&self, kind: Kind, force: bool, now: Now) -> Option<HeldBack> {
+        if self.rules.shadow {
+            return Some(HeldBack::Shadow);
+        }
         let task = match (Ticket::of(kind), self.primary()) {
             (Some(_), _) if force => return Some(HeldBack::NotForceable),
             (Some(ticket), _) => Task::Ticket(ticket),

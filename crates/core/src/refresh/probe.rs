@@ -61,6 +61,7 @@ impl Machine {
     pub(super) fn probed_regularly(&self, lane: Lane, now: Now) -> bool {
         let unheard = |state: &super::lane::LaneState| now.boot < state.health.watched_until;
         lane == Lane::Classic
+            || self.rules.shadow
             || (self.rules.watched && lane == self.primary())
             || self.lane(lane).is_some_and(unheard)
     }
@@ -152,7 +153,7 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        if self.refuse_adoption(about, effects) {
+        if self.refuse_adoption(about, now, effects) {
             return;
         }
         let again = self.first_probe(lane, now);
@@ -174,8 +175,11 @@ impl Machine {
         }
         let (fetched, last_alive) = (held.sent, state.health.last_alive);
         let early = held.expires.since(now.boot) > 5_000;
-        if lane == Lane::Classic && early && !ran_out {
-            self.killed(fetched, last_alive, now, effects);
+        if early && !ran_out {
+            self.clashed(last_alive, now, effects);
+            if lane == Lane::Classic {
+                self.killed(fetched, last_alive, now, effects);
+            }
         }
         self.bury(lane, now);
         self.saving.dirty = true;

@@ -55,6 +55,9 @@ enum Chosen {
 
 impl Machine {
     fn candidate(&self, kind: Kind, now: Now) -> Option<Candidate<'_>> {
+        if self.rules.shadow {
+            return None;
+        }
         if let Some(ticket) = Ticket::of(kind) {
             let kept = self.rules.wants(ticket);
             let state = self.tickets[ticket as usize].as_ref().filter(|_| kept)?;

@@ -39,6 +39,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The first classic fetch may kill what other programs hold (rule 10).
     pub take_over: bool,
+    /// Others fetch: their values are looked at, nothing is fetched and nothing handed out.
+    pub shadow: bool,
     /// The app has sinks, whose readers report nothing: stable values are probed as well.
     pub watched: bool,
     /// When things are done.
@@ -57,6 +59,7 @@ impl Rules {
             kinds: [true, false, false],
             limits: Limits::ORDINARY,
             take_over: false,
+            shadow: false,
             watched: false,
             timing: Timing::ORDINARY,
             #[cfg(feature = "mutants")]

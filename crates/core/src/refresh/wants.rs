@@ -35,7 +35,7 @@ impl Machine {
             Lane::Classic => Task::Classic,
             Lane::Stable => Task::Stable,
         };
-        if !self.in_use(lane) || self.busy(task) {
+        if self.rules.shadow || !self.in_use(lane) || self.busy(task) {
             return None;
         }
         let untouched = LaneState::default();

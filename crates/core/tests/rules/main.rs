@@ -16,3 +16,4 @@ mod rule_7;
 mod rule_8;
 mod rule_9;
 mod rule_9_taken_back;
+mod shadow;

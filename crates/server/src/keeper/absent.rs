@@ -23,7 +23,7 @@ pub enum Absent {
 /// Why there is no live value, in words for the one who asks.
 #[derive(Debug, Clone)]
 pub struct NoLive {
-    /// A stable name: `starting`, `ended`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `replacing` …
+    /// A stable name: `starting`, `ended`, `refused`, `upstream-trouble`, `over-budget`, `needs-take-over`, `shadow`, `replacing` …
     pub reason: &'static str,
     /// In plain words, with the cure where there is one; no secret.
     pub detail: Sentence,
@@ -54,10 +54,11 @@ impl NoLive {
         Self::since(now, "ended", detail)
     }
 
-    /// Whether waiting this long is in vain: WeChat has refused, and is asked again only later.
+    /// Whether waiting this long is in vain: WeChat has refused, and is asked again only later; or others fetch for this app.
     pub(super) fn outlasts(&self, wait: Duration, now: Now) -> bool {
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        self.errcode.is_some() && self.next_try.is_some_and(|at| at > now.wall.plus(millis))
+        let later = |at: Wall| at > now.wall.plus(millis);
+        self.reason == "shadow" || self.errcode.is_some() && self.next_try.is_some_and(later)
     }
 
     fn since(now: Now, reason: &'static str, detail: Sentence) -> Self {

@@ -47,8 +47,28 @@ pub(super) fn no_live(machine: &Machine, now: Now, since: Wall) -> NoLive {
         detail,
         errcode,
         since,
-        next_try: (reason != "needs-take-over").then(|| now.wall_at(next)),
+        next_try: (!matches!(reason, "needs-take-over" | "shadow")).then(|| now.wall_at(next)),
     }
+}
+
+/// The configuration says that nothing is to be fetched.
+fn waits_for_a_person(machine: &Machine, lanes: &[LaneView]) -> Option<(&'static str, Sentence)> {
+    if machine.rules().shadow {
+        let text = Sentence::new(
+            "应用处于 shadow 模式：只观察别的程序获取的令牌，不分发；配置里写 mode = \"live\" 才分发",
+            "the app is in shadow mode: what others fetch is watched, and nothing is handed out before its mode is \"live\"",
+        );
+        return Some(("shadow", text));
+    }
+    let mut raised = machine.raised();
+    let needed = raised.any(|alarm| alarm == AlarmName::NeedsTakeOver);
+    (needed && lanes.iter().all(|lane| !lane.live)).then(|| {
+        let text = Sentence::new(
+            "第一次 classic 获取之前，应用的配置里要写 take_over = true，或给出现有的令牌",
+            "the first classic fetch needs take_over = true in the app's configuration, or a token to adopt",
+        );
+        ("needs-take-over", text)
+    })
 }
 
 fn why(
@@ -56,16 +76,8 @@ fn why(
     lanes: &[LaneView],
     trouble: Option<Trouble>,
 ) -> (&'static str, Sentence, Option<i64>) {
-    if machine
-        .raised()
-        .any(|alarm| alarm == AlarmName::NeedsTakeOver)
-        && lanes.iter().all(|lane| !lane.live)
-    {
-        let text = Sentence::new(
-            "第一次 classic 获取之前，应用的配置里要写 take_over = true，或给出现有的令牌",
-            "the first classic fetch needs take_over = true in the app's configuration, or a token to adopt",
-        );
-        return ("needs-take-over", text, None);
+    if let Some((reason, text)) = waits_for_a_person(machine, lanes) {
+        return (reason, text, None);
     }
     let blocked = |wanted: Outcome| {
         lanes

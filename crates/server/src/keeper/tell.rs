@@ -75,6 +75,7 @@ const fn serious(alarm: &Alarm) -> bool {
         | Alarm::StoreRefuses
         | Alarm::NeedsTakeOver
         | Alarm::AdoptionRefused
+        | Alarm::Clash { .. }
         | Alarm::NothingLives => true,
         Alarm::ForeignForce { .. }
         | Alarm::Trouble { .. }
@@ -143,6 +144,16 @@ pub(super) fn describe(alarm: &Alarm) -> String {
             .to_owned(),
         Alarm::ForceChangedNothing => "a forced refresh was answered with the same value; it is probed again".to_owned(),
         Alarm::AdoptionRefused => "the token given as initial_token is dead: remove it, or set take_over = true".to_owned(),
+        Alarm::Clash { last_alive: Some(alive), found_dead } => format!(
+            "the token that others use died before its end, between {} and {}: another program with the same AppSecret fetched \
+             one as well, and who holds the dead one gets 40001",
+            time(alive), time(found_dead)
+        ),
+        Alarm::Clash { last_alive: None, found_dead } => format!(
+            "a token that others use was dead when it was first seen, at {}: another program with the same AppSecret has fetched \
+             one since, and who holds the dead one gets 40001",
+            time(found_dead)
+        ),
         Alarm::NothingLives => "WeChat calls every new token dead as well; see WeChat's status, and who else fetches".to_owned(),
         Alarm::Over(name) => format!("over: {}", name.text()),
     }

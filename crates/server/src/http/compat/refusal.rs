@@ -83,6 +83,10 @@ pub(crate) fn code(error: &ApiError) -> (i64, String) {
             45011,
             format!("api minute-quota reach limit, must slower, retry next minute: {error}"),
         ),
+        // It stays until somebody changes the configuration.
+        ApiError::NoLive { why, .. } if why.reason == "shadow" => {
+            (48001, format!("api unauthorized: {}", why.detail))
+        }
         ApiError::NoLive { why, .. } => (
             why.errcode.unwrap_or(-1),
             format!("no live token: {}", why.detail),
