@@ -7,6 +7,7 @@ use wxtoken_core::budget::Limits;
 use wxtoken_core::credential::{Kind, Lane, Token};
 
 use super::app_read::usual_limits;
+use super::redis_sink::RedisSinkConfig;
 use super::secret::Secret;
 use super::sink::FileSinkConfig;
 use super::url::BaseUrl;
@@ -40,6 +41,7 @@ pub(super) struct Rare {
     pub(super) base_url: Option<BaseUrl>,
     pub(super) limits: Option<Limits>,
     pub(super) files: Box<[FileSinkConfig]>,
+    pub(super) redis: Box<[RedisSinkConfig]>,
 }
 
 impl App {
@@ -83,11 +85,12 @@ impl App {
         own.unwrap_or_else(|| usual_limits(self.app_type))
     }
 
-    /// Whether all but the files is the same.
-    pub(super) fn same_but_files(&self, other: &Self) -> bool {
+    /// Whether all but its copies elsewhere is the same.
+    pub(super) fn same_but_sinks(&self, other: &Self) -> bool {
         let without = |app: &Self| {
             let mut rare = app.rare.as_deref().cloned().unwrap_or_default();
             rare.files = Box::default();
+            rare.redis = Box::default();
             rare
         };
         let plain = |app: &Self| (app.appid, app.app_type, app.lanes, app.kinds, app.take_over);
@@ -101,6 +104,12 @@ impl App {
     #[must_use]
     pub fn files(&self) -> &[FileSinkConfig] {
         self.rare.as_ref().map_or(&[], |rare| &rare.files)
+    }
+
+    /// The copies kept for it in Redis.
+    #[must_use]
+    pub fn redis(&self) -> &[RedisSinkConfig] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.redis)
     }
 }
 

@@ -11,6 +11,7 @@ use super::field::Field;
 use super::flaw::{Flaw, Remark};
 use super::mistake::Spot;
 use super::phrase::{Cure, Wanted};
+use super::redis_sink::{self, RedisRow};
 use super::secret::Secret;
 use super::sink::{self, FileSinkConfig};
 use super::table::Table;
@@ -42,6 +43,8 @@ pub(super) struct AppRow {
     pub(super) spot: Spot,
     /// Where the path of each of its files stands.
     pub(super) files: Box<[Spot]>,
+    /// Its copies in Redis, to be finished in `redis_cross`.
+    pub(super) redis: Box<[RedisRow]>,
 }
 
 /// What an account of this type may do in a day.
@@ -88,6 +91,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
         app,
         spot,
         files: files.into(),
+        redis: read_redis(table, app_type, kinds),
     })
 }
 
@@ -207,14 +211,16 @@ fn read_rare(table: &Table<'_>, app_type: AppType, kinds: Kinds) -> (Rare, Vec<S
     });
     let (files, spots): (Vec<_>, Vec<_>) = files.into_iter().unzip();
     rare.files = files.into();
-    for table in table
-        .get("redis")
-        .iter()
-        .flat_map(|f| f.tables(&sink::REDIS_KEYS))
-    {
-        sink::refuse_redis(&table, app_type);
-    }
     (rare, spots)
+}
+
+fn read_redis(table: &Table<'_>, app_type: AppType, kinds: Kinds) -> Box<[RedisRow]> {
+    let Some(field) = table.get("redis") else {
+        return Box::default();
+    };
+    let tables = field.tables(&redis_sink::KEYS);
+    let read = |table| RedisRow::read(table, app_type, kinds);
+    tables.iter().filter_map(read).collect()
 }
 
 fn initial_token(field: Field<'_>) -> Option<Token> {

@@ -13,7 +13,7 @@ use super::flaw::{Flaw, Remark};
 use super::mistake::Spot;
 use super::network::IpNet;
 use super::phrase::{Cure, Wanted};
-use super::secret::{KeyHash, is_caller_key};
+use super::secret::{KeyHash, Secret, is_caller_key};
 use super::table::Table;
 
 /// The keys of `[[caller]]`.
@@ -44,6 +44,8 @@ pub(super) struct CallerRow {
     pub(super) caller: Caller,
     /// Where its name stands.
     pub(super) spot: Spot,
+    /// Its key, where it is given as itself: some SDKs have it in the names of what they keep.
+    pub(super) key_text: Option<Secret>,
     /// Where its key stands.
     pub(super) key_spot: Spot,
     /// Where the name in its certificate stands.
@@ -59,7 +61,8 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
     let name = name.and_then(|f| read_name(&f));
     let key_field = table.get("key").or_else(|| table.get("key_sha256"));
     let key_spot = key_field.map_or(spot, |f| f.spot());
-    let key = read_key(table);
+    let mut key_text = None;
+    let key = read_key(table, &mut key_text);
     let apps = read_apps(table);
     let mut caller = Caller::new(&name.unwrap_or_default(), KeyHash([0; 32]));
     caller.key = key;
@@ -99,6 +102,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
     Some(CallerRow {
         caller,
         spot,
+        key_text,
         key_spot,
         certificate_spot: table.get("certificate").map_or(spot, |f| f.spot()),
         apps: apps.unwrap_or_default(),
@@ -129,9 +133,10 @@ fn read_certificate(field: &Field<'_>) -> Option<Box<str>> {
     Some(name.into())
 }
 
-fn read_key(table: &Table<'_>) -> Option<KeyHash> {
+fn read_key(table: &Table<'_>, text: &mut Option<Secret>) -> Option<KeyHash> {
     table.key_or_hash(|key, secret| {
         if is_caller_key(secret) {
+            *text = Some(Secret::new(secret));
             return Some(KeyHash::of(secret));
         }
         key.wrong(Flaw::NotACallerKey);

@@ -20,12 +20,12 @@ pub(super) struct Cross<'n> {
 }
 
 impl Cross<'_> {
-    fn wrong(&mut self, spot: Spot, key: &str, flaw: Flaw) {
+    pub(super) fn wrong(&mut self, spot: Spot, key: &str, flaw: Flaw) {
         let key = key.to_owned();
         self.findings.push(Finding { spot, key, flaw });
     }
 
-    fn place(&self, spot: Spot) -> String {
+    pub(super) fn place(&self, spot: Spot) -> String {
         let file = self.names.get(spot.file as usize).map_or("", |name| name);
         format!("{file}:{}", spot.line)
     }

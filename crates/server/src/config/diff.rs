@@ -15,9 +15,9 @@ pub struct Changes {
     pub apps_added: Vec<AppId>,
     /// Apps there were and are no more. Their sinks stay and their records are kept a day.
     pub apps_removed: Vec<AppId>,
-    /// Apps of which anything but their files differs.
+    /// Apps of which anything but their copies elsewhere differs.
     pub apps_changed: Vec<AppId>,
-    /// Apps whose files differ; an app may be in both lists.
+    /// Apps whose copies in files or in Redis differ; an app may be in both lists.
     pub sinks_changed: Vec<AppId>,
     /// Any caller differs.
     pub callers: bool,
@@ -95,10 +95,10 @@ fn compare_apps(old: &Config, new: &Config, changes: &mut Changes) {
             Ordering::Greater => changes.apps_added.extend(news.next().map(|app| app.appid)),
             Ordering::Equal => {
                 if let (Some(old), Some(new)) = (olds.next(), news.next()) {
-                    if !old.same_but_files(new) {
+                    if !old.same_but_sinks(new) {
                         changes.apps_changed.push(new.appid);
                     }
-                    if old.files() != new.files() {
+                    if old.files() != new.files() || old.redis() != new.redis() {
                         changes.sinks_changed.push(new.appid);
                     }
                 }

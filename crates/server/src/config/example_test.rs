@@ -5,8 +5,8 @@ use std::path::Path;
 use wxtoken_core::budget::Limits;
 
 use super::{
-    Caller, Config, KeyHash, app_read, caller_read, gateway, listen, log, public, refresh,
-    sections, server, sink, store, tls, upstream,
+    Caller, Config, KeyHash, app_read, caller_read, gateway, listen, log, public, redis_sink,
+    refresh, sections, server, sink, store, tls, upstream,
 };
 
 const EXAMPLE: &str = include_str!("../../../../wxtoken.example.toml");
@@ -102,7 +102,7 @@ fn the_example_names_every_key() {
         ("gateway", &gateway::KEYS),
         ("log", &log::KEYS),
         ("app.file", &sink::FILE_KEYS),
-        ("app.redis", &sink::REDIS_KEYS),
+        ("app.redis", &redis_sink::KEYS),
     ];
     let app: Vec<&str> = app_read::KEYS
         .into_iter()

@@ -13,6 +13,8 @@ use super::quantity::{InvalidQuantity, Size, Span};
 use super::secret::InvalidKeyHash;
 use super::substitute::Incomplete;
 use super::words::{List, System, bilingual};
+use crate::redis::InvalidAddress;
+use crate::sdk::InvalidTemplate;
 use crate::store::InvalidMasterKey;
 
 bilingual! {
@@ -124,6 +126,9 @@ bilingual! {
         // Of sections.
         NoRedisStore => "\"redis\" is not available in this version; take kind = \"embedded\"",
             "这个版本还没有 \"redis\"；写 kind = \"embedded\"";
+        RedisAddress { why: InvalidAddress } => "{why}", "{why}";
+        CaWithoutTls => "is for connections over TLS; write the url with rediss, or take this out",
+            "只用于 TLS 连接；url 写 rediss，或去掉这一项";
         UrlOfRedis => "belongs to kind = \"redis\", which is not available in this version; leave it out",
             "属于 kind = \"redis\"，这个版本还没有；去掉它";
         BodyLimit => "is out of bounds; take 1KiB to 64MiB", "超出范围；可取 1KiB 到 64MiB";
@@ -147,8 +152,8 @@ bilingual! {
 
         // Of copies.
         SinkFolder => "names a folder; write the path of a file in it", "这是一个文件夹；写出其中文件的路径";
-        SinkOfWebsite => "an app of type \"website\" has nothing to keep in a file; take this out",
-            "\"website\" 类型的应用没有可以写进文件的内容；去掉这一段";
+        SinkOfWebsite => "an app of type \"website\" has nothing to keep a copy of; take this out",
+            "\"website\" 类型的应用没有可以写出副本的内容；去掉这一段";
         SinkNotKept { kind: Kind } => "{kind} is not among this app's kinds; add it there",
             "{kind} 不在这个应用的 kinds 里；在那里加上";
         SinkOurs => "wxtoken reads this file itself and would overwrite it; name another",
@@ -157,10 +162,35 @@ bilingual! {
             "在存储文件夹里，那里只归 wxtoken 使用；换到别处";
         SinkTwice { at: String } => "is the same file as at {at}; each sink needs a file of its own",
             "与 {at} 是同一个文件；每份副本要有自己的文件";
-        NotRedis => "this is no Redis address; write one such as \"redis://host:6379/0\"",
-            "这不是 Redis 地址；写成 \"redis://host:6379/0\" 这样";
-        NoRedisSinks => "Redis sinks are not available in this version; use [[app.file]], or let the program ask over HTTP",
-            "这个版本还不能写到 Redis；用 [[app.file]]，或让程序通过 HTTP 来取";
+        RedisKey { why: InvalidTemplate } => "{why}", "{why}";
+        NoSentinels => "is for sentinels; write the url with redis+sentinel, or take this out",
+            "只用于哨兵；url 写 redis+sentinel，或去掉这一项";
+        FormatOfWork => "\"wxjava-cp\" is for WeCom, whose tokens this version does not hold; for official accounts take \"wxjava-mp\"",
+            "\"wxjava-cp\" 用于企业微信，这个版本还不保管它的令牌；公众号用 \"wxjava-mp\"";
+        NotOfFormat { format: &'static str } => "has no meaning for format \"{format}\"; take it out",
+            "对格式 \"{format}\" 没有意义；去掉它";
+        NoFieldName => "the name of the field is empty; write one such as \"value\"", "字段名是空的；写成 \"value\" 这样";
+        PieceOfKey => "has at most 200 bytes and no control characters", "最多 200 字节，不含控制字符";
+        NoPlace { format: &'static str, module: &'static str, kind: Kind } =>
+            "format \"{format}\" keeps no {kind} for module \"{module}\"; take another kind or format, or format = \"raw\" with a key",
+            "格式 \"{format}\" 在 \"{module}\" 模块里不保存 {kind}；换一个 kind 或 format，或用 format = \"raw\" 并写出 key";
+        NeedsSecret { format: &'static str } =>
+            "with format \"{format}\" the secret that the SDK is configured with stands in its keys or values; configure it with a caller's key and write secret_from = \"caller:NAME\", or, if it has the AppSecret, reveal_app_secret = true",
+            "格式 \"{format}\" 的键或值里有 SDK 所配置的密钥；给 SDK 配上调用方密钥并写 secret_from = \"caller:名称\"，如果它用的是 AppSecret 则写 reveal_app_secret = true";
+        BesideSecretFrom => "stands beside secret_from; keep the one that the SDK is configured with",
+            "与 secret_from 同时出现；只留 SDK 实际配置的那一个";
+        NotSecretFrom => "write \"caller:NAME\", with the name of the [[caller]] whose key the SDK is configured with",
+            "写 \"caller:名称\"，即 SDK 所配置的密钥属于哪个 [[caller]]";
+        NoSuchCaller { name: Shown } => "{name} names no [[caller]]; add it, or write the name of one that is there",
+            "{name} 不是任何 [[caller]]；加上它，或写已有的名称";
+        CallerKeyUnknown { name: String } =>
+            "only a hash of the key of caller {name} is known, and this format needs the key; write key = \"${{NAME}}\" there in place of key_sha256",
+            "只知道调用方 {name} 的密钥的散列，而这个格式需要密钥本身；在那里写 key = \"${{NAME}}\" 代替 key_sha256";
+        SinkKeyTwice { key: String, at: String } =>
+            "writes {key}, as the copy at {at} does; take another prefix, key, module or database for one of them",
+            "会写 {key}，而 {at} 的副本也写它；其中一个换 prefix、key、module 或数据库";
+        SinkAmongStores => "would write among the keys of [store]; take another prefix, key or database",
+            "会写进 [store] 的键之中；换 prefix、key 或数据库";
 
         // Of callers.
         CallerName => "a caller's name has 1 to 64 letters, digits, dots, dashes, underscores or spaces",
@@ -211,11 +241,13 @@ macro_rules! from_the_reason {
 }
 
 from_the_reason!(
+    InvalidAddress => RedisAddress,
     InvalidAppId => AppId,
     InvalidKeyHash => KeyHash,
     InvalidMasterKey => MasterKey,
     InvalidNet => Network,
     InvalidQuantity => Quantity,
+    InvalidTemplate => RedisKey,
     InvalidToken => Token,
     Incomplete => Variable,
 );

@@ -198,12 +198,13 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn finish(self, mut config: Config, path: PathBuf) -> Result<Config, ConfigErrors> {
+    fn finish(mut self, mut config: Config, path: PathBuf) -> Result<Config, ConfigErrors> {
         let mut cross = Cross {
             names: &self.names,
             findings: self.findings,
         };
         cross.sinks(&self.apps, &self.reads, &config.store.path);
+        cross.redis(&mut self.apps, &self.callers, None, !self.unread);
         config.apps = cross.apps(self.apps);
         cross.callers(&self.callers, &config, !self.unread);
         let mut findings = cross.findings;

@@ -30,8 +30,10 @@ bilingual! {
         User => "a user's name or number", "用户名或其编号";
         Group => "a group's name or number", "用户组名或其编号";
         KeyHash => "the 64 hex digits that `wxtoken key` prints", " `wxtoken key` 打印的 64 个十六进制数字";
-        FormatName => "the name of a format", "格式的名称";
-        RedisKey => "a Redis key", " Redis 键";
+        RedisKey => "a Redis key such as \"token:{{appid}}\"", " Redis 键，例如 \"token:{{appid}}\"";
+        RedisPrefix => "what stands before the keys, in quotes", "键的前缀，写在引号里";
+        FieldName => "the name of a field", "字段的名称";
+        SecretFrom => "\"caller:NAME\"", " \"caller:名称\"";
     }
 }
 
@@ -72,8 +74,8 @@ bilingual! {
         RedisUrl => "write \"redis://host:6379/0\"", "写 \"redis://host:6379/0\"";
         RedisFormat => "write the name of an SDK's format, or \"raw\" with a key",
             "写某个 SDK 的格式名，或写 \"raw\" 并给出 key";
-        RedisKey => "with format = \"raw\" write the key, {{appid}} in it stands for the AppID",
-            "format = \"raw\" 时要写出键，其中 {{appid}} 代表 AppID";
+        RedisKey => "this format has no key of its own: write one such as \"token:{{appid}}\", where {{appid}} stands for the AppID",
+            "这个格式没有自己的键：写成 \"token:{{appid}}\" 这样，{{appid}} 代表 AppID";
         Listen => "write an address such as \"127.0.0.1:7200\"", "写一个地址，例如 \"127.0.0.1:7200\"";
         Lanes => "write [\"stable\"], [\"classic\"] or both, the one handed out first",
             "写 [\"stable\"]、[\"classic\"]，或两个都写，对外分发的放在前面";

@@ -12,6 +12,7 @@ use super::flaw::{Flaw, Remark};
 use super::phrase::{Cure, Wanted};
 use super::secret::{KeyHash, Secret};
 use super::table::Table;
+use crate::redis::Address;
 use crate::store::MasterKey;
 
 /// More than any secret; a file beyond it was named by mistake.
@@ -42,6 +43,29 @@ impl Field<'_> {
             return None;
         }
         Some(secret)
+    }
+
+    /// A text that may hold a secret, cleared when it is dropped; and whether it stands in the file as it is.
+    pub(super) fn secret_text(&self, wanted: Wanted) -> Option<(Zeroizing<String>, bool)> {
+        let mut text = self.text(wanted)?;
+        let secret = Zeroizing::new(text.value.to_string());
+        if let std::borrow::Cow::Owned(copy) = &mut text.value {
+            copy.zeroize();
+        }
+        Some((secret, text.literal))
+    }
+
+    /// Where a Redis is; what it holds is never repeated, for a password may stand in it.
+    pub(super) fn redis_address(&self) -> Option<Address> {
+        let (text, literal) = self.secret_text(Wanted::Address {
+            example: "redis://host:6379/0",
+        })?;
+        let address = text.parse::<Address>();
+        let address = address.inspect_err(|why| self.wrong(*why)).ok()?;
+        if literal && address.password.is_some() {
+            self.doc.holds_secret();
+        }
+        Some(address)
     }
 
     fn secret_from_file(&self, table: &Table<'_>) -> Option<Secret> {

@@ -17,8 +17,6 @@ use super::table::Table;
 
 /// The keys of `[[app.file]]`.
 pub(super) const FILE_KEYS: [&str; 6] = ["path", "format", "kind", "mode", "owner", "group"];
-/// The keys of `[[app.redis]]`.
-pub(super) const REDIS_KEYS: [&str; 4] = ["url", "format", "key", "kind"];
 
 /// One file to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,42 +87,11 @@ impl FileSinkConfig {
     }
 }
 
-/// A file of something that is not kept would never be written.
-fn check_kept(table: &Table<'_>, kind: Kind, app_type: AppType, kinds: Kinds) {
+/// A copy of something that is not kept would never be written.
+pub(super) fn check_kept(table: &Table<'_>, kind: Kind, app_type: AppType, kinds: Kinds) {
     if app_type == AppType::Website {
         table.wrong("", Flaw::SinkOfWebsite);
     } else if !kinds.is_empty() && !kinds.contains(kind) {
         table.wrong("kind", Flaw::SinkNotKept { kind });
     }
-}
-
-/// Checks the form of a Redis sink, and says that there are none yet.
-pub(super) fn refuse_redis(table: &Table<'_>, app_type: AppType) {
-    if let Some(url) = table.need("url", Cure::RedisUrl)
-        && let Some(text) = url.text(Wanted::Address {
-            example: "redis://host:6379/0",
-        })
-        && ![
-            "redis://",
-            "rediss://",
-            "redis+sentinel://",
-            "redis-cluster://",
-        ]
-        .iter()
-        .any(|scheme| text.value.starts_with(scheme))
-    {
-        url.wrong(Flaw::NotRedis);
-    }
-    if let Some(format) = table.need("format", Cure::RedisFormat) {
-        let raw = format
-            .text(Wanted::FormatName)
-            .is_some_and(|text| text.value == "raw");
-        if raw && !table.has("key") {
-            let cure = Cure::RedisKey;
-            table.wrong("key", Flaw::Missing { cure });
-        }
-    }
-    let _form_only = table.get("key").and_then(|f| f.text(Wanted::RedisKey));
-    let _form_only = table.get("kind").and_then(|f| kind(f, app_type));
-    table.wrong("", Flaw::NoRedisSinks);
 }

@@ -54,6 +54,14 @@ impl Field<'_> {
         })
     }
 
+    /// Authorities, in PEM, by the path of their file.
+    pub(super) fn authorities(&self) -> Option<Vec<u8>> {
+        let path = self.path()?;
+        let bytes = read_pem(self, &path)?;
+        self.certificates(self.key, &path, &bytes)?;
+        Some(bytes.to_vec())
+    }
+
     fn certificates(
         &self,
         key: &'static str,
@@ -102,11 +110,16 @@ impl Field<'_> {
 fn pem(table: &Table<'_>, key: &'static str) -> Option<(PathBuf, Zeroizing<Vec<u8>>)> {
     let field = table.need(key, Cure::Pem)?;
     let path = field.path()?;
-    field.doc.read(&path);
-    match std::fs::read(&path) {
-        Ok(bytes) => Some((path, Zeroizing::new(bytes))),
+    let bytes = read_pem(&field, &path)?;
+    Some((path, bytes))
+}
+
+fn read_pem(field: &Field<'_>, path: &Path) -> Option<Zeroizing<Vec<u8>>> {
+    field.doc.read(path);
+    match std::fs::read(path) {
+        Ok(bytes) => Some(Zeroizing::new(bytes)),
         Err(error) => {
-            let why = error.into();
+            let (path, why) = (path.to_owned(), error.into());
             field.wrong(Flaw::FileUnreadable { path, why });
             None
         }

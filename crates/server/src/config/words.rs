@@ -12,6 +12,8 @@ use super::network::{InvalidNet, IpNet};
 use super::quantity::{InvalidQuantity, Size, Span};
 use super::secret::InvalidKeyHash;
 use super::substitute::Incomplete;
+use crate::redis::InvalidAddress;
+use crate::sdk::InvalidTemplate;
 use crate::store::InvalidMasterKey;
 use crate::words::{InChinese, of_system};
 
@@ -226,6 +228,26 @@ impl InWords for InvalidKeyHash {
 }
 
 impl InWords for InvalidMasterKey {
+    fn en(&self) -> String {
+        self.to_string()
+    }
+
+    fn zh(&self) -> String {
+        self.in_chinese()
+    }
+}
+
+impl InWords for InvalidAddress {
+    fn en(&self) -> String {
+        self.to_string()
+    }
+
+    fn zh(&self) -> String {
+        self.in_chinese()
+    }
+}
+
+impl InWords for InvalidTemplate {
     fn en(&self) -> String {
         self.to_string()
     }

@@ -126,6 +126,34 @@ impl Format {
         matches!(self, Self::Silenceper | Self::Easywechat6)
     }
 
+    /// Whether the part of the SDK stands in its keys or bytes.
+    #[must_use]
+    pub const fn has_modules(self) -> bool {
+        matches!(
+            self,
+            Self::Silenceper | Self::Easywechat6 | Self::Senparc | Self::RedissonKryo5
+        )
+    }
+
+    /// Whether the bytes depend on the PHP cache under it.
+    #[must_use]
+    pub const fn has_php_cache(self) -> bool {
+        matches!(self, Self::Easywechat6 | Self::Easywechat5)
+    }
+
+    /// Whether the secret that the SDK is configured with stands in the key or the body.
+    #[must_use]
+    pub const fn holds_secret(self, kind: Kind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::Senparc, _)
+                | (
+                    Self::Easywechat6 | Self::Easywechat5 | Self::Powerwechat,
+                    Kind::AccessToken
+                )
+        )
+    }
+
     /// Whether the SDK keeps its entries without a time to live.
     #[must_use]
     pub const fn lives_without_ttl(self) -> bool {
