@@ -243,6 +243,11 @@ impl Keeper {
         self.notices.subscribe()
     }
 
+    /// Tells those who listen of something that was noticed elsewhere.
+    pub fn announce(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+
     async fn ask<R>(
         &self,
         question: impl FnOnce(oneshot::Sender<R>) -> Command,

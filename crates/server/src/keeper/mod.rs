@@ -25,4 +25,5 @@ pub use handle::{Command, HashValue, Keeper, KeeperStopped};
 pub use parts::{Control, Copies, Forget, Parts, Spec};
 pub use shelf::Shelf;
 pub use tell::CountAlarm;
+pub(crate) use tell::time;
 pub use views::{AppStatus, KindStatus, LaneStatus, Notice, RefreshOutcome, Report};

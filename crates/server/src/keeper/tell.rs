@@ -95,7 +95,7 @@ const fn concerns(alarm: &Alarm) -> Option<Kind> {
 }
 
 /// RFC 3339, in UTC, to the second.
-pub(super) fn time(at: Wall) -> String {
+pub(crate) fn time(at: Wall) -> String {
     let second = i64::try_from(at.unix_seconds()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(second).map_or_else(|_| "?".to_owned(), |time| time.to_string())
 }

@@ -67,6 +67,26 @@ impl fmt::Debug for Address {
     }
 }
 
+impl Address {
+    /// The servers, for people: without user and password.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let (hosts, master) = match &self.servers {
+            Servers::One(host) => (std::slice::from_ref(host), None),
+            Servers::Sentinel { hosts, master } => (hosts.as_slice(), Some(master)),
+            Servers::Cluster(hosts) => (hosts.as_slice(), None),
+        };
+        let hosts: Vec<String> = hosts.iter().map(Host::to_string).collect();
+        let master = master.map(|master| format!("/{master}"));
+        format!(
+            "{}{}/{}",
+            hosts.join(","),
+            master.unwrap_or_default(),
+            self.db
+        )
+    }
+}
+
 /// Why a text is no address. Says nothing of what stands in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex as Slot, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::sync::{Mutex, watch};
 use wxtoken_core::clock::{Boot, Clock, millis};
 
@@ -103,21 +103,29 @@ impl Link {
         let live = self.live().await?;
         match live.connection.ask(command).await {
             Ok(answer) => {
-                self.noted().take();
+                self.fine();
                 Ok(answer)
             }
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 Err(Trouble::Other(UNKNOWN_SCRIPT.to_owned()))
             }
-            Err(error) => {
-                let trouble = Trouble::of(&error, &live.at);
-                if trouble.then() != Then::Keep {
-                    self.drop(Some(live.number)).await;
-                }
-                *self.noted() = Some(trouble.clone());
-                Err(trouble)
-            }
+            Err(error) => Err(self.failed(&live, &error).await),
         }
+    }
+
+    /// All that was asked was answered.
+    pub(super) fn fine(&self) {
+        self.noted().take();
+    }
+
+    /// Something was not. The connection is dropped where it is of no more use.
+    pub(super) async fn failed(&self, live: &Live, error: &RedisError) -> Trouble {
+        let trouble = Trouble::of(error, &live.at);
+        if trouble.then() != Then::Keep {
+            self.drop(Some(live.number)).await;
+        }
+        *self.noted() = Some(trouble.clone());
+        trouble
     }
 
     /// The connection, opened if there is none and the pause is over.

@@ -8,6 +8,7 @@ mod link;
 mod open;
 #[cfg(test)]
 pub(crate) mod testing;
+mod together;
 mod trouble;
 
 pub use address::{Address, Host, InvalidAddress, Servers};

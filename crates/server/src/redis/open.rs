@@ -73,6 +73,19 @@ impl Door {
         }
     }
 
+    /// The database, where what happens to its keys can be listened to by a connection to one server: not in a cluster.
+    pub(crate) fn database(&self) -> Option<u16> {
+        match self.address.servers {
+            Servers::One(_) | Servers::Sentinel { .. } => Some(self.address.db),
+            Servers::Cluster(_) => None,
+        }
+    }
+
+    /// Where it leads, for people.
+    pub(crate) fn shown(&self) -> String {
+        self.address.shown()
+    }
+
     /// A connection that only listens.
     pub(crate) async fn listener(&self) -> Result<PubSub, Trouble> {
         let hosts = match &self.address.servers {

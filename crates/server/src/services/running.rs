@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::gateway::{MixUp, Tell, Told};
 use crate::http::stop::Stop;
 use crate::keeper::Keeper;
-use crate::sink::Upkeep;
+use crate::sink::Sinks;
 use crate::telemetry::{Forwarded, MeteredSource, MeteredStore, Metrics};
 
 /// Ready at the latest this long after the start: one app's trouble makes no server unready.
@@ -34,7 +34,7 @@ pub struct Running {
     at_start: Config,
     backbone: Backbone,
     doors: Doors,
-    sinks: Upkeep,
+    sinks: Sinks,
     stop: Stop,
     tasks: JoinSet<()>,
 }
@@ -68,7 +68,7 @@ impl Running {
         // Sockets first: a port that is taken should not cost a start of everything else.
         let bound = Bound::bind(&config, &stop).await?;
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
-        let (sinks, worker) = Upkeep::new(&config, Arc::clone(&metrics));
+        let (sinks, workers) = Sinks::new(&config, &metrics);
         let at_start = config.without_apps();
         let config = Arc::new(ArcSwap::from_pointee(config));
         let (counted, writes) = (Arc::clone(&metrics), Arc::clone(&metrics));
@@ -104,7 +104,7 @@ impl Running {
             }
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(worker.run(keeper.clone(), Arc::clone(&clock)));
+        tasks.spawn(workers.run(keeper.clone(), Arc::clone(&clock)));
         tasks.spawn(become_ready(backbone.first_round(), ready));
         begun.done();
         Ok(Self {

@@ -74,7 +74,7 @@ fn rules(app: &App, timing: Timing) -> Rules {
         kinds: Kind::ALL.map(|kind| app.kinds.contains(kind)),
         limits: app.limits(),
         take_over: app.take_over,
-        watched: !app.files().is_empty(),
+        watched: !app.files().is_empty() || !app.redis().is_empty(),
         timing,
         ..Rules::new(lanes)
     }

@@ -12,6 +12,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Boot;
 use wxtoken_core::credential::{CredentialKey, Kind};
 
+use super::fare::Fare;
 use super::{FileSink, FileState};
 use crate::config::Config;
 use crate::keeper::Copies;
@@ -32,13 +33,7 @@ enum Nudge {
 struct Upkept {
     sink: Arc<FileSink>,
     key: CredentialKey,
-    /// It has to be written, not before this.
-    due: Option<Boot>,
-    failures: u32,
-    /// It was found changed, and that was reported.
-    reported: bool,
-    /// As it was found changed, and that was told to people.
-    told: Option<FileState>,
+    fare: Fare<FileState>,
     /// It is being written or looked at.
     at_work: bool,
 }
@@ -109,10 +104,7 @@ impl Upkeep {
                             app: app.appid,
                             kind: file.kind,
                         },
-                        due: Some(Boot::default()),
-                        failures: 0,
-                        reported: false,
-                        told: None,
+                        fare: Fare::new(Some(Boot::default())),
                         at_work: false,
                     })
             });

@@ -80,8 +80,7 @@ impl Worker {
     fn want(&self, app: &AppId, kind: Kind, now: Boot) {
         for upkept in self.shared.lock().get_mut(app).into_iter().flatten() {
             if upkept.key.kind == kind {
-                upkept.due = Some(now);
-                upkept.reported = false;
+                upkept.fare.want(now);
             }
         }
     }
@@ -89,7 +88,7 @@ impl Worker {
     fn next_due(&self) -> Boot {
         let sinks = self.shared.lock();
         let idle = sinks.values().flatten().filter(|upkept| !upkept.at_work);
-        idle.filter_map(|upkept| upkept.due)
+        idle.filter_map(|upkept| upkept.fare.due())
             .min()
             .unwrap_or(Boot::NEVER)
     }
@@ -97,10 +96,9 @@ impl Worker {
     fn write_due(&mut self, keeper: &Keeper) {
         let now = keeper.now();
         for upkept in self.shared.lock().values_mut().flatten() {
-            if upkept.at_work || upkept.due.is_none_or(|at| at > now.boot) {
+            if upkept.at_work || !upkept.fare.take(now.boot) {
                 continue;
             }
-            upkept.due = None;
             let Ok(value) = keeper.peek(&upkept.key) else {
                 continue; // written when there is one
             };
@@ -118,24 +116,23 @@ impl Worker {
         match done {
             Done::Written(outcome) => self.written(sink, outcome, now),
             Done::Looked(_, _, Ok(FileState::Intact)) => {
-                self.with(sink, |upkept| upkept.told = None);
+                self.with(sink, |upkept| upkept.fare.intact());
             }
             Done::Looked(key, value, Ok(state)) => {
-                let (mut first, mut news) = (false, false);
-                self.with(sink, |upkept| {
-                    first = !std::mem::replace(&mut upkept.reported, true);
-                    news = upkept.told.replace(state) != Some(state);
-                });
-                if news {
+                let mut news = None;
+                self.with(sink, |upkept| news = Some(upkept.fare.found(state)));
+                if news.is_some_and(|news| news.to_tell) {
                     self.tell(sink, key, state);
                 }
-                if first {
+                if news.is_some_and(|news| news.to_report) {
                     self.report(keeper, sink, key, &value);
                 }
             }
             // It cannot even be looked at: writing it tells why, and the cure.
             Done::Looked(_, _, Err(_)) => self.with(sink, |upkept| {
-                upkept.due.get_or_insert(now);
+                if upkept.fare.due().is_none() {
+                    upkept.fare.want(now);
+                }
             }),
         }
     }
@@ -153,21 +150,16 @@ impl Worker {
         let path = sink.config().path.display();
         self.with(sink, |upkept| match outcome {
             Ok(()) => {
-                if upkept.failures > 0 {
+                if upkept.fare.written() {
                     tracing::info!(app.id = %upkept.key.app, "the file {path} is written again");
                 }
-                upkept.failures = 0;
-                upkept.told = None;
                 self.shared.metrics.sink_write("file", "ok");
             }
             Err(error) => {
-                if upkept.failures == 0 {
+                if upkept.fare.failed(now) {
                     let kind = upkept.key.kind.name();
                     tracing::error!(app.id = %upkept.key.app, credential.kind = kind, alarm = "sink-failed", "{error}");
                 }
-                upkept.failures = upkept.failures.saturating_add(1);
-                let wait = 1000_u64 << upkept.failures.min(6);
-                upkept.due = Some(now.plus(wait.min(60_000)));
                 self.shared.metrics.sink_write("file", "failed");
             }
         });
@@ -178,7 +170,7 @@ impl Worker {
     fn look_at_all(&mut self, keeper: &Keeper) {
         let now = keeper.now();
         for upkept in self.shared.lock().values_mut().flatten() {
-            if upkept.at_work || upkept.due.is_some() {
+            if upkept.at_work || upkept.fare.due().is_some() {
                 continue;
             }
             let Ok(value) = keeper.peek(&upkept.key) else {
@@ -229,7 +221,7 @@ impl Worker {
             }
             for upkept in shared.lock().values_mut().flatten() {
                 if upkept.sink.config().path == sink {
-                    upkept.reported = false;
+                    upkept.fare.answered();
                 }
             }
         });

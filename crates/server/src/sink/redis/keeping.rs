@@ -1,0 +1,233 @@
+//! Keeps the entries at one Redis true: the thin loop around [`Room`].
+//!
+//! One thing at a time is asked of Redis, so that no write overtakes another; what became due meanwhile goes together. Holds no
+//! rule of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Clock;
+use wxtoken_core::credential::{Credential, CredentialKey, Kind, Token, ValueId};
+use wxtoken_core::refresh::verdict::{Evidence, Verdict};
+
+use super::desk::Desk;
+use super::judge::Acquaintance;
+use super::kept::{Sink, Then, Truth};
+use super::room::Room;
+use super::tell::Teller;
+use crate::keeper::Keeper;
+use crate::redis::Trouble;
+
+/// How long a report waits for its answer; the loop does not wait for it.
+const REPORT_WAIT: Duration = Duration::from_secs(10);
+
+/// What the loop is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    Changed(AppId, Kind),
+    PutBack(AppId, Kind),
+    Sinks(Vec<Sink>),
+}
+
+/// What a report was about, and what came of it.
+type Answer = (Arc<Sink>, ValueId, Option<Verdict>);
+
+/// One Redis's loop.
+pub(super) struct Keeping {
+    pub(super) room: Room,
+    pub(super) desk: Arc<dyn Desk>,
+    pub(super) keeper: Keeper,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) teller: Teller,
+    pub(super) messages: mpsc::UnboundedReceiver<Message>,
+    pub(super) heard: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// Which keys there are, for who listens.
+    pub(super) keys: watch::Sender<Vec<Vec<u8>>>,
+    pub(super) reports: JoinSet<Answer>,
+    pub(super) connection: u64,
+}
+
+impl Keeping {
+    /// Runs until nobody gives it anything to do any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                Some(key) = self.heard.recv() => self.room.touched(&key, self.clock.now().boot),
+                Some(answer) = self.reports.join_next(), if !self.reports.is_empty() => {
+                    if let Ok(answer) = answer {
+                        self.answered(answer);
+                    }
+                }
+                () = self.clock.sleep_until(self.room.wake()) => {}
+            }
+            while self.hear() && self.work().await {}
+        }
+    }
+
+    /// Takes what else has come; always true.
+    fn hear(&mut self) -> bool {
+        while let Ok(message) = self.messages.try_recv() {
+            self.take(message);
+        }
+        let now = self.clock.now().boot;
+        while let Ok(key) = self.heard.try_recv() {
+            self.room.touched(&key, now);
+        }
+        true
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = self.clock.now().boot;
+        match message {
+            Message::Changed(app, kind) => self.room.changed(app, kind, &self.keeper, now),
+            Message::PutBack(app, kind) => {
+                let then = self.room.put_back(&CredentialKey { app, kind }, now);
+                self.follow(then);
+            }
+            Message::Sinks(sinks) => {
+                self.room.configure(sinks, now);
+                self.keys.send_replace(self.room.keys());
+            }
+        }
+    }
+
+    /// Writes what is due, or looks at what is to be looked at; whether there was any, and may be more.
+    async fn work(&mut self) -> bool {
+        self.write().await || self.look().await
+    }
+
+    /// Notices a new connection, before what came over it counts: what is missing there was not taken away.
+    fn notice_connection(&mut self) {
+        let connection = self.desk.connection();
+        if std::mem::replace(&mut self.connection, connection) != connection {
+            self.room.connected(self.clock.now().boot);
+        }
+    }
+
+    async fn write(&mut self) -> bool {
+        let writings = self.room.writings(&self.keeper, self.clock.now());
+        if writings.is_empty() {
+            return false;
+        }
+        let outcomes = self.desk.write(&writings).await;
+        self.notice_connection();
+        let now = self.clock.now().boot;
+        let outcomes = self.each(outcomes, writings.len());
+        for (writing, outcome) in writings.iter().zip(outcomes) {
+            self.teller
+                .wrote(if outcome.is_ok() { "ok" } else { "failed" });
+            let then = self.room.wrote(writing, outcome, now);
+            self.follow(then);
+        }
+        true
+    }
+
+    async fn look(&mut self) -> bool {
+        let lookings = self.room.lookings(&self.keeper, self.clock.now());
+        if lookings.is_empty() {
+            return false;
+        }
+        let found = self.desk.read(&lookings).await;
+        self.notice_connection();
+        let now = self.clock.now();
+        let mut seen = Vec::with_capacity(lookings.len());
+        let mut unseen = Vec::new();
+        for (looking, found) in lookings.into_iter().zip(self.each(found, usize::MAX)) {
+            match found {
+                Ok(found) => seen.push((looking, found)),
+                Err(trouble) => unseen.push((looking, trouble)),
+            }
+        }
+        let then = self.room.looked(seen, &self.keeper, now);
+        self.follow(then);
+        let then = self.room.unseen(unseen, now.boot);
+        self.follow(then);
+        true
+    }
+
+    /// What came of each, where it may be the same for all.
+    fn each<T>(
+        &self,
+        outcomes: Result<Vec<Result<T, Trouble>>, Trouble>,
+        count: usize,
+    ) -> Box<dyn Iterator<Item = Result<T, Trouble>>>
+    where
+        T: 'static,
+    {
+        match outcomes {
+            Ok(outcomes) => {
+                self.teller.reached();
+                Box::new(outcomes.into_iter())
+            }
+            Err(trouble) => {
+                self.teller.away(&trouble);
+                Box::new((0..count).map(move |_| Err(trouble.clone())))
+            }
+        }
+    }
+
+    fn follow(&mut self, all: impl IntoIterator<Item = Then>) {
+        for then in all {
+            match then {
+                Then::Report(sink, value) => self.report(sink, value),
+                Then::Tell(sink, what, found) => self.teller.changed(&sink, what, &found),
+                Then::Contended(sink) => self.teller.contended(&sink),
+                Then::Emptied(entries) => self.teller.emptied(entries),
+                Then::Failed(sink, trouble) => self.teller.failed(&sink, &trouble),
+                Then::Well(sink) => self.teller.well(&sink),
+            }
+        }
+    }
+
+    fn report(&mut self, sink: Arc<Sink>, value: Arc<Credential>) {
+        let keeper = self.keeper.clone();
+        self.reports.spawn(async move {
+            let token = value.token.expose();
+            let told = keeper.report_dead(sink.key, token, Evidence::Sink, REPORT_WAIT);
+            let verdict = match told.await {
+                Ok(Ok(report)) => Some(report.verdict),
+                Ok(Err(_)) | Err(_) => None,
+            };
+            (sink, value.id, verdict)
+        });
+    }
+
+    fn answered(&mut self, (sink, about, verdict): Answer) {
+        let now = self.clock.now().boot;
+        let then = self.room.answered(&sink, about, verdict, &self.keeper, now);
+        self.follow(then);
+    }
+}
+
+impl Truth for Keeper {
+    fn current(&self, key: &CredentialKey) -> Option<Arc<Credential>> {
+        self.peek(key).ok()
+    }
+
+    fn acquaintance(&self, key: CredentialKey) -> Box<dyn Acquaintance + '_> {
+        Box::new(Known { keeper: self, key })
+    }
+}
+
+/// Values as the keeper knows them.
+struct Known<'k> {
+    keeper: &'k Keeper,
+    key: CredentialKey,
+}
+
+impl Acquaintance for Known<'_> {
+    fn id_of(&self, token: &Token) -> ValueId {
+        self.keeper.id_of(token.expose())
+    }
+
+    fn is_ours(&self, id: ValueId) -> bool {
+        self.keeper.owner_of(id) == Some(self.key)
+    }
+}

@@ -1,0 +1,274 @@
+//! Against real servers: what is written, what is noticed, and what happens when Redis is away.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::super::Events;
+use super::world::{Watch, World, app, calls, holds, until, value, wanted};
+use crate::redis::testing::Server;
+use crate::sdk::Format;
+
+/// Tells of everything.
+const TELLING: &[&str] = &["--notify-keyspace-events", "Kg$hxe"];
+
+async fn listens(world: &World) {
+    until("it listens", async || world.status().events == Events::On).await;
+}
+
+#[tokio::test]
+async fn a_value_is_written_with_the_rest_of_its_life() {
+    let server = Server::start().await;
+    let world = World::with(&server, 1);
+    world.publish_for(1, "first", Duration::from_secs(100));
+    holds(&server, 1, "first").await;
+    let key = format!("wx:access_token:{}", app(1));
+    let left: i64 = server.ask(&["PTTL", &key]).await;
+    assert!((90_000..=100_000).contains(&left), "{left}");
+    world.publish_for(1, "first", Duration::from_secs(7200));
+    until("the end that moved", async || {
+        server.ask::<i64>(&["PTTL", &key]).await > 7_100_000
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_format_is_written_and_then_left_alone() {
+    let server = Server::start_with(TELLING).await;
+    let formats = [
+        Format::WxjavaMp,
+        Format::Silenceper,
+        Format::Wechatpy,
+        Format::CoWechatApi,
+        Format::RedissonKryo5,
+    ];
+    let url = server.url();
+    let own = |format: &&Format| !format.has_own_key();
+    let sinks = formats
+        .iter()
+        .filter(own)
+        .map(|format| wanted(&url, *format, 1));
+    let world = World::of(sinks.collect(), 1);
+    world.publish(1, "first");
+    listens(&world).await;
+    let keys = formats.iter().filter(own).count();
+    until("all are there", async || {
+        server.ask::<usize>(&["DBSIZE"]).await >= keys
+    })
+    .await;
+    let (written, looked) = (calls(&server, "set").await, calls(&server, "pttl").await);
+    until("two looks at all", async || {
+        calls(&server, "pttl").await >= looked + 2 * keys as u64
+    })
+    .await;
+    assert_eq!(calls(&server, "set").await, written);
+    assert_eq!((world.reported(), world.told()), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_deletion_is_noticed_within_a_second_where_the_server_tells() {
+    let server = Server::start_with(TELLING).await;
+    let world = World::with(&server, 2);
+    for number in [1, 2] {
+        world.publish(number, "first");
+        holds(&server, number, "first").await;
+    }
+    listens(&world).await;
+    // As WxJava does on a 40001.
+    let key = format!("wx:access_token:{}", app(1));
+    let deleted = Watch::start();
+    let _: i64 = server.ask(&["PEXPIRE", &key, "0"]).await;
+    until("a report", async || world.reported() == 1).await;
+    assert!(deleted.millis() < 1_000, "{} ms", deleted.millis());
+    holds(&server, 1, "first").await;
+    let told = world.told();
+    assert!(
+        matches!(&told[..], [("sink-changed", text)] if text.contains("was deleted")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_deletion_is_noticed_within_five_seconds_where_the_server_tells_nothing() {
+    let server = Server::start().await;
+    let world = World::with(&server, 2);
+    for number in [1, 2] {
+        world.publish(number, "first");
+        holds(&server, number, "first").await;
+    }
+    until("it was asked", async || {
+        world.status().events == Events::Off
+    })
+    .await;
+    let key = format!("wx:access_token:{}", app(1));
+    let deleted = Watch::start();
+    let _: i64 = server.ask(&["DEL", &key]).await;
+    until("a report", async || world.reported() == 1).await;
+    assert!(deleted.millis() < 5_000, "{} ms", deleted.millis());
+    holds(&server, 1, "first").await;
+    let unchanged: Vec<String> = server
+        .ask(&["CONFIG", "GET", "notify-keyspace-events"])
+        .await;
+    assert_eq!(unchanged[1], "");
+}
+
+#[tokio::test]
+async fn a_foreign_value_is_reported_and_stays_while_ours_is_not_known_to_live() {
+    let server = Server::start_with(TELLING).await;
+    let world = World::with(&server, 1);
+    world.publish(1, "our-first-value");
+    holds(&server, 1, "our-first-value").await;
+    listens(&world).await;
+    world.alive.store(false, Ordering::SeqCst);
+    let key = format!("wx:access_token:{}", app(1));
+    let _: String = server
+        .ask(&["SET", &key, "their-value", "EX", "7200"])
+        .await;
+    until("it is reported again", async || world.reported() > 1).await;
+    assert_eq!(value(&server, 1).await.as_deref(), Some("their-value"));
+    let told = world.told();
+    let [("sink-changed", text)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(
+        text.contains("WxJava's format") && text.contains(&key),
+        "{text}"
+    );
+    assert!(!text.contains("their-value") && !text.contains("our-first-value"));
+    world.publish(1, "our-next-value");
+    holds(&server, 1, "our-next-value").await;
+}
+
+#[tokio::test]
+async fn a_foreign_value_is_replaced_once_ours_is_known_to_live() {
+    let server = Server::start_with(TELLING).await;
+    let world = World::with(&server, 1);
+    world.publish(1, "ours");
+    holds(&server, 1, "ours").await;
+    listens(&world).await;
+    let key = format!("wx:access_token:{}", app(1));
+    let _: String = server.ask(&["SET", &key, "theirs"]).await;
+    holds(&server, 1, "ours").await;
+    assert_eq!(world.reported(), 1);
+}
+
+#[tokio::test]
+async fn a_redis_that_was_emptied_or_restarted_is_filled_without_a_report() {
+    let mut server = Server::start().await;
+    let world = World::with(&server, 5);
+    for number in 1..=5 {
+        world.publish(number, "first");
+    }
+    for number in 1..=5 {
+        holds(&server, number, "first").await;
+    }
+    let _: String = server.ask(&["FLUSHALL"]).await;
+    for number in 1..=5 {
+        holds(&server, number, "first").await;
+    }
+    server.restart().await;
+    for number in 1..=5 {
+        holds(&server, number, "first").await;
+    }
+    assert_eq!(world.reported(), 0);
+}
+
+#[tokio::test]
+async fn while_redis_is_away_it_is_told_once_and_the_newest_value_is_there_when_it_is_back() {
+    let mut server = Server::start().await;
+    let world = World::with(&server, 1);
+    world.publish(1, "first");
+    holds(&server, 1, "first").await;
+    server.kill();
+    world.publish(1, "second");
+    until("it is noticed", async || world.status().trouble.is_some()).await;
+    let (trouble, _) = world.status().trouble.unwrap();
+    assert!(
+        trouble.to_string().contains("cannot be reached"),
+        "{trouble}"
+    );
+    world.publish(1, "third");
+    server.restart().await;
+    holds(&server, 1, "third").await;
+    until("it is over", async || world.status().trouble.is_none()).await;
+}
+
+#[tokio::test]
+async fn every_trouble_has_its_name_and_ends_by_itself() {
+    let server = Server::start().await;
+    let _: String = server.ask(&["CONFIG", "SET", "requirepass", "right"]).await;
+    let wrong = format!("redis://:wrong-word@127.0.0.1:{}", server.port);
+    let world = World::of(vec![wanted(&wrong, Format::WxjavaMp, 1)], 1);
+    world.publish(1, "first");
+    until("it is refused", async || world.status().trouble.is_some()).await;
+    let (trouble, _) = world.status().trouble.unwrap();
+    let told = format!("{trouble} {trouble:?} {:?}", world.status());
+    assert!(
+        told.contains("refuses user or password") && !told.contains("wrong-word"),
+        "{told}"
+    );
+
+    let server = Server::start().await;
+    let world = World::with(&server, 1);
+    world.publish(1, "first");
+    holds(&server, 1, "first").await;
+    let _: String = server.ask(&["REPLICAOF", "127.0.0.1", "1"]).await;
+    world.publish(1, "second");
+    until("it is read-only", async || {
+        let trouble = world.status().trouble;
+        trouble.is_some_and(|(trouble, _)| trouble.to_string().contains("read-only"))
+    })
+    .await;
+    let _: String = server.ask(&["REPLICAOF", "NO", "ONE"]).await;
+    holds(&server, 1, "second").await;
+}
+
+#[tokio::test]
+async fn a_thousand_sinks_share_two_connections_and_are_rewritten_together() {
+    const MANY: usize = 1_000;
+    let server = Server::start().await;
+    let world = World::with(&server, MANY);
+    for number in 1..=MANY {
+        world.publish(number, "first");
+    }
+    for number in 1..=MANY {
+        holds(&server, number, "first").await;
+    }
+    let began = Watch::start();
+    for number in 1..=MANY {
+        world.publish(number, "second");
+    }
+    until("the last", async || {
+        value(&server, MANY).await.as_deref() == Some("second")
+    })
+    .await;
+    eprintln!("1,000 sinks were rewritten within {} ms", began.millis());
+    for number in 1..=MANY {
+        holds(&server, number, "second").await;
+    }
+    let clients: String = server.ask(&["CLIENT", "LIST"]).await;
+    assert!(
+        clients.lines().count() <= 3,
+        "ours, who listens, and who asks this:\n{clients}"
+    );
+    assert_eq!(world.reported(), 0);
+}
+
+#[tokio::test]
+async fn sinks_come_and_go_with_the_configuration_and_leave_what_they_wrote() {
+    let server = Server::start().await;
+    let url = server.url();
+    let world = World::with(&server, 2);
+    for number in [1, 2] {
+        world.publish(number, "first");
+        holds(&server, number, "first").await;
+    }
+    world
+        .sinks
+        .keep([wanted(&url, Format::WxjavaMp, 2)].into_iter());
+    world.publish(1, "second");
+    world.publish(2, "second");
+    holds(&server, 2, "second").await;
+    assert_eq!(value(&server, 1).await.as_deref(), Some("first"));
+    world.sinks.keep(std::iter::empty());
+    assert!(world.sinks.status().is_empty());
+}
