@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Now, Wall};
-use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane, Ticket, Token};
-use wxtoken_core::refresh::event::{CallId, Effect, Event, SaveId};
+use wxtoken_core::credential::{
+    Credential, CredentialKey, Generation, Kind, Lane, Ticket, Token, ValueId,
+};
+use wxtoken_core::refresh::event::{Adoption, CallId, Effect, Event, SaveId};
 use wxtoken_core::refresh::rules::{Lanes, Rules};
 use wxtoken_core::refresh::verdict::Verdict;
 use wxtoken_core::refresh::{Machine, step};
@@ -52,6 +54,15 @@ fn needles() -> Needles {
 
 fn app() -> AppId {
     APP.parse().unwrap()
+}
+
+fn adoption(id: ValueId) -> Adoption {
+    Adoption {
+        lane: Lane::Classic,
+        token: token(),
+        id,
+        expires: None,
+    }
 }
 
 fn token() -> Token {
@@ -133,7 +144,7 @@ fn what_the_rules_hear_hold_and_ask_for_shows_no_value() {
             record: Some(record.clone()),
         },
         Event::Learned(record.clone()),
-        Event::Adopt { token: token(), id },
+        Event::Adopt(adoption(id)),
     ] {
         shows_nothing(&needles, "an event", &event);
     }
@@ -229,7 +240,7 @@ async fn what_the_keeper_and_the_store_hold_shows_no_value() {
         app: app(),
         rules: Arc::new(Rules::new(Lanes::Only(Lane::Classic))),
         kinds: [Kind::AccessToken].into(),
-        adopt: Some((token(), id)),
+        adopt: Some(adoption(id)),
         fresh_secret: true,
     };
     shows_nothing(&needles, "an app as the keeper is told of it", &spec);
