@@ -107,6 +107,71 @@ impl Drop for Server {
     }
 }
 
+/// Three nodes that share all slots.
+pub(crate) struct Cluster {
+    pub(crate) nodes: [Server; 3],
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Self {
+        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+        let nodes = [
+            Server::start_with(&options).await,
+            Server::start_with(&options).await,
+            Server::start_with(&options).await,
+        ];
+        for (node, (first, last)) in
+            nodes
+                .iter()
+                .zip([("0", "5460"), ("5461", "10922"), ("10923", "16383")])
+        {
+            let _: String = node.ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]).await;
+        }
+        for (node, epoch) in nodes.iter().zip(["1", "2", "3"]) {
+            let _: String = node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", epoch]).await;
+        }
+        for node in &nodes[1..] {
+            let _: String = nodes[0]
+                .ask(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string()])
+                .await;
+        }
+        let cluster = Self { nodes };
+        for _ in 0..800 {
+            if cluster.is_whole().await {
+                return cluster;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the cluster does not come together");
+    }
+
+    async fn is_whole(&self) -> bool {
+        let mut whole = true;
+        for node in &self.nodes {
+            let info: String = node.ask(&["CLUSTER", "INFO"]).await;
+            whole &= info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3");
+        }
+        whole
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "redis-cluster://127.0.0.1:{},127.0.0.1:{}",
+            self.nodes[0].port, self.nodes[1].port
+        )
+    }
+
+    /// Asks the one node that has the key.
+    pub(crate) async fn ask<T: FromRedisValue + Default>(&self, words: &[&str]) -> T {
+        for node in &self.nodes {
+            if let Ok(answer) = node.try_ask(words).await {
+                return answer;
+            }
+        }
+        T::default()
+    }
+}
+
 /// A port for a server that cannot choose one itself and say which. Not one of those that the system gives to connections, so
 /// that it is still free when the server is started again; no two of one process the same, and seldom two of different ones.
 /// A cluster node listens on a second one, 10000 above.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::Events;
 use super::world::{Watch, World, app, calls, holds, until, value, wanted};
-use crate::redis::testing::Server;
+use crate::redis::testing::{Cluster, Server};
 use crate::sdk::Format;
 
 /// Tells of everything.
@@ -271,4 +271,32 @@ async fn sinks_come_and_go_with_the_configuration_and_leave_what_they_wrote() {
     assert_eq!(value(&server, 1).await.as_deref(), Some("first"));
     world.sinks.keep(std::iter::empty());
     assert!(world.sinks.status().is_empty());
+}
+
+#[tokio::test]
+async fn in_a_cluster_keys_that_lie_apart_are_written_one_by_one_and_watched_all_the_same() {
+    let cluster = Cluster::start().await;
+    let url = cluster.url();
+    let both = [Format::Wechatpy, Format::WxjavaMp].map(|format| wanted(&url, format, 1));
+    let world = World::of(both.into(), 1);
+    world.publish(1, "first");
+    let keys = [
+        "wechatpy:APP_access_token",
+        "wechatpy:APP_access_token_expires_at",
+        "wx:access_token:APP",
+    ]
+    .map(|key| key.replace("APP", app(1).as_str()));
+    for key in &keys {
+        until(key, async || {
+            cluster.ask::<i64>(&["PTTL", key]).await > 7_000_000
+        })
+        .await;
+    }
+    assert_eq!(world.status().events, Events::Cluster);
+    let _: i64 = cluster.ask(&["DEL", &keys[0]]).await;
+    until("a report", async || world.reported() == 1).await;
+    until("ours again", async || {
+        cluster.ask::<i64>(&["EXISTS", &keys[0]]).await == 1
+    })
+    .await;
 }

@@ -1,68 +1,9 @@
 //! A cluster of three: real processes.
 
-use redis::FromRedisValue;
 use wxtoken_core::store::Loaded;
 
 use super::*;
-
-struct Cluster {
-    nodes: [Server; 3],
-}
-
-impl Cluster {
-    async fn start() -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-        let nodes = [
-            Server::start_with(&options).await,
-            Server::start_with(&options).await,
-            Server::start_with(&options).await,
-        ];
-        for (node, (first, last)) in
-            nodes
-                .iter()
-                .zip([("0", "5460"), ("5461", "10922"), ("10923", "16383")])
-        {
-            let _: String = node.ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]).await;
-        }
-        for (node, epoch) in nodes.iter().zip(["1", "2", "3"]) {
-            let _: String = node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", epoch]).await;
-        }
-        for node in &nodes[1..] {
-            let _: String = nodes[0]
-                .ask(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string()])
-                .await;
-        }
-        let cluster = Self { nodes };
-        until("the cluster is whole", async || {
-            let mut whole = true;
-            for node in &cluster.nodes {
-                let info: String = node.ask(&["CLUSTER", "INFO"]).await;
-                whole &=
-                    info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3");
-            }
-            whole
-        })
-        .await;
-        cluster
-    }
-
-    fn url(&self) -> String {
-        format!(
-            "redis-cluster://127.0.0.1:{},127.0.0.1:{}",
-            self.nodes[0].port, self.nodes[1].port
-        )
-    }
-
-    /// Asks the one node that has the key.
-    async fn ask<T: FromRedisValue + Default>(&self, words: &[&str]) -> T {
-        for node in &self.nodes {
-            if let Ok(answer) = node.try_ask(words).await {
-                return answer;
-            }
-        }
-        T::default()
-    }
-}
+use crate::redis::testing::Cluster;
 
 /// A store of its own, by its prefix, in a cluster that it shares.
 struct InCluster {
