@@ -84,8 +84,8 @@ pub(super) struct Kept {
     /// Somebody changed it; ours goes back when it is known to live.
     pub(super) contested: bool,
     pub(super) doubt: Option<ValueId>,
-    /// It could not be read, and that was told.
-    pub(super) unseen: bool,
+    /// It could not be read or written, and that was told.
+    pub(super) refused: bool,
     pub(super) pace: Pace,
 }
 
@@ -99,7 +99,7 @@ impl Kept {
             written: None,
             contested: false,
             doubt: None,
-            unseen: false,
+            refused: false,
             pace: Pace::default(),
         }
     }
@@ -136,6 +136,7 @@ impl Kept {
     ) -> Vec<Then> {
         let first = found.into_iter().next().unwrap_or(Found::Absent);
         let met = std::mem::replace(&mut self.met, true);
+        self.refused = false;
         match judgement {
             Judgement::Intact => {
                 self.fare.intact();

@@ -28,7 +28,7 @@ impl Room {
             if concerns_all(&trouble) {
                 kept.look_at = Some(now);
                 self.not_before = now.plus(RETRY);
-            } else if !std::mem::replace(&mut kept.unseen, true) {
+            } else if !std::mem::replace(&mut kept.refused, true) {
                 then.push(Then::Failed(look.sink, trouble));
             }
         }
@@ -97,7 +97,8 @@ impl Room {
 
     /// Where everything is gone at once, Redis was emptied: that says nothing of our values.
     fn emptied(&mut self, judged: &[(Looking, Judgement, Vec<Found>)], now: Boot) -> Option<usize> {
-        let all = judged.len() > 1 && judged.len() >= self.kept.len().min(TOGETHER);
+        let met = self.kept.iter().filter(|kept| kept.met).count();
+        let all = judged.len() > 1 && judged.len() >= met.min(TOGETHER);
         let missing = |(_, judgement, _): &_| *judgement == Judgement::Missing;
         if !all || !judged.iter().all(missing) {
             return None;

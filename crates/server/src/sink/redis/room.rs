@@ -180,10 +180,10 @@ impl Room {
                 self.not_before = now.plus(RETRY);
                 None
             }
-            Err(trouble) => kept
-                .fare
-                .failed(now)
-                .then(|| Then::Failed(Arc::clone(&writing.sink), trouble)),
+            Err(trouble) => {
+                let is_news = kept.fare.failed(now) && !std::mem::replace(&mut kept.refused, true);
+                is_news.then(|| Then::Failed(Arc::clone(&writing.sink), trouble))
+            }
         }
     }
 

@@ -93,7 +93,14 @@ impl Teller {
     /// One entry cannot be written, where others can.
     pub(super) fn failed(&self, sink: &Sink, trouble: &Trouble) {
         let (key, at) = (shown(sink), &self.at);
-        let detail = format!("{key} in Redis at {at} cannot be kept true: {trouble}");
+        let detail = match trouble {
+            Trouble::NotAllowed => format!(
+                "the Redis user may not keep {key} at {at} true: it needs that key (~) and +get +pttl +set +multi +exec, for \
+                 hashes +del +hset +hgetall +pexpire too, and to notice changes at once +subscribe +config|get and \
+                 &__keyspace@*"
+            ),
+            trouble => format!("{key} in Redis at {at} cannot be kept true: {trouble}"),
+        };
         self.trouble(sink, "sink-failed", detail);
     }
 

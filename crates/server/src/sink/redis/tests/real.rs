@@ -300,3 +300,33 @@ async fn in_a_cluster_keys_that_lie_apart_are_written_one_by_one_and_watched_all
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_user_that_may_write_some_keys_alone_keeps_those_and_the_other_is_told_once() {
+    let server = Server::start_with(TELLING).await;
+    let mine = format!("~wx:access_token:{}", app(1));
+    let rights = ["+@all", "-config", ">a-password", "on"];
+    let setuser = [&["ACL", "SETUSER", "copies", &mine, "&*"], &rights[..]].concat();
+    let _: String = server.ask(&setuser).await;
+    let url = format!("redis://copies:a-password@127.0.0.1:{}", server.port);
+    let both = [1, 2].map(|number| wanted(&url, Format::WxjavaMp, number));
+    let world = World::of(both.into(), 2);
+    for number in [1, 2] {
+        world.publish(number, "first");
+    }
+    holds(&server, 1, "first").await;
+    until("it is told", async || {
+        !world.told().into_iter().all(|(name, text)| {
+            let other = name != "sink-failed" || !text.contains(app(2).as_str());
+            assert!(!text.contains("a-password"));
+            other
+        })
+    })
+    .await;
+    for number in [1, 2] {
+        world.publish(number, "second");
+    }
+    holds(&server, 1, "second").await;
+    assert_eq!((world.told(), value(&server, 2).await), (Vec::new(), None));
+    assert!(world.status().trouble.is_none());
+}
