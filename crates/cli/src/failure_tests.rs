@@ -14,6 +14,7 @@ use wxtoken_server::http::listen::ListenError;
 use wxtoken_server::http::listen::tls::{TlsError, why_unread};
 use wxtoken_server::services::StartError;
 use wxtoken_server::store::configured::NoStore;
+use wxtoken_server::store::redis::Trouble as RedisTrouble;
 use wxtoken_server::store::{ExportError, InvalidMasterKey, KeyFileError, MasterKey, OpenError};
 use wxtoken_server::telemetry::AlreadySet;
 use wxtoken_server::wechat::{BuildError, NoBase};
@@ -95,12 +96,15 @@ fn of_the_store() -> Vec<Told> {
         NoStore::Folder { .. } = NoStore::Folder { path: path(), source: denied() } => "make it, or give", "把它建好";
         NoStore::Key(_) = NoStore::Key(KeyFileError::Missing(path())) => "make one with", "这样生成";
         NoStore::Open(_) = NoStore::Open(OpenError::NotAFile(path())) => "move it away", "移走";
+        NoStore::Redis(_) = NoStore::Redis(RedisTrouble::WrongKey) => "give the key they were made", "给出当初的主密钥";
+        NoStore::Interrupted = NoStore::Interrupted => "start it again", "再启动一次";
     }));
     all.extend(every!(StoreError {
         StoreError::Unavailable(_) = StoreError::Unavailable(reason()) => "reason", "原因";
         StoreError::Stale(_) = StoreError::Stale(None) => "newer", "再试一次";
     }));
     all.extend(every!(HeldBack {
+        HeldBack::Shadow = HeldBack::Shadow => "before its mode is live", "mode 改为 live";
         HeldBack::NotForceable = HeldBack::NotForceable => "only the access token", "只有 stable 通道";
         HeldBack::NeedsTakeOver = HeldBack::NeedsTakeOver => "take_over = true", "take_over = true";
         HeldBack::NoToken = HeldBack::NoToken => "refresh access_token first", "先 refresh access_token";

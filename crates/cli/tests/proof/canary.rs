@@ -294,7 +294,7 @@ async fn start() -> (Upstream, Place) {
     };
     let wechat = Upstream::start(options).await.unwrap();
     let mut place = Place::new(&wechat);
-    place.store = "master_key = { file = \"FOLDER/master\" }";
+    place.store = "master_key = { file = \"FOLDER/master\" }".into();
     std::fs::write(place.folder.path().join("master"), MASTER).unwrap();
     std::fs::write(place.folder.path().join("phrase"), PHRASE).unwrap();
     (wechat, place)

@@ -13,6 +13,7 @@ mod chance;
 mod http;
 mod meddler;
 mod place;
+mod replicas;
 mod server;
 
 mod asking_again;
@@ -29,6 +30,7 @@ mod outages;
 mod reloading;
 mod reports;
 mod saving;
+mod sharing;
 mod silent_log;
 mod stopping;
 mod together;

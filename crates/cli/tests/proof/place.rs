@@ -47,7 +47,7 @@ pub(crate) struct Place {
     pub(crate) admin: String,
     /// Lines for `[server]` and `[store]`.
     pub(crate) server: &'static str,
-    pub(crate) store: &'static str,
+    pub(crate) store: String,
     url: String,
     runs: AtomicUsize,
 }
@@ -59,7 +59,7 @@ impl Place {
             api: format!("127.0.0.1:{}", free_port()),
             admin: format!("127.0.0.1:{}", free_port()),
             server: "",
-            store: "",
+            store: String::new(),
             url: wechat.base_url(),
             runs: AtomicUsize::new(0),
         }
@@ -73,7 +73,7 @@ impl Place {
             .replace("ADMIN", &self.admin)
             .replace("API", &self.api)
             .replace("SERVER", self.server)
-            .replace("STORE", self.store)
+            .replace("STORE", &self.store)
             .replace("URL", &self.url);
         let text = format!("{base}{lines}").replace("FOLDER", folder);
         std::fs::write(self.config(), text).unwrap();
@@ -124,7 +124,7 @@ pub(crate) async fn wechat(rules: Rules, generated_apps: usize) -> Upstream {
 
 /// A port nobody listens on, outside the range the system gives to outgoing connections, so that it is still free when a
 /// killed server comes back.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 20_000).unwrap();
     loop {

@@ -145,7 +145,7 @@ async fn a_second_server_on_the_same_store_is_told_who_holds_it() {
     let server = Server::start(&place).await;
     let token = server.token().await;
     let mut other = Place::new(&wechat);
-    other.store = "#";
+    other.store = "#".into();
     other.configure(&format!("{}{CALLER}", app("")));
     let text = std::fs::read_to_string(other.config()).unwrap();
     let data = place.data().to_str().unwrap().to_owned();

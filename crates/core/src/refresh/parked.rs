@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::event::{CallId, SaveId};
 use super::lane::{Health, Held, LaneState, Outcome};
-use super::machine::{Handed, Known, Machine, Saving};
+use super::machine::{Handed, Known, LeaseState, Machine, Saving};
 use super::rules::Rules;
 use crate::budget::{BudgetKind, Budgets, Count};
 use crate::clock::{Boot, Now, Wall};
@@ -59,8 +59,11 @@ pub struct Parked {
     order: Wall,
     steady: i64,
     rare: Option<Box<Rare>>,
-    /// Calls counted, of the first kind there are any of.
-    counted: (BudgetKind, Count),
+    /// Calls counted, of the first kind there are any of: a count's parts, for together they would take more room.
+    counted: BudgetKind,
+    newest: u32,
+    slots: [u16; 5],
+    confirmed: Later,
     due: Later,
     last_alive: Later,
     probe_due: Later,
@@ -95,6 +98,19 @@ impl Machine {
             }
         };
         passed(&mut self.saving.not_before);
+        match &mut self.lease {
+            LeaseState::None { not_before } => passed(not_before),
+            // Whoever needs the lease asks anew: that is how it is found out whether the store is back.
+            LeaseState::Away { not_before } if *not_before <= now.boot => {
+                self.lease = LeaseState::None {
+                    not_before: Boot::default(),
+                };
+            }
+            LeaseState::Own(_)
+            | LeaseState::Asking
+            | LeaseState::Held { .. }
+            | LeaseState::Away { .. } => {}
+        }
         for count in &mut self.budgets.counts {
             if count.used(wall) == 0 {
                 *count = Count::default();
@@ -106,6 +122,14 @@ impl Machine {
             passed(&mut state.health.watched_until);
             passed(&mut state.wait_until);
             passed(&mut state.force_gap_ends);
+            // It was said of the value before this one.
+            if state
+                .held
+                .as_ref()
+                .is_some_and(|held| state.confirmed < held.sent)
+            {
+                state.confirmed = Boot::default();
+            }
             if !state.held_is_doubted() {
                 passed(&mut state.doubted_until);
             }
@@ -137,6 +161,7 @@ impl Parked {
                 known: machine.known.clone(),
             })
         });
+        let counts = machine.budgets.counts[first as usize];
         Some(Self {
             rules: Arc::clone(&machine.rules),
             handed: Arc::clone(handed),
@@ -147,7 +172,10 @@ impl Parked {
             probe_due: Later::than(held.sent, state.health.probe_due)?,
             steady: machine.steady,
             rare,
-            counted: (first, machine.budgets.counts[first as usize]),
+            counted: first,
+            newest: counts.newest,
+            slots: counts.slots,
+            confirmed: Later::than(held.sent, state.confirmed)?,
             lifetime: u32::try_from(held.lifetime).ok()?,
             calls: machine.calls.0,
             saves: machine.saving.last.0,
@@ -161,8 +189,10 @@ impl Parked {
         let lane = self.handed.lane.unwrap_or(Lane::Stable);
         let mut machine = Machine::empty(self.rules, own, self.jitter.0, now);
         machine.steady = self.steady;
-        let (kind, count) = self.counted;
-        machine.budgets.counts[kind as usize] = count;
+        machine.budgets.counts[self.counted as usize] = Count {
+            newest: self.newest,
+            slots: self.slots,
+        };
         if let Some(rare) = self.rare {
             (machine.budgets, machine.known) = (rare.budgets, rare.known);
         }
@@ -188,6 +218,7 @@ impl Parked {
                 probe_due: self.probe_due.at(self.handed.sent),
                 ..Health::default()
             },
+            confirmed: self.confirmed.at(self.handed.sent),
             ..LaneState::default()
         }));
         machine.handed[Kind::AccessToken.index()] = Handed {

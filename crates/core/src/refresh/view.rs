@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::alarm::AlarmName;
 use super::lane::Outcome;
-use super::machine::{Machine, Task};
+use super::machine::{LeaseState, Machine, Task};
 use super::rules::Rules;
 use crate::budget::BudgetKind;
 use crate::clock::{Boot, Now, Wall};
@@ -205,6 +205,12 @@ impl Machine {
     #[must_use]
     pub fn next_force(&self, now: Now) -> Boot {
         self.force_allowed_at(now)
+    }
+
+    /// Whether it was told to wait for the lease, which somebody else has.
+    #[must_use]
+    pub fn waits_for_lease(&self, now: Now) -> bool {
+        matches!(self.lease, LeaseState::None { not_before } if not_before > now.boot)
     }
 
     /// Whether calls or saves are under way.

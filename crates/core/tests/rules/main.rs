@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bench;
+mod parking;
 mod rule_1;
 mod rule_10;
 mod rule_11;

@@ -16,6 +16,7 @@ use super::words::{List, System, bilingual};
 use crate::redis::InvalidAddress;
 use crate::sdk::InvalidTemplate;
 use crate::store::InvalidMasterKey;
+use crate::store::redis::InvalidPrefix;
 
 bilingual! {
     /// A mistake: what is wrong, and the cure.
@@ -124,13 +125,12 @@ bilingual! {
             "这不是代理地址；写 http://主机:端口、socks5://主机:端口，需要登录则 http://用户:密码@主机:端口";
 
         // Of sections.
-        NoRedisStore => "\"redis\" is not available in this version; take kind = \"embedded\"",
-            "这个版本还没有 \"redis\"；写 kind = \"embedded\"";
+        OfRedis => "belongs to kind = \"redis\"; write that too, or take this out",
+            "属于 kind = \"redis\"；把那一项也写上，或去掉这一项";
         RedisAddress { why: InvalidAddress } => "{why}", "{why}";
+        Prefix { why: InvalidPrefix } => "{why}", "{why}";
         CaWithoutTls => "is for connections over TLS; write the url with rediss, or take this out",
             "只用于 TLS 连接；url 写 rediss，或去掉这一项";
-        UrlOfRedis => "belongs to kind = \"redis\", which is not available in this version; leave it out",
-            "属于 kind = \"redis\"，这个版本还没有；去掉它";
         BodyLimit => "is out of bounds; take 1KiB to 64MiB", "超出范围；可取 1KiB 到 64MiB";
         ReplaySizes { memory: Size, limit: Size, total: Size } =>
             "replay_memory ({memory}) must not exceed replay_limit ({limit}), nor that buffers_total ({total})",
@@ -246,6 +246,7 @@ from_the_reason!(
     InvalidKeyHash => KeyHash,
     InvalidMasterKey => MasterKey,
     InvalidNet => Network,
+    InvalidPrefix => Prefix,
     InvalidQuantity => Quantity,
     InvalidTemplate => RedisKey,
     InvalidToken => Token,

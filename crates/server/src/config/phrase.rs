@@ -34,6 +34,7 @@ bilingual! {
         RedisPrefix => "what stands before the keys, in quotes", "键的前缀，写在引号里";
         FieldName => "the name of a field", "字段的名称";
         SecretFrom => "\"caller:NAME\"", " \"caller:名称\"";
+        Prefix => "a prefix such as \"wxtoken\"", "前缀，例如 \"wxtoken\"";
     }
 }
 
@@ -72,6 +73,11 @@ bilingual! {
         FileFormat => "write \"properties\", \"json\" or \"dotenv\"", "写 \"properties\"、\"json\" 或 \"dotenv\"";
         Pem => "write the path of a PEM file", "写上 PEM 文件的路径";
         RedisUrl => "write \"redis://host:6379/0\"", "写 \"redis://host:6379/0\"";
+        StoreUrl => "write \"redis://host:6379/0\", with a password as in \"redis://:${{REDIS_PASSWORD}}@host:6379/0\"",
+            "写 \"redis://host:6379/0\"，有密码则写成 \"redis://:${{REDIS_PASSWORD}}@host:6379/0\"";
+        SharedMasterKey { variable: &'static str } =>
+            "all replicas seal under the same one: make it once with `openssl rand -base64 32`, and give it to each as ${variable} or master_key = {{ file = \"…\" }}",
+            "各副本用同一个主密钥加密：用 `openssl rand -base64 32` 生成一次，以 ${variable} 或 master_key = {{ file = \"…\" }} 交给每个副本";
         RedisFormat => "write the name of an SDK's format, or \"raw\" with a key",
             "写某个 SDK 的格式名，或写 \"raw\" 并给出 key";
         RedisKey => "this format has no key of its own: write one such as \"token:{{appid}}\", where {{appid}} stands for the AppID",

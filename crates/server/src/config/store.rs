@@ -4,24 +4,39 @@ use std::path::PathBuf;
 
 use super::field::Field;
 use super::flaw::Flaw;
+use super::phrase::{Cure, Wanted};
 use super::substitute::Env;
 use super::table::Table;
 use crate::store::MasterKey;
+use crate::store::redis::{Prefix, Settings};
 
 /// The keys of `[store]`.
-pub(super) const KEYS: [&str; 5] = ["kind", "path", "url", "master_key", "previous_master_key"];
+pub(super) const KEYS: [&str; 8] = [
+    "kind",
+    "path",
+    "url",
+    "prefix",
+    "ca",
+    "sentinel_password",
+    "master_key",
+    "previous_master_key",
+];
+/// What only a store in Redis has.
+const OF_REDIS: [&str; 4] = ["url", "prefix", "ca", "sentinel_password"];
 /// Where the master key is looked for when the section names none.
 pub(super) const MASTER_KEY_VARIABLE: &str = "WXTOKEN_MASTER_KEY";
 
-/// The embedded store. (`kind = "redis"` is not available in this version.)
+/// Where records are kept: in a folder, or in a Redis that several replicas share.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// The folder that holds it.
+    /// The folder that holds it; with Redis, the sealed copy that serves while Redis is away.
     pub path: PathBuf,
-    /// What seals it. `None`: a key file in the folder, made at the first start.
+    /// What seals it. `None`: a key file in the folder, made at the first start; never with Redis.
     pub master_key: Option<MasterKey>,
     /// The master key before this one, while records are sealed anew.
     pub previous_master_key: Option<MasterKey>,
+    /// The Redis that is shared, if one is.
+    pub redis: Option<Settings>,
 }
 
 impl PartialEq for Store {
@@ -30,6 +45,7 @@ impl PartialEq for Store {
         self.path == other.path
             && exposed(&self.master_key) == exposed(&other.master_key)
             && exposed(&self.previous_master_key) == exposed(&other.previous_master_key)
+            && self.redis == other.redis
     }
 }
 
@@ -39,6 +55,7 @@ impl Default for Store {
             path: PathBuf::from("data"),
             master_key: None,
             previous_master_key: None,
+            redis: None,
         }
     }
 }
@@ -50,12 +67,14 @@ impl Store {
             path: table.doc.folder.join("data"),
             ..Self::default()
         };
-        if let Some(kind) = table.get("kind")
-            && kind.one_of(&[("embedded", false), ("redis", true)]) == Some(true)
-        {
-            kind.wrong(Flaw::NoRedisStore);
-        } else if let Some(url) = table.get("url") {
-            url.wrong(Flaw::UrlOfRedis);
+        let kind = table.get("kind");
+        let is_redis = kind.and_then(|kind| kind.one_of(&[("embedded", false), ("redis", true)]));
+        if is_redis == Some(true) {
+            store.redis = redis(table);
+        } else {
+            for field in OF_REDIS.iter().filter_map(|key| table.get(key)) {
+                field.wrong(Flaw::OfRedis);
+            }
         }
         table.set(&mut store.path, "path", folder);
         table.set(&mut store.master_key, "master_key", |f| {
@@ -65,12 +84,43 @@ impl Store {
             f.master_key().map(Some)
         });
         if !table.has("master_key") {
-            store.master_key = from_environment(table.doc.world.env)
-                .inspect_err(|flaw| table.wrong("master_key", flaw.clone()))
-                .unwrap_or_default();
+            match from_environment(table.doc.world.env) {
+                Ok(None) if is_redis == Some(true) => table.wrong(
+                    "master_key",
+                    Flaw::Missing {
+                        cure: Cure::SharedMasterKey {
+                            variable: MASTER_KEY_VARIABLE,
+                        },
+                    },
+                ),
+                Ok(key) => store.master_key = key,
+                Err(flaw) => table.wrong("master_key", flaw),
+            }
         }
         store
     }
+}
+
+/// The Redis that is shared.
+fn redis(table: &Table<'_>) -> Option<Settings> {
+    let mut settings = Settings {
+        address: table.need("url", Cure::StoreUrl)?.redis_address()?,
+        ca: None,
+        sentinel_password: None,
+        prefix: Prefix::default(),
+    };
+    table.set(&mut settings.prefix, "prefix", |f| f.parse(Wanted::Prefix));
+    table.set(&mut settings.sentinel_password, "sentinel_password", |f| {
+        Some(Some(f.secret()?.expose().to_owned().into()))
+    });
+    if let Some(field) = table.get("ca") {
+        if settings.address.tls {
+            settings.ca = field.authorities();
+        } else {
+            field.wrong(Flaw::CaWithoutTls);
+        }
+    }
+    Some(settings)
 }
 
 /// The master key of the environment, if there is one.

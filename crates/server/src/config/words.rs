@@ -15,6 +15,7 @@ use super::substitute::Incomplete;
 use crate::redis::InvalidAddress;
 use crate::sdk::InvalidTemplate;
 use crate::store::InvalidMasterKey;
+use crate::store::redis::InvalidPrefix;
 use crate::words::{InChinese, of_system};
 
 /// What can be said in both languages.
@@ -194,6 +195,16 @@ impl InWords for InvalidNet {
 }
 
 impl InWords for InvalidAppId {
+    fn en(&self) -> String {
+        self.to_string()
+    }
+
+    fn zh(&self) -> String {
+        self.in_chinese()
+    }
+}
+
+impl InWords for InvalidPrefix {
     fn en(&self) -> String {
         self.to_string()
     }

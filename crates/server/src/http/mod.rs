@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod callers;
+pub mod condition;
 pub mod counters;
 pub mod error;
 pub mod listen;

@@ -8,6 +8,7 @@ use wxtoken_core::credential::{Credential, CredentialKey};
 
 use super::callers::Callers;
 use super::compat::memory::Memory;
+use super::condition::Condition;
 use super::counters::Counters;
 use super::error::ApiError;
 use super::stop::Stop;
@@ -17,9 +18,6 @@ use crate::keeper::{Absent, Keeper};
 
 /// Whether a text is an app's AppSecret, now or before its last change; compares in constant time.
 pub type IsAppSecret = Arc<dyn Fn(&AppId, &str) -> bool + Send + Sync>;
-
-/// Whether the server is ready, or what it waits for, as a short name.
-pub type Readiness = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
 
 /// Limits of a request.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +55,7 @@ pub struct Services {
     /// For callers with `accept_app_secret`.
     pub is_app_secret: IsAppSecret,
     /// For `/readyz`.
-    pub readiness: Readiness,
+    pub condition: Condition,
     /// How many answers were given.
     pub counters: Counters,
     /// Told when the server stops.
@@ -75,7 +73,7 @@ impl Services {
         callers: Callers,
         limits: RequestLimits,
         is_app_secret: IsAppSecret,
-        readiness: Readiness,
+        condition: Condition,
         stop: Stop,
         gateway: Arc<Gateway>,
     ) -> Arc<Self> {
@@ -84,7 +82,7 @@ impl Services {
             callers,
             limits,
             is_app_secret,
-            readiness,
+            condition,
             counters: Counters::default(),
             stop,
             gateway,

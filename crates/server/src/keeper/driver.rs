@@ -13,6 +13,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::{Machine, step};
+use wxtoken_core::store::Record;
 
 use super::handle::Command;
 use super::parts::{Control, Input, Kept, Parts, Spec, State, Write};
@@ -32,6 +33,8 @@ pub struct Driver {
     pub(super) busy: usize,
     /// Apps whose record is being looked for, as the configuration has them by now.
     pub(super) arriving: HashMap<u32, Spec>,
+    /// What others wrote of those meanwhile.
+    pub(super) early: HashMap<u32, Box<Record>>,
     /// Apps that are configured no more, while a call or a save of theirs is under way.
     pub(super) leaving: HashMap<AppId, u32>,
     pub(super) waiting: Waiting,
@@ -62,6 +65,7 @@ impl Driver {
             heard,
             busy: 0,
             arriving: HashMap::new(),
+            early: HashMap::new(),
             leaving: HashMap::new(),
             waiting: Waiting::default(),
             absent: BTreeMap::new(),
@@ -117,6 +121,7 @@ impl Driver {
     fn take(&mut self, input: Input) {
         match input {
             Input::Event(index, event) => self.feed(index, event),
+            Input::Heard(app, event) => self.heard_of(&app, event),
             // Whoever asks while all ends hears that it ends.
             Input::Command(command) if self.stopping.is_some() => drop(command),
             Input::Command(command) => self.command(command),
@@ -130,12 +135,39 @@ impl Driver {
                 if let Some(spec) = self.arriving.remove(&index) {
                     self.settle_in(index, spec, record.as_deref());
                 }
+                if let Some(record) = self.early.remove(&index) {
+                    self.feed(index, Event::Learned(record));
+                }
             }
             Input::Stop(done) => {
                 self.stopping = Some(done);
                 self.tell_to_stop();
             }
         }
+    }
+
+    /// What another replica did, if it concerns an app here; whether its machine rests or is awake.
+    fn heard_of(&mut self, app: &AppId, event: Event) {
+        let here = self.parts.shelf.index_of(app);
+        let Some(index) = here.or_else(|| self.leaving.get(app).copied()) else {
+            return;
+        };
+        match event {
+            // What is read of its record at this moment may be older.
+            Event::Learned(record) if self.arriving.contains_key(&index) => {
+                self.early.insert(index, record);
+            }
+            Event::LeaseFreed if !self.waits_for_lease(index) => {}
+            event => self.feed(index, event),
+        }
+    }
+
+    fn waits_for_lease(&self, index: u32) -> bool {
+        let now = self.parts.clock.now();
+        self.kept(index).is_some_and(|kept| match &kept.state {
+            State::Awake(machine) => machine.waits_for_lease(now),
+            State::Unborn(..) | State::Parked(_) | State::Out => false,
+        })
     }
 
     /// What is parked has nothing under way.

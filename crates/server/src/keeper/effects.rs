@@ -141,6 +141,9 @@ impl Driver {
             return;
         };
         let value = machine.current(kind, now).cloned();
+        if let Some(handed_out) = self.parts.handed_out.as_ref().filter(|_| value.is_some()) {
+            handed_out(&app, machine.record(now));
+        }
         self.parts.shelf.put(&app, kind, value.clone());
         let key = wxtoken_core::credential::CredentialKey { app, kind };
         match value {
@@ -180,7 +183,8 @@ impl Driver {
                     free_at: later(clock.as_ref(), free_in),
                 },
                 Err(error) => {
-                    tracing::warn!(app.id = %app, error = %error, "the store cannot be asked for a lease");
+                    // That is told once for all apps by the store itself.
+                    tracing::debug!(app.id = %app, error = %error, "the store cannot be asked for a lease");
                     Event::LeaseUnavailable
                 }
             };

@@ -22,7 +22,7 @@ mod waiting;
 pub use absent::{Absent, NoLive};
 pub use driver::Driver;
 pub use handle::{Command, HashValue, Keeper, KeeperStopped};
-pub use parts::{Control, Copies, Forget, Parts, Spec};
+pub use parts::{Control, Copies, Forget, HandedOut, Parts, Spec};
 pub use shelf::Shelf;
 pub use tell::CountAlarm;
 pub(crate) use tell::time;

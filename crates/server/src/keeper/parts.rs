@@ -46,6 +46,9 @@ pub struct Spec {
 /// again. What is told before a write counts before it.
 pub type Forget = Arc<dyn Fn(AppId) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
+/// Hears of each record whose value has just been handed out, whether or not the store took it.
+pub type HandedOut = Arc<dyn Fn(&AppId, Record) + Send + Sync>;
+
 /// What the loop stands on.
 #[derive(Clone)]
 pub struct Parts {
@@ -59,6 +62,8 @@ pub struct Parts {
     pub forget: Forget,
     /// The fence of a store that is ours alone; none where leases are taken.
     pub own: Option<Fence>,
+    /// Keeps what is handed out beside the store, where that is not on this machine.
+    pub handed_out: Option<HandedOut>,
     /// What readers see.
     pub shelf: Arc<Shelf>,
     /// Who listens for changes.
@@ -76,6 +81,8 @@ pub struct Parts {
 /// What the loop hears.
 pub(super) enum Input {
     Event(u32, Event),
+    /// Of another replica's doing.
+    Heard(AppId, Event),
     Command(Command),
     Apps(Vec<Spec>, oneshot::Sender<()>),
     /// A new app's record was looked for; the app takes the place kept for it under this number.
@@ -151,6 +158,11 @@ impl Control {
         if self.0.send(Input::Apps(specs, done)).is_ok() {
             let _ = wait.await;
         }
+    }
+
+    /// Another replica did something that an app's machine must hear of.
+    pub fn heard(&self, app: AppId, event: Event) {
+        let _ = self.0.send(Input::Heard(app, event));
     }
 
     /// Somebody changed a copy of this value.

@@ -136,6 +136,7 @@ impl Driver {
         };
         self.parts.shelf.remove(app);
         self.arriving.remove(&index);
+        self.early.remove(&index);
         self.waiting.forget(index);
         self.absent.remove(&index);
         self.tried(index);

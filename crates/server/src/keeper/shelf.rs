@@ -169,6 +169,12 @@ impl Shelf {
         Arc::clone(&self.starting)
     }
 
+    /// Whether an app has its place here.
+    #[must_use]
+    pub fn holds(&self, app: &AppId) -> bool {
+        self.index_of(app).is_some()
+    }
+
     /// The app's number in the loop.
     pub(super) fn index_of(&self, app: &AppId) -> Option<u32> {
         self.places.pin().get(app).map(|place| place.index)

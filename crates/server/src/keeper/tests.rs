@@ -159,6 +159,7 @@ impl World {
                 epoch: 1,
                 number: 1,
             }),
+            handed_out: None,
             shelf: Arc::clone(&shelf),
             notices: notices.clone(),
             count_alarm: Arc::new(|_| {}),

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::words::InChinese;
 
@@ -55,6 +55,20 @@ pub struct Address {
     pub user: Option<String>,
     /// The password, if there is one.
     pub password: Option<SecretString>,
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        let exposed = |address: &Self| {
+            let password = address.password.as_ref();
+            password.map(|password| password.expose_secret().to_owned())
+        };
+        self.servers == other.servers
+            && self.tls == other.tls
+            && self.db == other.db
+            && self.user == other.user
+            && exposed(self) == exposed(other)
+    }
 }
 
 impl fmt::Debug for Address {

@@ -3,7 +3,7 @@
 //!
 //! Owns: back-off, what the trouble is right now. Must not know: what is asked, and by whom.
 
-use std::sync::{Arc, Mutex as Slot, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::sync::{Mutex, watch};
 use wxtoken_core::clock::{Boot, Clock, millis};
 
+use super::health::Watch;
 use super::open::{Connection, Door};
 use super::trouble::{Then, Trouble};
 
@@ -23,10 +24,10 @@ const PAUSE: (u64, u64) = (500, 1500);
 pub(crate) trait Guest: Send + Sync {
     /// Looks at a server before anything is asked of it, and may refuse it.
     async fn look(&self, connection: &Connection, at: &str) -> Result<(), Trouble>;
-    /// A connection could not be opened, for another reason than the time before.
+    /// Something is wrong, and it is not what was wrong before.
     fn turned_away(&self, trouble: &Trouble);
-    /// A connection is open after that trouble.
-    fn back(&self, at: &str, over: &Trouble);
+    /// All is well after that trouble, or one that turned into it, has lasted so long.
+    fn back(&self, at: &str, over: &Trouble, lasted: Duration);
 }
 
 /// The connection.
@@ -35,7 +36,7 @@ pub(crate) struct Link {
     guest: Box<dyn Guest>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    trouble: Slot<Option<Trouble>>,
+    pub(crate) health: Watch,
     /// How many connections were opened so far.
     opened: watch::Sender<u64>,
 }
@@ -60,16 +61,16 @@ impl Link {
         Self {
             door,
             guest,
+            health: Watch::new(Arc::clone(&clock)),
             clock,
             state: Mutex::default(),
-            trouble: Slot::default(),
             opened: watch::Sender::new(0),
         }
     }
 
-    /// What keeps Redis from being asked, as of the last time it was.
+    /// What keeps Redis from being asked or written, as of the last time it was.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.noted().clone()
+        self.health.trouble()
     }
 
     /// Changes with every connection that is opened.
@@ -99,11 +100,35 @@ impl Link {
         }
     }
 
+    /// Something was surely written: whatever was wrong is over.
+    pub(crate) async fn written(&self) {
+        let at = self
+            .state
+            .lock()
+            .await
+            .live
+            .as_ref()
+            .map(|live| live.at.clone());
+        self.well(&at.unwrap_or_default(), |_| true);
+    }
+
+    fn note(&self, trouble: &Trouble) {
+        if self.health.failed(trouble) {
+            self.guest.turned_away(trouble);
+        }
+    }
+
+    fn well(&self, at: &str, is_over: impl FnOnce(&Trouble) -> bool) {
+        if let Some((over, lasted)) = self.health.over(is_over) {
+            self.guest.back(at, &over, lasted);
+        }
+    }
+
     async fn try_ask(&self, command: &Cmd) -> Result<Value, Trouble> {
         let live = self.live().await?;
         match live.connection.ask(command).await {
             Ok(answer) => {
-                self.fine();
+                self.well(&live.at, |trouble| !trouble.is_of_writing());
                 Ok(answer)
             }
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -113,9 +138,9 @@ impl Link {
         }
     }
 
-    /// All that was asked was answered.
-    pub(super) fn fine(&self) {
-        self.noted().take();
+    /// All that was asked was done, writes among it: whatever was wrong is over.
+    pub(super) fn fine(&self, live: &Live) {
+        self.well(&live.at, |_| true);
     }
 
     /// Something was not. The connection is dropped where it is of no more use.
@@ -124,7 +149,7 @@ impl Link {
         if trouble.then() != Then::Keep {
             self.drop(Some(live.number)).await;
         }
-        *self.noted() = Some(trouble.clone());
+        self.note(&trouble);
         trouble
     }
 
@@ -154,19 +179,15 @@ impl Link {
                 };
                 state.live = Some(live.clone());
                 state.failures = 0;
-                if let Some(over) = self.noted().take() {
-                    self.guest.back(&live.at, &over);
-                }
+                self.health.opened();
+                self.well(&live.at, |trouble| !trouble.is_of_writing());
                 Ok(live)
             }
             Err(trouble) => {
                 let pause = pause(state.failures);
                 state.failures = state.failures.saturating_add(1);
                 state.not_before = self.clock.now().boot.plus(millis(pause));
-                let before = self.noted().replace(trouble.clone());
-                if before.as_ref() != Some(&trouble) {
-                    self.guest.turned_away(&trouble);
-                }
+                self.note(&trouble);
                 Err(trouble)
             }
         }
@@ -191,10 +212,6 @@ impl Link {
         let not_before = self.state.lock().await.not_before;
         let least = self.clock.now().boot.plus(100);
         self.clock.sleep_until(not_before.max(least)).await;
-    }
-
-    fn noted(&self) -> std::sync::MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

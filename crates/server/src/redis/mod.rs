@@ -4,6 +4,7 @@
 //! Must not know: what is asked over them, whose keys they are.
 
 mod address;
+mod health;
 mod link;
 mod open;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod together;
 mod trouble;
 
 pub use address::{Address, Host, InvalidAddress, Servers};
+pub use health::Health;
 pub(crate) use link::{Guest, Link};
 pub(crate) use open::{Connection, Door};
 pub use trouble::Trouble;

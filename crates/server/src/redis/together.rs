@@ -47,7 +47,7 @@ impl Link {
             });
         }
         if named.iter().all(Result::is_ok) {
-            self.fine();
+            self.fine(&live);
         }
         Ok(named)
     }

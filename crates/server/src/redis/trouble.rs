@@ -236,6 +236,33 @@ impl Trouble {
         }
     }
 
+    /// Whether Redis answers all the while, and only takes nothing that is written, or not from us.
+    pub(super) const fn is_of_writing(&self) -> bool {
+        match self {
+            Self::NotAllowed
+            | Self::ReadOnly { .. }
+            | Self::Full
+            | Self::CannotPersist
+            | Self::Incomplete => true,
+            Self::Unreachable { .. }
+            | Self::Slow { .. }
+            | Self::Refused { .. }
+            | Self::Loading
+            | Self::NoMaster { .. }
+            | Self::Tls { .. }
+            | Self::WrongKey
+            | Self::Newer(_)
+            | Self::NoRandom
+            | Self::Other(_) => false,
+        }
+    }
+
+    /// Whether only a person can end it, and the store must not be worked on as it is configured.
+    #[must_use]
+    pub const fn is_of_another_store(&self) -> bool {
+        matches!(self, Self::WrongKey | Self::Newer(_))
+    }
+
     /// A word for metrics and for `/readyz`.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -5,23 +5,27 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use futures_util::future::join_all;
+use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Clock;
+use wxtoken_core::refresh::event::Event;
 use wxtoken_core::source::CredentialSource;
-use wxtoken_core::store::{Fence, Lease, Loaded, RecordStore};
+use wxtoken_core::store::RecordStore;
 
 use super::StartError;
 use super::specs::Specs;
+use super::taking_over::take_over;
 use crate::config::Config;
+use crate::gateway::virtual_token::CallerMark;
 use crate::gateway::{Gateway, Tell};
+use crate::http::services::Services;
 use crate::keeper::{
-    Command, Control, Copies, CountAlarm, Driver, Forget, HashValue, Keeper, Parts, Shelf, Spec,
+    Command, Control, Copies, CountAlarm, Driver, Forget, HandedOut, HashValue, Keeper, Parts,
+    Shelf, Spec,
 };
-use crate::store::configured::Stored;
-use crate::store::{EmbeddedStore, configured};
+use crate::store::{Belongings, Ears, News, ServerStore, Shared, configured};
 use crate::wechat::{AppUpstream, Base, Directory, Options, WeChat};
 
 /// Questions that may wait for the loop at one time.
@@ -37,6 +41,7 @@ pub struct Backbone {
     driver: JoinHandle<()>,
     first_round: watch::Receiver<bool>,
     gateway: Arc<Gateway>,
+    shared: Option<Arc<dyn Shared>>,
 }
 
 /// A backbone whose store is open but not read: nothing is fetched yet, and every app has its place. What the doors need is
@@ -44,7 +49,7 @@ pub struct Backbone {
 pub struct Groundwork {
     pub(super) keeper: Keeper,
     control: Control,
-    pub(super) store: Arc<EmbeddedStore>,
+    pub(super) store: ServerStore,
     hash: HashValue,
     driver: Driver,
     asked: mpsc::Receiver<Command>,
@@ -65,6 +70,7 @@ impl Groundwork {
     /// The store cannot be read.
     pub async fn take_over(mut self) -> Result<Backbone, StartError> {
         take_over(&mut self.driver, &self.store, &self.config, &self.hash).await?;
+        let shared = self.store.shared;
         let first_round = self.driver.first_round();
         Ok(Backbone {
             keeper: self.keeper,
@@ -73,9 +79,13 @@ impl Groundwork {
             driver: tokio::spawn(self.driver.run(self.asked)),
             first_round,
             gateway: self.gateway,
+            shared,
         })
     }
 }
+
+/// Puts something around a store.
+pub(super) type WrapStore = Box<dyn FnOnce(Arc<dyn RecordStore>) -> Arc<dyn RecordStore> + Send>;
 
 /// What the backbone is given besides the configuration.
 pub struct Footing {
@@ -88,7 +98,7 @@ pub struct Footing {
     /// Counts troubles.
     pub count_alarm: CountAlarm,
     /// Wraps the store: counts its writes.
-    pub wrap_store: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn RecordStore> + Send>,
+    pub wrap_store: WrapStore,
     /// Wraps the client: counts its calls.
     pub wrap: Box<dyn FnOnce(WeChat) -> Arc<dyn CredentialSource> + Send>,
 }
@@ -116,11 +126,8 @@ impl Backbone {
         tell: Tell,
     ) -> Result<Groundwork, StartError> {
         let now = config.load_full();
-        let (place, clock) = (now.store.clone(), Arc::clone(&footing.clock));
-        let opened = tokio::task::spawn_blocking(move || configured::open_or_make(&place, clock));
-        let Stored { store, keys } = opened.await.map_err(|_| StartError::Interrupted)??;
-        let store = Arc::new(store);
-        let hasher = store.value_hasher();
+        let store = configured::for_server(&now.store, Arc::clone(&footing.clock)).await?;
+        let hasher = store.keys.current.value_hasher();
         let hash: HashValue = Arc::new(move |value| hasher.id(value));
         let options = Options::try_from(&now.upstream)?;
         let gateway = Gateway::new(
@@ -128,7 +135,7 @@ impl Backbone {
             directory(config),
             &now.gateway,
             now.store.path.clone(),
-            &keys,
+            &store.keys,
             tell,
         )?;
         let apps = directory(config);
@@ -142,9 +149,10 @@ impl Backbone {
         let parts = Parts {
             clock: Arc::clone(&footing.clock),
             source: (footing.wrap)(client),
-            store: (footing.wrap_store)(Arc::clone(&store)),
-            forget: forgetting(&store),
-            own: Some(own_fence(store.as_ref(), &now).await?),
+            store: (footing.wrap_store)(Arc::clone(&store.records)),
+            forget: forgetting(&store.belongings),
+            own: store.own,
+            handed_out: store.shared.as_ref().map(copying),
             shelf: Arc::clone(&shelf),
             notices: notices.clone(),
             count_alarm: footing.count_alarm,
@@ -168,6 +176,26 @@ impl Backbone {
         })
     }
 
+    /// Tells the keeper, and who looks after callers, what other replicas do, as long as it is polled.
+    pub(super) fn follow(&self, callers: &Arc<Services>) -> Option<BoxFuture<'static, ()>> {
+        let shared = Arc::clone(self.shared.as_ref()?);
+        let (control, services) = (self.control.clone(), Arc::downgrade(callers));
+        let keeper = self.keeper.clone();
+        Some(shared.follow(Ears {
+            wants: Arc::new(move |app| keeper.shelf().holds(app)),
+            hear: Arc::new(move |news| match news {
+                News::Learned(app, record) => control.heard(app, Event::Learned(record)),
+                News::Freed(app) => control.heard(app, Event::LeaseFreed),
+                News::Lost(app, fence) => control.heard(app, Event::LeaseLost(fence)),
+                News::Revoked(caller, epoch) => {
+                    if let Some(services) = services.upgrade() {
+                        services.callers.revoke(CallerMark(caller), epoch);
+                    }
+                }
+            }),
+        }))
+    }
+
     /// The configuration changed: apps come, go and change without a dropped request.
     pub async fn reload(&self, old: &Config, new: &Config) {
         self.gateway.limit(&new.gateway);
@@ -186,6 +214,10 @@ impl Backbone {
     pub async fn stop(self) {
         self.control.stop().await;
         let _ = self.driver.await;
+        // What the machines gave back is given back; who is left of them has nothing under way.
+        if let Some(shared) = self.shared {
+            shared.stop().await;
+        }
     }
 }
 
@@ -206,7 +238,7 @@ fn directory(config: &Arc<ArcSwap<Config>>) -> Arc<dyn Directory> {
 }
 
 /// Has the store keep a removed app's record for a day, and no longer.
-fn forgetting(store: &Arc<EmbeddedStore>) -> Forget {
+fn forgetting(store: &Arc<dyn Belongings>) -> Forget {
     let store = Arc::clone(store);
     Arc::new(move |app| {
         let store = Arc::clone(&store);
@@ -214,17 +246,10 @@ fn forgetting(store: &Arc<EmbeddedStore>) -> Forget {
     })
 }
 
-/// The embedded store is ours alone: its lease outlives the process, so it is asked for once.
-async fn own_fence(store: &EmbeddedStore, config: &Config) -> Result<Fence, StartError> {
-    let any = config
-        .apps
-        .first()
-        .map_or_else(|| "none".parse(), |app| Ok(app.appid));
-    let any = any.map_err(|_| StartError::Interrupted)?;
-    match store.lease(&any, std::time::Duration::MAX).await? {
-        Lease::Won { fence, .. } => Ok(fence),
-        Lease::Taken { .. } => Err(StartError::Interrupted),
-    }
+/// Has what is handed out kept here as well.
+fn copying(shared: &Arc<dyn Shared>) -> HandedOut {
+    let shared = Arc::clone(shared);
+    Arc::new(move |app, record| shared.handed_out(app, record))
 }
 
 /// Gives every configured app its place.
@@ -233,59 +258,5 @@ fn announce(driver: &mut Driver, config: &Config, hash: &HashValue) {
     let mut specs = Specs::new(config, hash);
     for app in &config.apps {
         driver.announce(&specs.of(app));
-    }
-}
-
-/// Gives every configured app its record, if it has one; apps without one start empty. A record without an app is forgotten as
-/// that of an app which a reload removes: it stays for a day, for its app may have been taken out by mistake.
-async fn take_over(
-    driver: &mut Driver,
-    store: &EmbeddedStore,
-    config: &Config,
-    hash: &HashValue,
-) -> Result<(), StartError> {
-    let mut specs = Specs::new(config, hash);
-    let mut without_app = Vec::new();
-    let mut each = |loaded: Loaded| match loaded {
-        Loaded::Record(app, record) => match config.app(&app) {
-            Some(app) => driver.add(specs.of(app), Some(&record)),
-            None => without_app.push(app),
-        },
-        Loaded::Damaged { app, reason } => {
-            let app = app.map(|app| app.to_string());
-            tracing::error!(
-                app.id = app,
-                "a damaged record was set aside: {reason}; it is fetched anew"
-            );
-        }
-    };
-    store.load_all(&mut each).await?;
-    for app in &config.apps {
-        if !driver.has(&app.appid) {
-            driver.add(specs.of(app), None);
-        }
-    }
-    let mut back = store.forgotten().await?;
-    back.retain(|app| config.app(app).is_some());
-    mark_records(store, &back, &without_app).await;
-    Ok(())
-}
-
-/// All together, so that they share what it costs to make them durable. Trouble is told, and the next start tries again.
-async fn mark_records(store: &EmbeddedStore, back: &[AppId], gone: &[AppId]) {
-    if let Some(first) = gone.first() {
-        tracing::warn!(
-            apps = gone.len(),
-            "the store holds records of {} apps that are not configured, {first} for one; each is kept for 24 hours from \
-             when that was first seen, and dropped by a start after that",
-            gone.len()
-        );
-    }
-    let remembered = join_all(back.iter().map(|app| store.remember(app)));
-    let forgotten = join_all(gone.iter().map(|app| store.forget(app)));
-    let (remembered, forgotten) = futures_util::join!(remembered, forgotten);
-    let marked = remembered.into_iter().chain(forgotten);
-    if let Some(Err(error)) = marked.into_iter().find(Result::is_err) {
-        tracing::warn!(%error, "records could not be marked as those of apps that are configured, or are not: {error}");
     }
 }

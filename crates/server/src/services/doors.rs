@@ -1,7 +1,7 @@
 //! The listeners of one server: bound first, opened when there is something to hand out, changed by a reload.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
@@ -11,16 +11,16 @@ use wxtoken_core::store::StoreError;
 
 use super::StartError;
 use super::backbone::Groundwork;
-use super::standing;
+use super::{condition, standing};
 use crate::config::{App, Config, Listen, Tls};
 use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::callers::{Caller, Callers};
 use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
-use crate::http::services::{IsAppSecret, Readiness, RequestLimits, Services};
+use crate::http::services::{IsAppSecret, RequestLimits, Services};
 use crate::http::stop::Stop;
-use crate::store::{EmbeddedStore, Revocations};
+use crate::store::{Ledger, Revocations};
 use crate::telemetry::Metrics;
 
 /// Connections to the admin listeners that may be open at once.
@@ -95,7 +95,7 @@ pub struct Doors {
     pub admin: Vec<String>,
     pub(super) services: Arc<Services>,
     admin_services: Arc<AdminServices>,
-    store: Arc<EmbeddedStore>,
+    ledger: Arc<dyn Ledger>,
     api_tls: Option<Arc<TlsDoor>>,
     admin_tls: Option<Arc<TlsDoor>>,
     open: JoinSet<()>,
@@ -120,25 +120,23 @@ impl Bound {
         stop: &Stop,
     ) -> Doors {
         let now = config.load_full();
-        let readiness: Readiness = Arc::new(move || {
-            ready
-                .load(Ordering::Acquire)
-                .then_some(())
-                .ok_or("the first round of fetches is under way")
-        });
+        let condition = condition::of(ready, laid.store.shared.as_ref());
+        if let Some(shared) = laid.store.shared.clone() {
+            metrics.watch_store(move || condition::sharing(shared.as_ref()));
+        }
         let services = Services::new(
             laid.keeper.clone(),
             Callers::revoked(&now.callers, revoked),
             RequestLimits::from(&now.server),
             is_app_secret(config),
-            readiness,
+            condition,
             stop.clone(),
             Arc::clone(&laid.gateway),
         );
         count_reads(metrics, &services);
         let limits = Limits::from(&now.server);
         let mut open = JoinSet::new();
-        let admin_services = admin_services(config, metrics, &services, &laid.store);
+        let admin_services = admin_services(config, metrics, &services, &laid.store.ledger);
         let (api, admin) = (self.api.places.clone(), self.admin.places.clone());
         let api_tls = self
             .api
@@ -154,7 +152,7 @@ impl Bound {
             admin,
             services,
             admin_services,
-            store: Arc::clone(&laid.store),
+            ledger: Arc::clone(&laid.store.ledger),
             api_tls,
             admin_tls,
             open,
@@ -166,16 +164,16 @@ fn admin_services(
     config: &Arc<ArcSwap<Config>>,
     metrics: &Arc<Metrics>,
     services: &Arc<Services>,
-    store: &Arc<EmbeddedStore>,
+    ledger: &Arc<dyn Ledger>,
 ) -> Arc<AdminServices> {
     let (metrics, apps) = (Arc::clone(metrics), Arc::clone(config));
     let page = Arc::new(move || metrics.render());
     let name =
         Arc::new(move |app: &AppId| apps.load().app(app)?.name.as_deref().map(str::to_owned));
-    let store = Arc::clone(store);
+    let ledger = Arc::clone(ledger);
     let keep_revocation: KeepRevocation = Arc::new(move |caller, epoch| {
-        let store = Arc::clone(&store);
-        Box::pin(async move { store.revoke(caller, epoch).await })
+        let ledger = Arc::clone(&ledger);
+        Box::pin(async move { ledger.revoke(caller, epoch).await })
     });
     AdminServices::new(
         &config.load().admin,
@@ -265,7 +263,7 @@ impl Doors {
             async move { not_kept(caller.name(), kept.await) }
         };
         let kept: Vec<_> = gone.into_iter().map(keep).collect();
-        let noted = standing::after_reload(&self.store, &new.callers);
+        let noted = standing::after_reload(&self.ledger, &new.callers);
         async {
             // What is written together costs one fsync.
             let mut troubles: Vec<String> = join_all(kept).await.into_iter().flatten().collect();

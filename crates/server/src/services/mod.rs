@@ -2,10 +2,12 @@
 
 mod backbone;
 mod census;
+mod condition;
 mod doors;
 mod running;
 mod specs;
 mod standing;
+mod taking_over;
 
 pub use backbone::{Backbone, Footing};
 pub use doors::Doors;

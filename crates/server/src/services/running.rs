@@ -90,7 +90,8 @@ impl Running {
         let ready = Arc::new(AtomicBool::new(false));
         census::take(&metrics, &keeper);
         let callers = &config.load().callers.clone();
-        let revoked = standing::at_start(&groundwork.store, callers, clock.now().wall).await;
+        let revoked =
+            standing::at_start(groundwork.store.ledger.as_ref(), callers, clock.now().wall).await;
         // Opened before the records are read: what has been read is handed out while the rest follows.
         let readiness = Arc::clone(&ready);
         let mut doors = bound.open(&config, &groundwork, revoked, &metrics, readiness, &stop);
@@ -105,6 +106,9 @@ impl Running {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(workers.run(keeper.clone(), Arc::clone(&clock)));
+        if let Some(following) = backbone.follow(&doors.services) {
+            tasks.spawn(following);
+        }
         tasks.spawn(become_ready(backbone.first_round(), ready));
         begun.done();
         Ok(Self {

@@ -10,7 +10,7 @@ use wxtoken_core::store::StoreError;
 
 use crate::config::{Caller, HandsOut};
 use crate::gateway::virtual_token::CallerMark;
-use crate::store::{Configured, EmbeddedStore, Revocations};
+use crate::store::{Configured, Ledger, Revocations};
 
 fn configured(callers: &[Caller]) -> Vec<Configured> {
     let all = callers.iter().map(|caller| Configured {
@@ -21,16 +21,13 @@ fn configured(callers: &[Caller]) -> Vec<Configured> {
 }
 
 /// Whose virtual tokens are over from the start on: also of those who were removed while no server ran.
-pub(super) async fn at_start(
-    store: &Arc<EmbeddedStore>,
-    callers: &[Caller],
-    now: Wall,
-) -> Revocations {
+pub(super) async fn at_start(store: &dyn Ledger, callers: &[Caller], now: Wall) -> Revocations {
     let callers = configured(callers);
-    let mut revoked = store.revoked().clone();
+    let before = store.revoked();
+    let mut revoked = before.clone();
     revoked.settle(&callers, now.0);
     // A start that changes nothing writes nothing.
-    if revoked != *store.revoked()
+    if revoked != before
         && let Err(error) = store.settle(callers, now).await
     {
         // Nothing is lost yet: what is not written is found again by the next start.
@@ -41,7 +38,7 @@ pub(super) async fn at_start(
 
 /// These are all callers from now on. What it gives has to be awaited: those that are gone are revoked then, and that is saved.
 pub(super) fn after_reload(
-    store: &Arc<EmbeddedStore>,
+    store: &Arc<dyn Ledger>,
     callers: &[Caller],
 ) -> impl Future<Output = Result<(), StoreError>> + use<> {
     let (store, callers) = (Arc::clone(store), configured(callers));

@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wxtoken_core::clock::Clock;
+use wxtoken_core::store::RecordStore;
 
-use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError};
+use super::redis::Trouble;
+use super::serving::{Belongings, Ledger, ServerStore};
+use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError, ReplicaStore};
 use crate::config;
 use crate::words::InChinese;
 
@@ -40,6 +43,12 @@ pub enum NoStore {
     /// It cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Redis holds another store's records.
+    #[error("the store in Redis: {0}")]
+    Redis(#[from] Trouble),
+    /// The process is going down.
+    #[error("interrupted while opening the store; start it again")]
+    Interrupted,
 }
 
 impl InChinese for NoStore {
@@ -56,6 +65,8 @@ impl InChinese for NoStore {
             ),
             Self::Key(why) => why.in_chinese(),
             Self::Open(why) => why.in_chinese(),
+            Self::Redis(why) => format!("Redis 里的存储：{}", why.in_chinese()),
+            Self::Interrupted => "打开存储时被打断；再启动一次".to_owned(),
         }
     }
 }
@@ -111,6 +122,40 @@ pub fn open_or_make(store: &config::Store, clock: Arc<dyn Clock>) -> Result<Stor
         )?,
     };
     with_key(store, current, clock)
+}
+
+/// Opens, or makes, the store a server works on.
+///
+/// # Errors
+/// It, or its key, cannot be made or used. That a shared Redis is away is no error.
+pub async fn for_server(
+    store: &config::Store,
+    clock: Arc<dyn Clock>,
+) -> Result<ServerStore, NoStore> {
+    let (place, at) = (store.clone(), Arc::clone(&clock));
+    let opened = tokio::task::spawn_blocking(move || open_or_make(&place, at)).await;
+    let Stored { store: here, keys } = opened.map_err(|_| NoStore::Interrupted)??;
+    let Some(settings) = &store.redis else {
+        let store = Arc::new(here);
+        return Ok(ServerStore {
+            own: Some(store.fence()),
+            records: Arc::clone(&store) as Arc<dyn RecordStore>,
+            belongings: Arc::clone(&store) as Arc<dyn Belongings>,
+            ledger: store,
+            shared: None,
+            keys,
+        });
+    };
+    let store = ReplicaStore::open(settings.clone(), here, keys.clone(), clock).await?;
+    let store = Arc::new(store);
+    Ok(ServerStore {
+        own: None,
+        records: Arc::clone(&store) as Arc<dyn RecordStore>,
+        belongings: Arc::clone(&store) as Arc<dyn Belongings>,
+        ledger: Arc::clone(&store) as Arc<dyn Ledger>,
+        shared: Some(store),
+        keys,
+    })
 }
 
 fn with_key(

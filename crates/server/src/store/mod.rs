@@ -14,8 +14,10 @@ mod memory;
 mod precedence;
 pub mod redis;
 mod rekey;
+mod replica;
 mod revocations;
 mod sealed;
+mod serving;
 mod wire;
 
 pub use embedded::{EmbeddedStore, OpenError};
@@ -23,4 +25,6 @@ pub use export::{ExportError, ExportKey, Exported, Imported, export, import};
 pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;
+pub use replica::ReplicaStore;
 pub use revocations::{Configured, Revocations};
+pub use serving::{Belongings, Ears, Ledger, News, ServerStore, Shared};

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 /// A virtual token lives for some hours; what was ended so long ago has ended by itself, in milliseconds.
-const KEPT: u64 = 7 * 24 * 3_600_000;
+pub(crate) const KEPT: u64 = 7 * 24 * 3_600_000;
 
 /// Set in a written epoch while its caller is there: no time ever has it.
 const HERE: u64 = 1 << 63;
@@ -43,6 +43,15 @@ impl Revocations {
     pub fn epoch_of(&self, caller: u64) -> u64 {
         let own = self.callers.get(&caller).map_or(0, |own| own.epoch);
         own.max(self.everybody)
+    }
+
+    /// Callers that were revoked, with their epochs.
+    pub(crate) fn epochs(&self) -> impl Iterator<Item = (u64, u64)> {
+        let all = self
+            .callers
+            .iter()
+            .map(|(caller, own)| (*caller, own.epoch));
+        all.filter(|(_, epoch)| *epoch > 0)
     }
 
     /// A caller's tokens of earlier epochs are over; it never goes back.

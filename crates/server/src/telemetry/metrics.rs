@@ -20,6 +20,7 @@ use wxtoken_core::clock::Clock;
 use super::calls::{Calls, Forwarded};
 use super::census::{Census, CensusTaker};
 use super::process::Process;
+use super::sharing::{Sharing, SharingWatch};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -34,6 +35,7 @@ type Two = [(&'static str, &'static str); 2];
 pub struct Metrics {
     registry: Registry,
     census: Arc<CensusTaker>,
+    sharing: Arc<SharingWatch>,
     reads: Arc<Reads>,
     upstream_calls: Family<Two, Counter>,
     upstream_seconds: Family<One, Histogram, fn() -> Histogram>,
@@ -52,6 +54,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::default(),
             census: Arc::default(),
+            sharing: Arc::default(),
             reads: Arc::default(),
             upstream_calls: Family::default(),
             upstream_seconds: Family::new_with_constructor(upstream_seconds),
@@ -80,12 +83,18 @@ impl Metrics {
         own.register("sink_writes", "Writes to sinks, by sort of sink and how they ended", self.sink_writes.clone());
         self.calls.register(own);
         own.register_collector(Box::new(self.census.clone()));
+        own.register_collector(Box::new(self.sharing.clone()));
         own.register_collector(Box::new(self.reads.clone()));
     }
 
     /// Takes a census of the credentials at each scrape. The first one given stays.
     pub fn count_credentials(&self, count: impl Fn(&mut Census) + Send + Sync + 'static) {
         self.census.ask(Box::new(count));
+    }
+
+    /// Looks at the shared store at each scrape. The first one given stays.
+    pub fn watch_store(&self, look: impl Fn() -> Sharing + Send + Sync + 'static) {
+        self.sharing.at(Box::new(look));
     }
 
     /// Adds the counters of the read path up at each scrape: calls its argument with surface, outcome and total. The

@@ -27,6 +27,7 @@
 //! | `method`, `status` | of a forwarded call |
 //! | `replayed` | whether a forwarded call was made again |
 //! | `upstream_ms` | milliseconds WeChat took for a forwarded call |
+//! | `store.trouble`, `lasted_ms` | what is wrong with the shared store, by its stable name; how long it was |
 //! | `took_ms` | milliseconds something took |
 
 mod calls;
@@ -39,6 +40,7 @@ mod metrics;
 mod moment;
 mod outlet;
 mod process;
+mod sharing;
 
 pub use calls::Forwarded;
 pub use census::{Census, State};
@@ -47,3 +49,4 @@ pub(crate) use gather::{flush, flush_due, gather};
 pub use log::{AlreadySet, init, subscriber};
 pub use metered::{MeteredSource, MeteredStore};
 pub use metrics::{CONTENT_TYPE, Metrics};
+pub use sharing::Sharing;

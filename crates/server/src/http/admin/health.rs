@@ -9,6 +9,7 @@ use http::{HeaderValue, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::condition::StoreReport;
 use super::super::error::Problem;
 use super::super::input::Query;
 use super::super::native::apps::{AppState, app_state};
@@ -25,6 +26,9 @@ pub(crate) struct ReadyAppsReply {
     /// While not ready: what it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: Option<&'static str>,
+    /// What is wrong with the store that replicas share, if anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<StoreReport>,
     /// How many apps have a live value of every kind.
     complete: usize,
     /// The others.
@@ -75,6 +79,7 @@ fn apps(admin: &AdminServices) -> ReadyAppsReply {
     ReadyAppsReply {
         ready: ready.is_ok(),
         waiting_for: ready.err(),
+        store: admin.services.condition.report(),
         complete,
         incomplete,
     }

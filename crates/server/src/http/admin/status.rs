@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::callers::Caller;
+use super::super::condition::StoreReport;
 use super::super::counters::{Outcome, Surface};
 use super::super::error::Problem;
 use super::super::native::{fresh_json, health};
@@ -26,6 +27,9 @@ pub(crate) struct StatusReply {
     /// While not ready: what it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: Option<&'static str>,
+    /// What is wrong with the store that replicas share, if anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<StoreReport>,
     /// How many apps it has.
     apps: usize,
     /// Every caller.
@@ -80,6 +84,7 @@ fn status(admin: &AdminServices) -> StatusReply {
         now: services.keeper.now().wall.unix_seconds(),
         ready: ready.is_ok(),
         waiting_for: ready.err(),
+        store: services.condition.report(),
         apps,
         callers: callers
             .all()

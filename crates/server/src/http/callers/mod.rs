@@ -187,6 +187,11 @@ impl Callers {
         }
     }
 
+    /// Another replica ended the virtual tokens of a caller, which this one may know or come to know.
+    pub(crate) fn revoke(&self, caller: CallerMark, epoch: u64) {
+        self.epochs.of(caller).raise(epoch);
+    }
+
     /// Puts others in their place, and gives those that are gone. A caller whose name and rate stay keeps what it has used.
     pub fn replace(&self, callers: &[config::Caller]) -> Vec<Arc<Caller>> {
         let before = self.book.load_full();

@@ -19,22 +19,26 @@ pub(crate) struct HealthReply {
     /// While waiting: for what.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: Option<&'static str>,
+    /// What is wrong with the store that replicas share, if anything is: handing out goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<&'static str>,
 }
 
 /// Alive: the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = HealthReply)))]
 pub(crate) async fn alive() -> Response<Body> {
-    reply(Ok(()))
+    reply(Ok(()), None)
 }
 
-/// Ready: configuration and store read, listeners up, the first round of fetches tried. Trouble with one app does not
-/// make the server unready.
+/// Ready: configuration and store read, listeners up, the first round of fetches tried. Trouble with one app, or
+/// with the shared store, does not make the server unready.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, body = HealthReply),
     (status = 503, body = HealthReply, description = "Not yet, or stopping"),
 ))]
 pub(crate) async fn ready(State(services): State<Arc<Services>>) -> Response<Body> {
-    reply(readiness(&services))
+    let store = (services.condition.store)().map(|trouble| trouble.name);
+    reply(readiness(&services), store)
 }
 
 /// Whether requests should be sent here.
@@ -42,13 +46,14 @@ pub(crate) fn readiness(services: &Services) -> Result<(), &'static str> {
     if services.stop.is_told() {
         return Err("its end: the server is stopping");
     }
-    (services.readiness)()
+    (services.condition.ready)()
 }
 
-fn reply(ready: Result<(), &'static str>) -> Response<Body> {
+fn reply(ready: Result<(), &'static str>, store: Option<&'static str>) -> Response<Body> {
     let health = HealthReply {
         status: if ready.is_ok() { "ok" } else { "waiting" },
         waiting_for: ready.err(),
+        store,
     };
     let mut reply = fresh_json(serde_json::to_vec(&health).unwrap_or_default());
     if ready.is_err() {

@@ -16,6 +16,7 @@ use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane, Token, ValueId};
 
 use super::callers::Callers;
+use super::condition::Condition;
 use super::listen::{Limits, Site, Socket, serve};
 use super::services::{RequestLimits, Services};
 use super::stop::Stop;
@@ -150,7 +151,10 @@ impl World {
             Callers::new(callers),
             RequestLimits::from(&server),
             Arc::new(|app, secret| app.as_str() == APP && secret == "the-real-appsecret"),
-            Arc::new(|| Ok(())),
+            Condition {
+                ready: Arc::new(|| Ok(())),
+                store: Arc::new(|| None),
+            },
             stop.clone(),
             gateway(upstream),
         );

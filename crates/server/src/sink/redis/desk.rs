@@ -7,6 +7,7 @@ use redis::{Cmd, Value};
 use wxtoken_core::clock::Clock;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::kept::{Looking, Writing};
 use crate::redis::{Connection, Door, Guest, Link, Trouble, bytes};
@@ -45,7 +46,7 @@ impl Guest for Quiet {
         Ok(())
     }
     fn turned_away(&self, _: &Trouble) {}
-    fn back(&self, _: &str, _: &Trouble) {}
+    fn back(&self, _: &str, _: &Trouble, _: Duration) {}
 }
 
 #[async_trait]

@@ -30,6 +30,7 @@ use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError}
 
 use super::keys::{MasterKeys, ValueHasher};
 use super::revocations::{Configured, Revocations};
+use super::serving::{Belongings, Ledger};
 use crate::words::Sentence;
 use thread::Thread;
 use writer::Change;
@@ -71,6 +72,12 @@ impl EmbeddedStore {
     #[must_use]
     pub fn file_in(folder: &Path) -> PathBuf {
         folder.join(open::FILE)
+    }
+
+    /// Under which to write: this store is ours alone.
+    #[must_use]
+    pub const fn fence(&self) -> Fence {
+        self.fence
     }
 
     /// What tells values apart in this store.
@@ -141,6 +148,40 @@ impl std::fmt::Debug for EmbeddedStore {
         f.debug_struct("EmbeddedStore")
             .field("fence", &self.fence)
             .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Belongings for EmbeddedStore {
+    async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
+        self.forget(app).await
+    }
+
+    async fn remember(&self, app: &AppId) -> Result<(), StoreError> {
+        self.remember(app).await
+    }
+
+    async fn forgotten(&self) -> Result<Vec<AppId>, StoreError> {
+        self.forgotten().await
+    }
+}
+
+#[async_trait]
+impl Ledger for EmbeddedStore {
+    fn revoked(&self) -> Revocations {
+        self.revoked.clone()
+    }
+
+    async fn revoke(&self, caller: u64, epoch: u64) -> Result<(), StoreError> {
+        self.revoke(caller, epoch).await
+    }
+
+    async fn settle(&self, callers: Vec<Configured>, now: Wall) -> Result<(), StoreError> {
+        self.settle(callers, now).await
+    }
+
+    async fn note(&self, callers: Vec<Configured>) -> Result<(), StoreError> {
+        self.note(callers).await
     }
 }
 

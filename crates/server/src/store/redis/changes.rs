@@ -3,6 +3,7 @@
 //! A message names an app and a version, and never a value. Must not know: what a record says, who wants to hear.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Clock, millis};
+use wxtoken_core::clock::{Boot, Clock, Wall, millis};
 use wxtoken_core::store::Fence;
 
 use super::row::number;
@@ -37,6 +38,13 @@ pub enum Change {
     Freed {
         /// Whose.
         app: AppId,
+    },
+    /// A caller's virtual tokens of earlier epochs are over.
+    Revoked {
+        /// Whose.
+        caller: u64,
+        /// The epoch they must at least be of.
+        epoch: u64,
     },
     /// A lease of this process is somebody else's now, or of an epoch that is over.
     Lost {
@@ -77,7 +85,8 @@ impl Listener {
 
     /// Tells it once, and waits a moment; but where nothing can be asked either, that has been told, and has its own pauses.
     async fn cannot_hear(&self, trouble: Trouble, told: Option<&Trouble>) -> Trouble {
-        if self.rows.link.trouble().is_none() {
+        // What can be heard no more can perhaps be asked no more, and nobody may have noticed yet.
+        if self.rows.link.trouble().is_none() && self.rows.prove().await.is_ok() {
             if told != Some(&trouble) {
                 tracing::warn!(
                     store.trouble = trouble.name(),
@@ -97,7 +106,7 @@ impl Listener {
         let mut opened = self.rows.link.opened();
         opened.mark_unchanged();
         let mut pubsub = self.subscribed(&live.at).await?;
-        self.compare().await?;
+        self.compare_all().await?;
         let mut next = self.next_comparison();
         loop {
             let mut messages = pubsub.on_message();
@@ -113,7 +122,7 @@ impl Listener {
                 None => {
                     // A connection that is dead without having been closed says nothing by itself.
                     match timeout(self.every, pubsub.ping::<Value>()).await {
-                        Ok(Ok(_)) => self.compare().await?,
+                        Ok(Ok(_)) => self.compare_all().await?,
                         Ok(Err(_)) | Err(_) => return Ok(()),
                     }
                     next = self.next_comparison();
@@ -139,6 +148,18 @@ impl Listener {
     }
 
     fn hear(&self, message: &[u8]) {
+        if message == b"- revoked" {
+            let (rows, changes, wall) = (
+                Arc::clone(&self.rows),
+                self.changes.clone(),
+                self.clock.now().wall,
+            );
+            tokio::spawn(async move {
+                // What fails now is done at the next comparison.
+                let _ = hear_revoked(&rows, &changes, wall).await;
+            });
+            return;
+        }
         let mut words = message.split(|byte| *byte == b' ');
         let app = words
             .next()
@@ -160,6 +181,27 @@ impl Listener {
     fn changed(&self, app: AppId, version: u64) {
         if version > self.rows.memory.version(&app) {
             let _ = self.changes.send(Change::Changed { app, version });
+        }
+    }
+
+    /// Looks for everything that may have been missed; and whether Redis takes what is written, before that is needed.
+    async fn compare_all(&self) -> Result<(), Trouble> {
+        hear_revoked(&self.rows, &self.changes, self.clock.now().wall).await?;
+        let compared = self.compare().await;
+        self.tell_refilled();
+        compared?;
+        // What this finds is noted there, and read on.
+        let _ = self.rows.prove().await;
+        Ok(())
+    }
+
+    fn tell_refilled(&self) {
+        let apps = self.rows.refilled.swap(0, Ordering::Relaxed);
+        if apps > 0 {
+            tracing::warn!(
+                apps,
+                "Redis had lost records, or begun a new life; those of {apps} apps were put back from memory"
+            );
         }
     }
 
@@ -194,6 +236,18 @@ impl Listener {
         }
         Ok(())
     }
+}
+
+/// Tells of revocations that are new here.
+async fn hear_revoked(
+    rows: &Rows,
+    changes: &UnboundedSender<Change>,
+    now: Wall,
+) -> Result<(), Trouble> {
+    for (caller, epoch) in rows.compare_revoked(now).await? {
+        let _ = changes.send(Change::Revoked { caller, epoch });
+    }
+    Ok(())
 }
 
 async fn refill(rows: &Rows, app: &AppId) {

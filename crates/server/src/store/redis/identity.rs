@@ -4,6 +4,7 @@
 //! node of a cluster that has it, and would take every record that is still there with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -40,11 +41,24 @@ impl Guest for Identity {
     }
 
     fn turned_away(&self, trouble: &Trouble) {
-        tracing::warn!(store.trouble = trouble.name(), "{trouble}");
+        if trouble.is_of_another_store() {
+            tracing::error!(
+                store.trouble = trouble.name(),
+                "{trouble}. Until then nothing is written and no lease is taken; reads go on from memory"
+            );
+        } else {
+            tracing::warn!(store.trouble = trouble.name(), "{trouble}");
+        }
     }
 
-    fn back(&self, at: &str, over: &Trouble) {
-        tracing::info!(store.at = %at, store.trouble = over.name(), "Redis answers again");
+    fn back(&self, at: &str, over: &Trouble, lasted: Duration) {
+        tracing::info!(
+            store.at = %at,
+            store.trouble = over.name(),
+            lasted_ms = lasted.as_millis(),
+            "Redis is well again, after {:.1} s",
+            lasted.as_secs_f64()
+        );
     }
 }
 

@@ -92,6 +92,20 @@ impl Memory {
         }
     }
 
+    /// A body from elsewhere, for a Redis that has forgotten or never knew it; what was read or written here is better.
+    pub(super) fn seed(&self, label: Label, sealed: Vec<u8>) {
+        let mut known = self.lock();
+        let known = known.entry(label.app).or_default();
+        if known.kept.is_none() {
+            known.kept = Some((label, sealed.into()));
+        }
+    }
+
+    /// The app is configured no more: what is known of it is no longer offered to anybody.
+    pub(super) fn drop(&self, app: &AppId) {
+        self.lock().remove(app);
+    }
+
     /// Every app that was met.
     pub(super) fn apps(&self) -> Vec<AppId> {
         self.lock().keys().copied().collect()

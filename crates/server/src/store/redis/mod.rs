@@ -10,6 +10,7 @@ mod kept;
 mod leases;
 mod load;
 mod memory;
+mod revoked;
 mod row;
 mod rows;
 mod scripts;
@@ -19,7 +20,8 @@ mod settings;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -29,16 +31,18 @@ use wxtoken_core::clock::Clock;
 use wxtoken_core::store::{Record, StoreError};
 
 use super::keys::{MasterKeys, ValueHasher};
-use super::sealed::Sealer;
+use super::precedence::NO_FENCE;
+use super::sealed::{Label, Sealer};
 use changes::Listener;
 use identity::Identity;
 use leases::Leases;
 use memory::Memory;
+use revoked::Revoked;
 use row::Names;
 use rows::{Opened, Rows};
 use settings::Timing;
 
-pub use crate::redis::{Address, Host, InvalidAddress, Servers, Trouble};
+pub use crate::redis::{Address, Health, Host, InvalidAddress, Servers, Trouble};
 use crate::redis::{Door, Link};
 pub use changes::Change;
 pub use settings::{InvalidPrefix, Prefix, Settings};
@@ -48,8 +52,9 @@ pub struct RedisStore {
     rows: Arc<Rows>,
     leases: Arc<Leases>,
     clock: Arc<dyn Clock>,
-    stop: DropGuard,
-    tasks: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+    _stops_with_it: DropGuard,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl RedisStore {
@@ -111,6 +116,8 @@ impl RedisStore {
             link: Link::new(door, Box::new(identity), Arc::clone(&clock)),
             memory: Memory::default(),
             offers: timing.offers,
+            revoked: Revoked::default(),
+            refilled: AtomicUsize::new(0),
         });
         let leases = Arc::new(Leases::new(new_holder()?, timing.lease));
         let (sender, changes) = unbounded_channel();
@@ -139,30 +146,106 @@ impl RedisStore {
             rows,
             leases,
             clock,
-            stop: stop.drop_guard(),
-            tasks,
+            _stops_with_it: stop.clone().drop_guard(),
+            stop,
+            tasks: Mutex::new(tasks),
         };
         Ok((store, changes))
     }
 
     /// Gives all leases back and ends.
-    pub async fn stop(self) {
-        drop(self.stop);
-        for task in self.tasks {
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
             let _ = task.await;
         }
     }
 
-    /// What keeps Redis from being asked, as of the last time it was.
+    /// Connects, if that has not been done.
+    ///
+    /// # Errors
+    /// Redis cannot be reached, or is not this store's.
+    pub async fn reach(&self) -> Result<(), Trouble> {
+        self.rows.link.live().await.map(drop)
+    }
+
+    /// What keeps Redis from being asked or written, as of the last time it was.
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
         self.rows.link.trouble()
+    }
+
+    /// How Redis is, for people.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.rows.link.health.look()
+    }
+
+    /// Takes a record that was kept elsewhere for better than nothing: it goes into a Redis that lacks it, and to whoever asks.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn seed(&self, app: &AppId, record: &Record) -> Result<(), Trouble> {
+        let label = Label::of(*app, record, NO_FENCE);
+        let sealed = self.rows.seal(&label, record)?;
+        self.rows.memory.seed(label, sealed);
+        Ok(())
+    }
+
+    /// An app is configured no more: its record is kept for 24 hours from the first time that is said, and dropped when it is
+    /// said again after that, unless somebody has asked for its lease since.
+    ///
+    /// # Errors
+    /// Redis cannot be asked.
+    pub async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
+        Ok(self.rows.forget(app).await?)
+    }
+
+    /// An app is configured again.
+    ///
+    /// # Errors
+    /// Redis cannot be asked.
+    pub async fn remember(&self, app: &AppId) -> Result<(), StoreError> {
+        Ok(self.rows.remember(app).await?)
+    }
+
+    /// A caller's virtual tokens of earlier epochs are over, for every replica.
+    ///
+    /// # Errors
+    /// Redis cannot be written; it is told as soon as it can be.
+    pub async fn revoke(&self, caller: u64, epoch: u64) -> Result<(), StoreError> {
+        self.rows.revoked.raise(caller, epoch);
+        Ok(self
+            .rows
+            .tell_revoked(caller, epoch, self.clock.now().wall)
+            .await?)
+    }
+
+    /// What was known before a start is known again.
+    pub fn seed_revoked(&self, caller: u64, epoch: u64) {
+        self.rows.revoked.raise(caller, epoch);
+    }
+
+    /// Whose virtual tokens are over: callers with their epochs.
+    ///
+    /// # Errors
+    /// Redis cannot be asked.
+    pub async fn revoked(&self) -> Result<Vec<(u64, u64)>, StoreError> {
+        self.rows.compare_revoked(self.clock.now().wall).await?;
+        Ok(self.rows.revoked.all())
     }
 
     /// What tells values apart in this store.
     #[must_use]
     pub fn value_hasher(&self) -> ValueHasher {
         self.rows.sealer.keys().current.value_hasher()
+    }
+
+    /// The newest version of an app's record that was read or written here.
+    #[must_use]
+    pub fn version(&self, app: &AppId) -> u64 {
+        self.rows.memory.version(app)
     }
 
     /// An app's record as it is now, without asking for its lease. It counts as heard of, not as shown to a writer.

@@ -43,6 +43,16 @@ impl Names {
         format!("{}:store", self.prefix)
     }
 
+    /// Whose virtual tokens are over.
+    pub(super) fn revoked(&self) -> String {
+        format!("{}:revoked", self.prefix)
+    }
+
+    /// Holds nothing, and is written now and then to see whether it can be.
+    pub(super) fn proof(&self) -> String {
+        format!("{}:proof", self.prefix)
+    }
+
     pub(super) fn channel(&self) -> String {
         format!("{}:changes", self.prefix)
     }

@@ -3,6 +3,7 @@
 //! Must not know: leases that are held, who listens.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::Value;
@@ -14,12 +15,15 @@ use wxtoken_core::store::Record;
 use super::super::rekey::rekeyed;
 use super::super::sealed::{Label, SealError, Sealer};
 use super::memory::Memory;
+use super::revoked::Revoked;
 use super::row::{Body, FIELDS, Names, Row, padded};
-use super::scripts::{ASIDE, Call, LEASE, Lua, OFFER, Said, Word};
+use super::scripts::{ASIDE, Call, FORGET, LEASE, Lua, OFFER, Said, Word};
 use crate::redis::{Link, Trouble};
 
 /// How long a damaged body is kept for a person to look at.
 const DAMAGED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A removed app's record is kept this long (design section 7).
+const FORGOTTEN_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How often an offer is merged anew with what others offered meanwhile.
 const OFFERS: usize = 16;
 
@@ -31,6 +35,10 @@ pub(super) struct Rows {
     pub(super) memory: Memory,
     /// How long replicas may offer what they hold, once an epoch has begun.
     pub(super) offers: Duration,
+    /// Whose virtual tokens are over, as far as is known here.
+    pub(super) revoked: Revoked,
+    /// Records that were put into a Redis that lacked them, since that was last told.
+    pub(super) refilled: AtomicUsize,
 }
 
 /// A row's body, opened.
@@ -133,6 +141,23 @@ impl Rows {
             .map_err(|_| Trouble::NoRandom)
     }
 
+    /// An app is configured no more; see the script.
+    pub(super) async fn forget(&self, app: &AppId) -> Result<(), Trouble> {
+        self.memory.drop(app);
+        let names = &self.names;
+        let keys = vec![names.record(app), names.lease(app), names.damaged(app)];
+        let kept = millis(FORGOTTEN_KEPT).to_string().into_bytes();
+        let call = self.call(&FORGET, app, keys, vec![kept]);
+        call.run(&self.link).await.map(drop)
+    }
+
+    /// It is configured again.
+    pub(super) async fn remember(&self, app: &AppId) -> Result<(), Trouble> {
+        let mut unmark = redis::cmd("HDEL");
+        unmark.arg(self.names.record(app)).arg("gone");
+        self.link.ask(&unmark).await.map(drop)
+    }
+
     /// Moves a body that cannot be opened out of the way.
     pub(super) async fn set_aside(&self, app: &AppId, row: &Row) -> Result<(), Trouble> {
         let keys = vec![self.names.record(app), self.names.damaged(app)];
@@ -206,6 +231,7 @@ impl Rows {
             .await?;
         if said.word == Word::Done {
             self.memory.wrote(label, sealed, said.number);
+            self.refilled.fetch_add(1, Ordering::Relaxed);
         }
         Ok(said)
     }

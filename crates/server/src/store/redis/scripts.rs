@@ -25,6 +25,9 @@ scripts! {
     NOTE "note.lua",
     ASIDE "aside.lua",
     RESEAL "reseal.lua",
+    FORGET "forget.lua",
+    REVOKE "revoke.lua",
+    PROVE "prove.lua",
 }
 
 /// A script, and the name Redis knows it by.
@@ -61,13 +64,24 @@ impl Lua {
 }
 
 impl Call {
+    /// Whether what it does, once it is done, shows that Redis takes what is written: the others may have had nothing to write.
+    pub(super) fn surely_writes(&self) -> bool {
+        [&WRITE, &OFFER, &NOTE, &PROVE]
+            .into_iter()
+            .any(|script| script.hash == self.script.hash)
+    }
+
     /// As [`Self::short`], for a Redis that does not know the script yet.
     fn whole(&self) -> Cmd {
         self.command("EVAL", self.script.code)
     }
 
     pub(super) async fn run(&self, link: &Link) -> Result<Value, Trouble> {
-        link.run(&self.short, || self.whole()).await
+        let done = link.run(&self.short, || self.whole()).await;
+        if done.is_ok() && self.surely_writes() {
+            link.written().await;
+        }
+        done
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {

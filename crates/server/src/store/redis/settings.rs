@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::redis::Address;
 use crate::words::InChinese;
@@ -20,6 +20,20 @@ pub struct Settings {
     pub sentinel_password: Option<SecretString>,
     /// What every key begins with.
     pub prefix: Prefix,
+}
+
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        let exposed = |secret: &Option<SecretString>| {
+            secret
+                .as_ref()
+                .map(|secret| secret.expose_secret().to_owned())
+        };
+        self.address == other.address
+            && self.ca == other.ca
+            && exposed(&self.sentinel_password) == exposed(&other.sentinel_password)
+            && self.prefix == other.prefix
+    }
 }
 
 /// How long things take.

@@ -27,6 +27,8 @@ if not whole(e) or not whole(n) or known > v or (life ~= ':' and row[4] ~= life)
   redis.call('PUBLISH', ARGV[2], ARGV[1] .. ' ' .. e .. ' epoch')
 end
 
+redis.call('HDEL', KEYS[1], 'gone') -- somebody has the app configured
+
 local function answer(what, ms)
   return {what, ms, redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'late', 'le', 'ln', 'g0', 'g1', 'g2', 'b')}
 end

@@ -16,6 +16,7 @@ end
 local version = string.format('%020.0f', math.max(tonumber(row[3] or '0') or 0, tonumber(ARGV[3])) + 1)
 redis.call('HSET', KEYS[1], 'e', ARGV[5], 'n', ARGV[6], 'v', version, 'le', ARGV[5], 'ln', ARGV[6],
   'g0', ARGV[7], 'g1', ARGV[8], 'g2', ARGV[9], 'b', ARGV[10])
+redis.call('HDEL', KEYS[1], 'gone')
 if row[4] and row[4] <= ARGV[4] then redis.call('HDEL', KEYS[1], 'late') end
 redis.call('PUBLISH', ARGV[2], ARGV[1] .. ' ' .. version)
 return {'done', tonumber(version), {}} -- the rest is what was sent

@@ -1,0 +1,1 @@
+//! The store of a replica, with a real Redis.
