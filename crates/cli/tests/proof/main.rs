@@ -32,6 +32,7 @@ mod reports;
 mod saving;
 mod sharing;
 mod silent_log;
+mod sinks;
 mod stopping;
 mod together;
 mod unbelieved;
