@@ -192,7 +192,7 @@ impl Shared for ReplicaStore {
         Box::pin(async move {
             // What is not given back ends by itself within seconds.
             let _ = timeout(LAST_WAIT, self.redis.stop()).await;
-            if timeout(LAST_WAIT, self.snapshot.written()).await.is_err() {
+            if timeout(LAST_WAIT, self.snapshot.end()).await.is_err() {
                 tracing::warn!(
                     "the local copy of the store was not finished; the next start goes by Redis"
                 );

@@ -4,6 +4,7 @@
 //! Must not know: Redis.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// The copy.
 pub(super) struct Snapshot {
     desk: Arc<Desk>,
-    writing: JoinHandle<()>,
+    writing: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the writing task shares.
@@ -35,7 +36,7 @@ struct Desk {
     store: EmbeddedStore,
     waiting: Mutex<HashMap<AppId, Record, RandomState>>,
     more: Notify,
-    done: Notify,
+    is_ending: AtomicBool,
 }
 
 impl Snapshot {
@@ -45,10 +46,13 @@ impl Snapshot {
             store,
             waiting: Mutex::default(),
             more: Notify::new(),
-            done: Notify::new(),
+            is_ending: AtomicBool::new(false),
         });
         let writing = tokio::spawn(write(Arc::clone(&desk), clock));
-        Self { desk, writing }
+        Self {
+            desk,
+            writing: Mutex::new(Some(writing)),
+        }
     }
 
     /// Will be written; waits for nothing.
@@ -109,22 +113,26 @@ impl Snapshot {
         self.desk.store.note(callers).await
     }
 
-    /// Returns when nothing waits any more.
-    pub(super) async fn written(&self) {
-        loop {
-            let done = self.desk.done.notified();
-            self.desk.more.notify_one();
-            done.await;
-            if self.desk.waiting().is_empty() {
-                return;
-            }
+    /// Writes what waits, and ends; what the disk refuses stays unwritten.
+    pub(super) async fn end(&self) {
+        self.desk.is_ending.store(true, Ordering::Relaxed);
+        self.desk.more.notify_one();
+        let writing = self.writing().take();
+        if let Some(writing) = writing {
+            let _ = writing.await;
         }
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        self.writing.abort();
+        if let Some(writing) = self.writing().take() {
+            writing.abort();
+        }
     }
 }
 
@@ -166,7 +174,9 @@ async fn write(desk: Arc<Desk>, clock: Arc<dyn Clock>) {
     loop {
         let some = desk.take_some();
         if some.is_empty() {
-            desk.done.notify_waiters();
+            if desk.is_ending.load(Ordering::Relaxed) {
+                return;
+            }
             desk.more.notified().await;
             continue;
         }
@@ -180,6 +190,9 @@ async fn write(desk: Arc<Desk>, clock: Arc<dyn Clock>) {
             Some(_) | None => {}
         }
         is_refused = refused.is_some();
+        if is_refused && desk.is_ending.load(Ordering::Relaxed) {
+            return;
+        }
         if is_refused {
             clock
                 .sleep_until(clock.now().boot.plus(millis(PAUSE)))
