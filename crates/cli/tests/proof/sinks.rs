@@ -14,7 +14,7 @@ use wxtoken_simulator::{Fault, FaultScope, Lane, Rules, Upstream, generated_app}
 
 use crate::needles::Needles;
 use crate::place::{ADMIN_KEY, APP, CALLER, KEY, Place, SECRET, app, wechat};
-use crate::replicas::Redis;
+use crate::replicas::{Redis, Replicas};
 use crate::server::{PATIENCE, Server, now, until_asked};
 
 const LIFETIME: Duration = Duration::from_secs(21);
@@ -352,4 +352,46 @@ async fn a_living_value_goes_back_over_a_strangers_and_after_a_deletion_and_cost
     assert_eq!(world.minted(APP, Lane::Stable), 1);
     assert_eq!(server.token().await, first);
     assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_keep_the_same_entry_never_take_each_others_values_for_a_strangers() {
+    let sinks = Redis::start(&["--notify-keyspace-events", "Kg$hxe"]).await;
+    let sink = format!(
+        "[[app.redis]]\nurl = \"{}\"\nformat = \"wxjava-mp\"",
+        sinks.url()
+    );
+    let lines = format!("{}{CALLER}", app(&sink));
+    let mut replicas = Replicas::new(3, Rules::default(), 0, &lines).await;
+    replicas.start_all().await;
+    let mut values = vec![replicas.agree(APP).await];
+    holds(&sinks, &values[0], PATIENCE).await;
+    for round in 0..6 {
+        let old = values.last().unwrap();
+        replicas.nobody_holds(APP).await;
+        replicas.world().void(APP, Lane::Stable).unwrap();
+        let verdict = replicas.at(round % 3).report(old).await;
+        assert_eq!(verdict["verdict"], "refreshed", "{verdict}");
+        let new = replicas.agree(APP).await;
+        assert_ne!(&new, old);
+        holds(&sinks, &new, PATIENCE).await;
+        values.push(new);
+    }
+    let shown = replicas.at(0).admin("GET /admin/status").await.json();
+    assert_eq!(shown["copies"][0]["events"], "on", "{shown}");
+    let stats = sinks.ask(&["INFO", "commandstats"]);
+    let sets = stats.lines().find(|line| line.starts_with("cmdstat_set:"));
+    println!("{} values of three replicas: {sets:?}", values.len());
+    for at in 0..3 {
+        replicas.stop(at).await;
+    }
+    for place in &replicas.places {
+        let logs = place.logs();
+        for word in ["sink-changed", "sink-contended"] {
+            assert!(!logs.contains(word), "{logs}");
+        }
+        for value in &values {
+            assert!(!logs.contains(value.as_str()), "a token in the log");
+        }
+    }
 }

@@ -25,6 +25,7 @@ use crate::keeper::{
     Command, Control, Copies, CountAlarm, Driver, Forget, HandedOut, HashValue, Keeper, Parts,
     Shelf, Spec,
 };
+use crate::sink::AskAbout;
 use crate::store::{Belongings, Ears, News, ServerStore, Shared, configured};
 use crate::wechat::{AppUpstream, Base, Directory, Options, WeChat};
 
@@ -194,6 +195,21 @@ impl Backbone {
                 }
             }),
         }))
+    }
+
+    /// Lets the keeper hear what the store that replicas share knows of an app.
+    pub(super) fn asking(&self) -> AskAbout {
+        let (shared, control) = (self.shared.clone(), self.control.clone());
+        Arc::new(move |app| {
+            if let Some(shared) = shared.clone() {
+                let control = control.clone();
+                tokio::spawn(async move {
+                    if let Some(record) = shared.ask_about(app).await {
+                        control.heard(app, Event::Learned(record));
+                    }
+                });
+            }
+        })
     }
 
     /// The configuration changed: apps come, go and change without a dropped request.

@@ -1,4 +1,4 @@
-//! How the server is, as its doors tell it: put together from the first round of fetches and from the store.
+//! How the server is, as its doors tell it: put together from the first round of fetches, the store and the copies.
 //!
 //! Must not know: who is told.
 
@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::http::condition::{Condition, StoreTrouble};
+use crate::sink::Sinks;
 use crate::store::Shared;
 use crate::telemetry::Sharing;
 use crate::words::Sentence;
 
 /// Readiness, and the store's trouble where replicas share one.
-pub(super) fn of(ready: Arc<AtomicBool>, shared: Option<&Arc<dyn Shared>>) -> Condition {
+pub(super) fn of(
+    ready: Arc<AtomicBool>,
+    shared: Option<&Arc<dyn Shared>>,
+    sinks: Sinks,
+) -> Condition {
     let shared = shared.cloned();
     Condition {
         ready: Arc::new(move || {
@@ -20,6 +25,7 @@ pub(super) fn of(ready: Arc<AtomicBool>, shared: Option<&Arc<dyn Shared>>) -> Co
                 .then_some(())
                 .ok_or("the first round of fetches is under way")
         }),
+        copies: Arc::new(move || sinks.redis()),
         store: Arc::new(move || {
             let (trouble, since) = shared.as_ref()?.health().trouble?;
             Some(StoreTrouble {

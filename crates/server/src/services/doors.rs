@@ -1,7 +1,6 @@
 //! The listeners of one server: bound first, opened when there is something to hand out, changed by a reload.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
@@ -15,6 +14,7 @@ use super::{condition, standing};
 use crate::config::{App, Config, Listen, Tls};
 use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::callers::{Caller, Callers};
+use crate::http::condition::Condition;
 use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
@@ -116,11 +116,10 @@ impl Bound {
         laid: &Groundwork,
         revoked: Revocations,
         metrics: &Arc<Metrics>,
-        ready: Arc<AtomicBool>,
+        condition: Condition,
         stop: &Stop,
     ) -> Doors {
         let now = config.load_full();
-        let condition = condition::of(ready, laid.store.shared.as_ref());
         if let Some(shared) = laid.store.shared.clone() {
             metrics.watch_store(move || condition::sharing(shared.as_ref()));
         }

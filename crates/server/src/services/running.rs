@@ -15,7 +15,7 @@ use super::StartError;
 use super::backbone::{Backbone, Footing};
 use super::census;
 use super::doors::{Bound, Doors};
-use super::standing;
+use super::{condition, standing};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::gateway::{MixUp, Tell, Told};
@@ -93,8 +93,9 @@ impl Running {
         let revoked =
             standing::at_start(groundwork.store.ledger.as_ref(), callers, clock.now().wall).await;
         // Opened before the records are read: what has been read is handed out while the rest follows.
-        let readiness = Arc::clone(&ready);
-        let mut doors = bound.open(&config, &groundwork, revoked, &metrics, readiness, &stop);
+        let shared = groundwork.store.shared.as_ref();
+        let condition = condition::of(Arc::clone(&ready), shared, sinks.clone());
+        let mut doors = bound.open(&config, &groundwork, revoked, &metrics, condition, &stop);
         let backbone = match groundwork.take_over().await {
             Ok(backbone) => backbone,
             Err(error) => {
@@ -105,7 +106,8 @@ impl Running {
             }
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(workers.run(keeper.clone(), Arc::clone(&clock)));
+        let asking = backbone.asking();
+        tasks.spawn(workers.run(keeper.clone(), Arc::clone(&clock), asking));
         if let Some(following) = backbone.follow(&doors.services) {
             tasks.spawn(following);
         }

@@ -22,7 +22,7 @@ use crate::telemetry::Metrics;
 
 pub use file::{FileSink, FileState};
 pub use file_error::FileSinkError;
-pub use redis::{Events, RedisSinks, RedisStatus, RedisWorker, SWITCH_ON};
+pub use redis::{AskAbout, Events, RedisSinks, RedisStatus, RedisWorker, SWITCH_ON};
 pub use upkeep::{Upkeep, Worker};
 
 /// Every copy, wherever it is kept. Cheap to clone.
@@ -78,10 +78,10 @@ impl Copies for Sinks {
 
 impl Workers {
     /// Runs until every handle is gone.
-    pub async fn run(self, keeper: Keeper, clock: Arc<dyn Clock>) {
+    pub async fn run(self, keeper: Keeper, clock: Arc<dyn Clock>, ask_about: AskAbout) {
         join!(
             self.files.run(keeper.clone(), Arc::clone(&clock)),
-            self.redis.run(keeper, clock)
+            self.redis.run(keeper, clock, ask_about)
         );
     }
 }

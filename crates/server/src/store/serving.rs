@@ -94,6 +94,9 @@ pub trait Shared: Send + Sync {
     /// This record is handed out now, whether or not the store took it: it shall be there after a restart.
     fn handed_out(&self, app: &AppId, record: Record);
 
+    /// An app's record as it is there now, to be learned from; none where there is none, or nobody to ask.
+    fn ask_about(self: Arc<Self>, app: AppId) -> BoxFuture<'static, Option<Box<Record>>>;
+
     /// How the way to the others is.
     fn health(&self) -> Health;
 

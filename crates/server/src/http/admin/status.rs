@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::callers::Caller;
-use super::super::condition::StoreReport;
+use super::super::condition::{CopiesReport, StoreReport};
 use super::super::counters::{Outcome, Surface};
 use super::super::error::Problem;
 use super::super::native::{fresh_json, health};
@@ -30,6 +30,9 @@ pub(crate) struct StatusReply {
     /// What is wrong with the store that replicas share, if anything is.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<StoreReport>,
+    /// Every Redis that copies are kept in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    copies: Vec<CopiesReport>,
     /// How many apps it has.
     apps: usize,
     /// Every caller.
@@ -85,6 +88,7 @@ fn status(admin: &AdminServices) -> StatusReply {
         ready: ready.is_ok(),
         waiting_for: ready.err(),
         store: services.condition.report(),
+        copies: services.condition.copies(),
         apps,
         callers: callers
             .all()

@@ -153,6 +153,7 @@ impl World {
             Arc::new(|app, secret| app.as_str() == APP && secret == "the-real-appsecret"),
             Condition {
                 ready: Arc::new(|| Ok(())),
+                copies: Arc::new(Vec::new),
                 store: Arc::new(|| None),
             },
             stop.clone(),

@@ -13,6 +13,7 @@ use wxtoken_core::clock::Clock;
 use wxtoken_core::credential::{Credential, CredentialKey, Kind, Token, ValueId};
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 
+use super::AskAbout;
 use super::desk::Desk;
 use super::judge::Acquaintance;
 use super::kept::{Sink, Then, Truth};
@@ -42,6 +43,7 @@ pub(super) struct Keeping {
     pub(super) keeper: Keeper,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) teller: Teller,
+    pub(super) ask_about: AskAbout,
     pub(super) messages: mpsc::UnboundedReceiver<Message>,
     pub(super) heard: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Which keys there are, for who listens.
@@ -177,6 +179,7 @@ impl Keeping {
         for then in all {
             match then {
                 Then::Report(sink, value) => self.report(sink, value),
+                Then::Doubt(app) => (self.ask_about)(app),
                 Then::Tell(sink, what, found) => self.teller.changed(&sink, what, &found),
                 Then::Contended(sink) => self.teller.contended(&sink),
                 Then::Emptied(entries) => self.teller.emptied(entries),

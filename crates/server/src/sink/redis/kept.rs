@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Boot;
 use wxtoken_core::credential::{Credential, CredentialKey, Generation, ValueId};
 
@@ -61,6 +62,8 @@ pub(super) struct Looking {
 pub(super) enum Then {
     /// The keeper is told: evidence against this value.
     Report(Arc<Sink>, Arc<Credential>),
+    /// The value may be another replica's, of which we have not heard: somebody may ask.
+    Doubt(AppId),
     /// People are told what was found.
     Tell(Arc<Sink>, Strange, Found),
     /// People are told that somebody keeps changing it, and that it is put right more seldom from now on.
@@ -158,7 +161,7 @@ impl Kept {
             Judgement::Foreign(id) if self.doubt != Some(id) => {
                 self.doubt = Some(id);
                 self.look_at = Some(now.plus(IN_DOUBT));
-                Vec::new()
+                vec![Then::Doubt(self.sink.key.app)]
             }
             Judgement::Foreign(id) => self.contested(Strange::Foreign(id), first, value),
         }

@@ -39,6 +39,19 @@ pub enum Events {
     Cluster,
 }
 
+impl Events {
+    /// A word for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
 /// How to switch the events on that tell of a text or hash that is written, deleted, ended or evicted.
 pub const SWITCH_ON: &str = "notify-keyspace-events Kg$hxe";
 

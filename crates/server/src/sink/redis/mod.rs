@@ -40,6 +40,9 @@ use tell::{Standing, Teller};
 
 pub use listen::{Events, SWITCH_ON};
 
+/// Lets the keeper hear what the store knows of an app, where replicas share one: a value that is not known here may be theirs.
+pub type AskAbout = Arc<dyn Fn(AppId) + Send + Sync>;
+
 /// How long a connection, and an answer, may take.
 const TIMES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(1));
 
@@ -222,12 +225,18 @@ pub struct RedisWorker {
 
 impl RedisWorker {
     /// Runs a loop for each Redis, until every handle is gone.
-    pub async fn run(mut self, keeper: Keeper, clock: Arc<dyn Clock>) {
+    pub async fn run(mut self, keeper: Keeper, clock: Arc<dyn Clock>, ask_about: AskAbout) {
+        let ground = Ground {
+            keeper,
+            clock,
+            metrics: self.metrics,
+            ask_about,
+        };
         let mut loops = JoinSet::new();
         loop {
             tokio::select! {
                 start = self.started.recv() => match start {
-                    Some(start) => begin(&mut loops, start, &keeper, &clock, &self.metrics),
+                    Some(start) => begin(&mut loops, start, &ground),
                     None => return,
                 },
                 Some(_) = loops.join_next(), if !loops.is_empty() => {}
@@ -236,13 +245,16 @@ impl RedisWorker {
     }
 }
 
-fn begin(
-    loops: &mut JoinSet<()>,
-    start: Start,
-    keeper: &Keeper,
-    clock: &Arc<dyn Clock>,
-    metrics: &Arc<Metrics>,
-) {
+/// What every loop stands on.
+struct Ground {
+    keeper: Keeper,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    ask_about: AskAbout,
+}
+
+fn begin(loops: &mut JoinSet<()>, start: Start, ground: &Ground) {
+    let Ground { keeper, clock, .. } = ground;
     let RedisServer {
         address,
         ca,
@@ -252,7 +264,7 @@ fn begin(
     let door = Door::new(address, ca, sentinel_password, TIMES.0, TIMES.1);
     let teller = Teller {
         keeper: keeper.clone(),
-        metrics: Arc::clone(metrics),
+        metrics: Arc::clone(&ground.metrics),
         at: door.shown(),
         standing: start.standing,
     };
@@ -272,6 +284,7 @@ fn begin(
         keeper: keeper.clone(),
         clock: Arc::clone(clock),
         teller,
+        ask_about: Arc::clone(&ground.ask_about),
         messages: start.messages,
         heard: hearing,
         keys,

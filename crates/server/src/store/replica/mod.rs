@@ -184,6 +184,10 @@ impl Shared for ReplicaStore {
         self.snapshot.put(app, record);
     }
 
+    fn ask_about(self: Arc<Self>, app: AppId) -> BoxFuture<'static, Option<Box<Record>>> {
+        Box::pin(async move { self.redis.read(&app).await.ok().flatten() })
+    }
+
     fn health(&self) -> Health {
         self.redis.health()
     }

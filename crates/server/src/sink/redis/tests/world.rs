@@ -95,7 +95,7 @@ impl World {
             Arc::new(AtomicUsize::new(0)),
         );
         let mut tasks = JoinSet::new();
-        tasks.spawn(worker.run(keeper.clone(), clock));
+        tasks.spawn(worker.run(keeper.clone(), clock, Arc::new(|_| ())));
         let (lives, counted, copies) = (Arc::clone(&alive), Arc::clone(&reports), sinks.clone());
         tasks.spawn(async move {
             while let Some(command) = asked.recv().await {
