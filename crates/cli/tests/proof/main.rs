@@ -30,6 +30,7 @@ mod outages;
 mod reloading;
 mod reports;
 mod saving;
+mod shadow;
 mod sharing;
 mod silent_log;
 mod sinks;

@@ -67,7 +67,12 @@ impl Redis {
 
     /// Asks it as a person with `redis-cli` would.
     pub(crate) fn ask(&self, words: &[&str]) -> String {
-        let port = self.port.to_string();
+        Self::ask_at(self.port, words)
+    }
+
+    /// The same of whichever Redis listens there.
+    pub(crate) fn ask_at(port: u16, words: &[&str]) -> String {
+        let port = port.to_string();
         let asked = Command::new("redis-cli")
             .args(["-p", &port])
             .args(words)

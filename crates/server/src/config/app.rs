@@ -31,6 +31,8 @@ pub struct App {
     pub kinds: Kinds,
     /// The first classic fetch may kill what other programs hold.
     pub take_over: bool,
+    /// Others fetch: what they write is watched, nothing is fetched and nothing handed out (`mode = "shadow"`).
+    pub shadow: bool,
 }
 
 /// What few apps have.
@@ -57,6 +59,7 @@ impl App {
             lanes: Lanes::Stable,
             kinds: Kinds::NONE.with(Kind::AccessToken),
             take_over: false,
+            shadow: false,
         }
     }
 
@@ -93,7 +96,10 @@ impl App {
             rare.redis = Box::default();
             rare
         };
-        let plain = |app: &Self| (app.appid, app.app_type, app.lanes, app.kinds, app.take_over);
+        let plain = |app: &Self| {
+            let may = (app.take_over, app.shadow);
+            (app.appid, app.app_type, app.lanes, app.kinds, may)
+        };
         plain(self) == plain(other)
             && self.secret == other.secret
             && self.name == other.name

@@ -18,7 +18,7 @@ use super::table::Table;
 use super::words::List;
 
 /// The keys of `[[app]]`.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "appid",
     "name",
     "type",
@@ -26,6 +26,7 @@ pub(super) const KEYS: [&str; 13] = [
     "previous_secret",
     "lanes",
     "kinds",
+    "mode",
     "take_over",
     "initial_token",
     "base_url",
@@ -71,6 +72,11 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
     let kinds = read_kinds(table, app_type);
     let mut take_over = false;
     table.set(&mut take_over, "take_over", |f| f.boolean());
+    let mut shadow = false;
+    table.set(&mut shadow, "mode", |f| f.one_of(&MODES));
+    if shadow && !table.has("redis") {
+        table.wrong("mode", Flaw::ShadowOfNothing);
+    }
     let (rare, files) = read_rare(table, app_type, kinds);
     let app = App {
         appid: appid?,
@@ -82,8 +88,9 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
         lanes,
         kinds,
         take_over,
+        shadow,
     };
-    let may_fetch_classic = take_over || app.initial_token().is_some();
+    let may_fetch_classic = shadow || take_over || app.initial_token().is_some();
     if lanes.contains(Lane::Classic) && !kinds.is_empty() && !may_fetch_classic {
         table.doc.warn(Remark::ClassicNotTaken { app: app.appid });
     }
@@ -110,6 +117,9 @@ const TYPES: [(&str, AppType); 4] = [
     ("website", AppType::Website),
     ("test", AppType::Test),
 ];
+
+/// Whether others fetch.
+const MODES: [(&str, bool); 2] = [("live", false), ("shadow", true)];
 
 fn type_name(app_type: AppType) -> &'static str {
     let named = TYPES.iter().find(|(_, one)| *one == app_type);

@@ -154,6 +154,8 @@ bilingual! {
         SinkFolder => "names a folder; write the path of a file in it", "这是一个文件夹；写出其中文件的路径";
         SinkOfWebsite => "an app of type \"website\" has nothing to keep a copy of; take this out",
             "\"website\" 类型的应用没有可以写出副本的内容；去掉这一段";
+        ShadowOfNothing => "in shadow mode an app's [[app.redis]] say where others keep its token; add one, or write mode = \"live\"",
+            "shadow 模式下，由应用的 [[app.redis]] 说明别的程序把令牌放在哪里；加上一段，或写 mode = \"live\"";
         SinkNotKept { kind: Kind } => "{kind} is not among this app's kinds; add it there",
             "{kind} 不在这个应用的 kinds 里；在那里加上";
         SinkOurs => "wxtoken reads this file itself and would overwrite it; name another",

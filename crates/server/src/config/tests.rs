@@ -365,6 +365,17 @@ fn an_app_is_small_because_a_hundred_thousand_are_held() {
 }
 
 #[test]
+fn a_shadow_needs_something_to_watch_and_takes_no_token_of_others() {
+    let told = wrong(&app("mode = \"shadow\""));
+    assert!(told.contains("[[app.redis]]"), "{told}");
+    let sink = "[[app.redis]]\nurl = \"redis://localhost/0\"\nformat = \"wxjava-mp\"";
+    let lines = format!("mode = \"shadow\"\nlanes = [\"classic\"]\n{sink}");
+    let config = parse(&app(&lines)).unwrap();
+    assert!(the_app(&config).shadow);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
 fn a_token_of_an_app_with_classic_lane_alone_is_not_taken_silently() {
     let config = parse(&app("lanes = [\"classic\"]")).unwrap();
     assert_eq!(the_app(&config).lanes, Lanes::Classic);

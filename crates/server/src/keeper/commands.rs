@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::{Boot, Now, Wall};
-use wxtoken_core::credential::{CredentialKey, Kind, Lane, Ticket, ValueId};
-use wxtoken_core::refresh::event::Event;
+use wxtoken_core::credential::{CredentialKey, Kind, Lane, Ticket, Token, ValueId};
+use wxtoken_core::refresh::event::{Adoption, Event};
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 use wxtoken_core::refresh::{HeldBack, Machine, Standing, step};
 
@@ -39,8 +39,34 @@ impl Driver {
                 wait,
                 answer,
             } => self.refresh(key, force, wait, answer),
+            Command::Observed {
+                key,
+                token,
+                id,
+                expires,
+            } => self.observed(key, token, id, expires),
             Command::Status { apps, answer } => drop(answer.send(self.status(&apps))),
         }
+    }
+
+    /// Of an app that is in shadow mode no more, it is the machine's own values that count.
+    fn observed(&mut self, key: CredentialKey, token: Token, id: ValueId, expires: Option<Wall>) {
+        let Ok((index, machine)) = self.find(&key) else {
+            return;
+        };
+        if !machine.rules().shadow || key.kind != Kind::AccessToken {
+            return;
+        }
+        let lane = machine.rules().lanes.primary();
+        self.feed(
+            index,
+            Event::Adopt(Adoption {
+                lane,
+                token,
+                id,
+                expires,
+            }),
+        );
     }
 
     fn find(&self, key: &CredentialKey) -> Result<(u32, Cow<'_, Machine>), Absent> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Clock, Now};
-use wxtoken_core::credential::{Credential, CredentialKey, ValueId};
+use wxtoken_core::clock::{Clock, Now, Wall};
+use wxtoken_core::credential::{Credential, CredentialKey, Token, ValueId};
 use wxtoken_core::refresh::verdict::Evidence;
 
 use super::absent::Absent;
@@ -42,6 +42,17 @@ pub enum Command {
         wait: Duration,
         /// Where the answer goes.
         answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
+    },
+    /// Another program's token was seen, of an app in shadow mode.
+    Observed {
+        /// What it is used as.
+        key: CredentialKey,
+        /// The value, as it is to be held once a probe finds it alive.
+        token: Token,
+        /// Its keyed hash.
+        id: ValueId,
+        /// When it ends, if that is known.
+        expires: Option<Wall>,
     },
     /// Everything about some apps.
     Status {
@@ -193,6 +204,20 @@ impl Keeper {
             answer,
         })
         .await
+    }
+
+    /// Another program's token was seen, of an app in shadow mode: it is probed, and held if it lives.
+    pub async fn observed(&self, key: CredentialKey, token: &Token, expires: Option<Wall>) {
+        let id = self.id_of(token.expose());
+        let token = token.clone();
+        let command = Command::Observed {
+            key,
+            token,
+            id,
+            expires,
+        };
+        // Nobody is left to hear of it where this fails.
+        let _ = self.commands.send(command).await;
     }
 
     /// An operator's refresh: tried at once, within the budgets.

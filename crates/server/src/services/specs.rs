@@ -75,6 +75,7 @@ fn rules(app: &App, timing: Timing) -> Rules {
         limits: app.limits(),
         take_over: app.take_over,
         watched: !app.files().is_empty() || !app.redis().is_empty(),
+        shadow: app.shadow,
         timing,
         ..Rules::new(lanes)
     }

@@ -9,7 +9,7 @@ use wxtoken_core::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kept::{Looking, Writing};
+use super::kept::{Sink, Writing};
 use crate::redis::{Connection, Door, Guest, Link, Trouble, bytes};
 use crate::sdk::{Body, Content, Entry, Found, Key, Ttl};
 
@@ -19,7 +19,7 @@ pub(super) trait Desk: Send + Sync {
     /// Writes all, in this order; each whole or not at all.
     async fn write(&self, all: &[Writing]) -> Result<Vec<Result<(), Trouble>>, Trouble>;
     /// What lies at the keys of each.
-    async fn read(&self, all: &[Looking]) -> Result<Vec<Result<Vec<Found>, Trouble>>, Trouble>;
+    async fn read(&self, all: &[Arc<Sink>]) -> Result<Vec<Result<Vec<Found>, Trouble>>, Trouble>;
     /// Changes with every connection that is opened.
     fn connection(&self) -> u64;
 }
@@ -66,23 +66,23 @@ impl Desk for RedisDesk {
             .collect())
     }
 
-    async fn read(&self, all: &[Looking]) -> Result<Vec<Result<Vec<Found>, Trouble>>, Trouble> {
-        let keys = |look: &Looking| look.sink.place.keys().to_vec();
+    async fn read(&self, all: &[Arc<Sink>]) -> Result<Vec<Result<Vec<Found>, Trouble>>, Trouble> {
+        let keys = |sink: &Sink| sink.place.keys().to_vec();
         let groups: Vec<Vec<Cmd>> = all
             .iter()
-            .map(|look| {
-                keys(look)
+            .map(|sink| {
+                keys(sink)
                     .iter()
                     .flat_map(|key| look_at(key, "GET"))
                     .collect()
             })
             .collect();
         let mut found = Vec::with_capacity(all.len());
-        for (look, answer) in all.iter().zip(self.link.ask_together(&groups).await?) {
+        for (sink, answer) in all.iter().zip(self.link.ask_together(&groups).await?) {
             found.push(match answer {
-                Ok(values) => self.found(&keys(look), values).await,
+                Ok(values) => self.found(&keys(sink), values).await,
                 Err(Trouble::Other(code)) if code == WRONG_TYPE => {
-                    self.found(&keys(look), Vec::new()).await
+                    self.found(&keys(sink), Vec::new()).await
                 }
                 Err(trouble) => Err(trouble),
             });

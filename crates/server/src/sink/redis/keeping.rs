@@ -18,6 +18,7 @@ use super::desk::Desk;
 use super::judge::Acquaintance;
 use super::kept::{Sink, Then, Truth};
 use super::room::Room;
+use super::shadow::Watch;
 use super::tell::Teller;
 use crate::keeper::Keeper;
 use crate::redis::Trouble;
@@ -30,7 +31,7 @@ const REPORT_WAIT: Duration = Duration::from_secs(10);
 pub(super) enum Message {
     Changed(AppId, Kind),
     PutBack(AppId, Kind),
-    Sinks(Vec<Sink>),
+    Sinks { kept: Vec<Sink>, watched: Vec<Sink> },
 }
 
 /// What a report was about, and what came of it.
@@ -39,6 +40,7 @@ type Answer = (Arc<Sink>, ValueId, Option<Verdict>);
 /// One Redis's loop.
 pub(super) struct Keeping {
     pub(super) room: Room,
+    pub(super) shadow: Watch,
     pub(super) desk: Arc<dyn Desk>,
     pub(super) keeper: Keeper,
     pub(super) clock: Arc<dyn Clock>,
@@ -61,13 +63,13 @@ impl Keeping {
                     Some(message) => self.take(message),
                     None => return,
                 },
-                Some(key) = self.heard.recv() => self.room.touched(&key, self.clock.now().boot),
+                Some(key) = self.heard.recv() => self.touched(&key),
                 Some(answer) = self.reports.join_next(), if !self.reports.is_empty() => {
                     if let Ok(answer) = answer {
                         self.answered(answer);
                     }
                 }
-                () = self.clock.sleep_until(self.room.wake()) => {}
+                () = self.clock.sleep_until(self.room.wake().min(self.shadow.wake())) => {}
             }
             while self.hear() && self.work().await {}
         }
@@ -78,11 +80,16 @@ impl Keeping {
         while let Ok(message) = self.messages.try_recv() {
             self.take(message);
         }
-        let now = self.clock.now().boot;
         while let Ok(key) = self.heard.try_recv() {
-            self.room.touched(&key, now);
+            self.touched(&key);
         }
         true
+    }
+
+    fn touched(&mut self, key: &[u8]) {
+        let now = self.clock.now().boot;
+        self.room.touched(key, now);
+        self.shadow.touched(key, now);
     }
 
     fn take(&mut self, message: Message) {
@@ -93,16 +100,18 @@ impl Keeping {
                 let then = self.room.put_back(&CredentialKey { app, kind }, now);
                 self.follow(then);
             }
-            Message::Sinks(sinks) => {
-                self.room.configure(sinks, now);
-                self.keys.send_replace(self.room.keys());
+            Message::Sinks { kept, watched } => {
+                self.room.configure(kept, now);
+                self.shadow.configure(watched, now);
+                let keys = self.room.keys().into_iter().chain(self.shadow.keys());
+                self.keys.send_replace(keys.collect());
             }
         }
     }
 
     /// Writes what is due, or looks at what is to be looked at; whether there was any, and may be more.
     async fn work(&mut self) -> bool {
-        self.write().await || self.look().await
+        self.write().await || self.look().await || self.watch().await
     }
 
     /// Notices a new connection, before what came over it counts: what is missing there was not taken away.
@@ -136,7 +145,8 @@ impl Keeping {
         if lookings.is_empty() {
             return false;
         }
-        let found = self.desk.read(&lookings).await;
+        let sinks: Vec<_> = lookings.iter().map(|look| Arc::clone(&look.sink)).collect();
+        let found = self.desk.read(&sinks).await;
         self.notice_connection();
         let now = self.clock.now();
         let mut seen = Vec::with_capacity(lookings.len());
@@ -151,6 +161,34 @@ impl Keeping {
         self.follow(then);
         let then = self.room.unseen(unseen, now.boot);
         self.follow(then);
+        true
+    }
+
+    /// Looks at what others write.
+    async fn watch(&mut self) -> bool {
+        let lookings = self.shadow.lookings(self.clock.now().boot);
+        if lookings.is_empty() {
+            return false;
+        }
+        let found = self.desk.read(&lookings).await;
+        let now = self.clock.now();
+        let mut sighted = Vec::new();
+        for (sink, found) in lookings.iter().zip(self.each(found, lookings.len())) {
+            sighted.extend(match found {
+                Ok(found) => {
+                    let known = self.keeper.acquaintance(sink.key);
+                    self.shadow.looked(sink, found, &*known, now)
+                }
+                Err(trouble) => self.shadow.unseen(sink, trouble, now.boot),
+            });
+        }
+        sighted.extend(self.shadow.disagreements(now));
+        for what in &sighted {
+            self.teller.sighted(what);
+            if let Some((key, token, expires)) = what.to_probe() {
+                self.keeper.observed(key, token, expires).await;
+            }
+        }
         true
     }
 

@@ -8,12 +8,10 @@ use wxtoken_core::clock::{Boot, Now};
 
 use super::judge::{Judgement, judge};
 use super::kept::{Looking, Then, Truth};
-use super::room::{RETRY, Room, TOGETHER, concerns_all};
+use super::room::{LOOK_EVERY, RETRY, Room, TOGETHER, concerns_all};
 use crate::redis::Trouble;
 use crate::sdk::Found;
 
-/// How often everything is looked at, where no events come sooner; for many sinks less often.
-const LOOK_EVERY: u64 = 3_000;
 /// So many are looked at a millisecond at most.
 const LOOKS_A_MILLISECOND: usize = 2;
 

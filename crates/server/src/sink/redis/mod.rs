@@ -1,7 +1,7 @@
 //! Entries in Redis that an SDK reads by itself: written when a value changes, watched, and put right.
 //!
 //! All sinks at one database, of one user, share one connection and one loop ([`keeping`]). When what is written is the
-//! rule of [`room`]; whether a value lives is the keeper's to say: a changed entry is reported to it as evidence.
+//! rule of [`room`]; what others write while an app is in shadow mode is seen by [`shadow`]; whether a value lives is the keeper's to say: a changed entry is reported to it as evidence.
 //! Must not know: the SDKs' keys and bytes (see [`crate::sdk`]).
 
 mod desk;
@@ -12,11 +12,13 @@ mod listen;
 mod look;
 mod pace;
 mod room;
+mod shadow;
 mod tell;
+mod tell_shadow;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +38,7 @@ use keeping::{Keeping, Message};
 use kept::Sink;
 use listen::Ear;
 use room::Room;
+use shadow::Watch;
 use tell::{Standing, Teller};
 
 pub use listen::{Events, SWITCH_ON};
@@ -131,10 +134,12 @@ impl RedisSinks {
             let all: Vec<_> = app.redis().iter().map(|sink| (id, sink.clone())).collect();
             all
         };
-        self.keep(config.apps.iter().flat_map(of_app));
+        let shadows = config.apps.iter().filter(|app| app.shadow);
+        let shadows = shadows.map(|app| app.appid).collect();
+        self.keep(config.apps.iter().flat_map(of_app), &shadows);
     }
 
-    fn keep(&self, all: impl Iterator<Item = (AppId, RedisSinkConfig)>) {
+    fn keep(&self, all: impl Iterator<Item = (AppId, RedisSinkConfig)>, shadows: &HashSet<AppId>) {
         let mut groups: Vec<(RedisServer, Vec<Sink>)> = Vec::new();
         for (
             app,
@@ -165,7 +170,9 @@ impl RedisSinks {
                 sinks: sinks.len(),
                 line,
             });
-            let _ = at.line.messages.send(Message::Sinks(sinks));
+            let is_watched = |sink: &Sink| shadows.contains(&sink.key.app);
+            let (watched, kept) = sinks.into_iter().partition(is_watched);
+            let _ = at.line.messages.send(Message::Sinks { kept, watched });
             for app in apps {
                 places.of.entry(app).or_default().push(Arc::clone(&at));
             }
@@ -280,6 +287,7 @@ fn begin(loops: &mut JoinSet<()>, start: Start, ground: &Ground) {
     };
     let keeping = Keeping {
         room: Room::new(clock.now().boot),
+        shadow: Watch::new(clock.now().boot),
         desk,
         keeper: keeper.clone(),
         clock: Arc::clone(clock),

@@ -15,7 +15,9 @@ use crate::redis::Trouble;
 use crate::sdk::Value;
 
 /// What happens to an entry often happens in several steps.
-const SETTLES: u64 = 50;
+pub(super) const SETTLES: u64 = 50;
+/// How often everything is looked at, where no events come sooner; for many sinks less often.
+pub(super) const LOOK_EVERY: u64 = 3_000;
 /// When a Redis that cannot be written is tried again; the connection has its own pauses.
 pub(super) const RETRY: u64 = 500;
 /// How many are written or looked at together.

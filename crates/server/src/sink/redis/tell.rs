@@ -123,7 +123,7 @@ impl Teller {
         );
     }
 
-    fn trouble(&self, sink: &Sink, name: &'static str, detail: String) {
+    pub(super) fn trouble(&self, sink: &Sink, name: &'static str, detail: String) {
         let key = sink.key;
         self.metrics.alarm(name);
         tracing::warn!(app.id = %key.app, credential.kind = %key.kind, alarm = name, "{}: {detail}", key.app);
@@ -136,7 +136,7 @@ impl Teller {
     }
 
     /// Who may have written it.
-    fn looks_like(&self, sink: &Sink, found: &Found) -> String {
+    pub(super) fn looks_like(&self, sink: &Sink, found: &Found) -> String {
         let now = self.keeper.now().wall;
         let key = sink.place.keys().first();
         let candidates = key.map_or_else(Vec::new, |key| recognise(key.as_bytes(), found, now));
@@ -161,7 +161,8 @@ pub(super) fn told(standing: &Standing) -> Option<(Sentence, Wall)> {
     Some((Sentence::of(trouble), *since))
 }
 
-fn shown(sink: &Sink) -> String {
+/// Its first key, without secrets.
+pub(super) fn shown(sink: &Sink) -> String {
     sink.place
         .keys()
         .first()

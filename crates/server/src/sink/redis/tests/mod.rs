@@ -2,4 +2,5 @@
 
 mod real;
 mod rules;
+mod shadow;
 mod world;

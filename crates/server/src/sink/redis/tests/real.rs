@@ -1,5 +1,6 @@
 //! Against real servers: what is written, what is noticed, and what happens when Redis is away.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -262,14 +263,15 @@ async fn sinks_come_and_go_with_the_configuration_and_leave_what_they_wrote() {
         world.publish(number, "first");
         holds(&server, number, "first").await;
     }
-    world
-        .sinks
-        .keep([wanted(&url, Format::WxjavaMp, 2)].into_iter());
+    world.sinks.keep(
+        [wanted(&url, Format::WxjavaMp, 2)].into_iter(),
+        &HashSet::new(),
+    );
     world.publish(1, "second");
     world.publish(2, "second");
     holds(&server, 2, "second").await;
     assert_eq!(value(&server, 1).await.as_deref(), Some("first"));
-    world.sinks.keep(std::iter::empty());
+    world.sinks.keep(std::iter::empty(), &HashSet::new());
     assert!(world.sinks.status().is_empty());
 }
 

@@ -1,5 +1,6 @@
 //! A keeper that says what the test says, and sinks at a real Redis.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -89,7 +90,7 @@ impl World {
         let keeper = Keeper::new(shelf, Arc::clone(&clock), Arc::new(id_of), commands, told);
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
         let (sinks, worker) = RedisSinks::new(&Config::default(), metrics);
-        sinks.keep(wanted.into_iter());
+        sinks.keep(wanted.into_iter(), &HashSet::new());
         let (alive, reports) = (
             Arc::new(AtomicBool::new(true)),
             Arc::new(AtomicUsize::new(0)),
