@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use wxtoken_core::clock::Wall;
 
-use crate::sink::RedisStatus;
+use crate::sink::{Events, RedisStatus, SWITCH_ON};
 use crate::words::Sentence;
 
 /// Whether the server is ready, or what it waits for, as a short name.
@@ -65,6 +65,9 @@ pub(crate) struct CopiesReport {
     /// `on` where it tells what happens to them, so that a change by others is noticed at once; `off` or `cluster` where it is
     /// noticed within seconds; `unknown`.
     events: &'static str,
+    /// How to switch the events on, where they are off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    switch_on: Option<&'static str>,
     /// What keeps them from being kept true, with the cure.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -84,6 +87,7 @@ impl From<RedisStatus> for CopiesReport {
             redis: status.at,
             copies: status.sinks,
             events: status.events.name(),
+            switch_on: (status.events == Events::Off).then_some(SWITCH_ON),
             detail,
             detail_zh,
             since: since.map(Wall::unix_seconds),

@@ -223,6 +223,7 @@ impl Keeping {
                 Then::Emptied(entries) => self.teller.emptied(entries),
                 Then::Failed(sink, trouble) => self.teller.failed(&sink, &trouble),
                 Then::Well(sink) => self.teller.well(&sink),
+                Then::Restored(sink) => self.teller.restored(&sink),
             }
         }
     }

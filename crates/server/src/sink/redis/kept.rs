@@ -74,6 +74,8 @@ pub(super) enum Then {
     Failed(Arc<Sink>, Trouble),
     /// It can be written again.
     Well(Arc<Sink>),
+    /// Ours lies there again.
+    Restored(Arc<Sink>),
 }
 
 pub(super) struct Kept {

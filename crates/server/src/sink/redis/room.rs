@@ -87,7 +87,6 @@ impl Room {
         self.each(&key, |kept| {
             if value.sent >= began || kept.written.is_some() {
                 kept.fare.want(now);
-                kept.contested = false;
             } else {
                 kept.look_at = Some(now);
             }
@@ -170,12 +169,15 @@ impl Room {
         match outcome {
             Ok(()) => {
                 kept.met = true;
-                kept.contested = false;
                 kept.doubt = None;
                 kept.written = Some(writing.generation);
-                kept.fare
-                    .written()
-                    .then(|| Then::Well(Arc::clone(&writing.sink)))
+                let was_contested = std::mem::take(&mut kept.contested);
+                let sink = || Arc::clone(&writing.sink);
+                if kept.fare.written() {
+                    Some(Then::Well(sink()))
+                } else {
+                    was_contested.then(|| Then::Restored(sink()))
+                }
             }
             Err(trouble) if concerns_all(&trouble) => {
                 kept.fare.want(now);

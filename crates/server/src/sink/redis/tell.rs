@@ -106,12 +106,18 @@ impl Teller {
 
     /// It can be again.
     pub(super) fn well(&self, sink: &Sink) {
-        let (key, at) = (shown(sink), &self.at);
-        tracing::info!(app.id = %sink.key.app, "{key} in Redis at {at} is written again");
-        self.keeper.announce(Notice::Cleared {
-            app: sink.key.app,
-            name: "sink-failed",
-        });
+        self.over(sink, "sink-failed", "is written again");
+    }
+
+    /// What somebody changed is ours again.
+    pub(super) fn restored(&self, sink: &Sink) {
+        self.over(sink, "sink-changed", "holds our value again");
+    }
+
+    fn over(&self, sink: &Sink, name: &'static str, what: &str) {
+        let (key, at, app) = (shown(sink), &self.at, sink.key.app);
+        tracing::info!(app.id = %app, alarm = name, "over: {key} in Redis at {at} {what}");
+        self.keeper.announce(Notice::Cleared { app, name });
     }
 
     /// Everything is gone at once.

@@ -316,6 +316,7 @@ fn a_deleted_entry_is_evidence_within_a_second_and_goes_back_once_ours_is_found_
     story.answered(Verdict::Alive);
     story.run(0);
     assert_eq!(story.tokens(), ["first"]);
+    assert!(matches!(story.then.last(), Some(Then::Restored(_))));
 }
 
 #[test]
