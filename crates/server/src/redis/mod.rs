@@ -4,6 +4,7 @@
 //! Must not know: what is asked over them, whose keys they are.
 
 mod address;
+mod diagnosis;
 mod health;
 mod link;
 mod open;

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
@@ -110,12 +112,22 @@ impl Door {
         };
         let mut trouble = None;
         for host in hosts {
-            match self.listener_at(host, self.sentinel_who()).await {
+            match self.sentinel_listener_at(host).await {
                 Ok(listener) => return Some(Ok((listener, master))),
                 Err(why) => trouble = Some(why),
             }
         }
         Some(Err(trouble.unwrap_or(Trouble::Incomplete)))
+    }
+
+    async fn sentinel_listener_at(&self, host: &Host) -> Result<PubSub, Trouble> {
+        let mut listener = self.listener_at(host, self.sentinel_who()).await?;
+        let at = host.to_string();
+        match timeout(self.answer, listener.subscribe("+switch-master")).await {
+            Ok(Ok(())) => Ok(listener),
+            Ok(Err(error)) => Err(Trouble::of(&error, &at)),
+            Err(_) => Err(Trouble::Slow { at }),
+        }
     }
 
     async fn listener_at(&self, host: &Host, who: RedisConnectionInfo) -> Result<PubSub, Trouble> {
@@ -136,14 +148,19 @@ impl Door {
         Ok((self.master(&host).await?, host.to_string()))
     }
 
-    /// The master, by the first sentinel that knows of it.
+    /// The master, by the first sentinel that says where it is.
     async fn named(&self, sentinels: &[Host], master: &str) -> Result<Host, Trouble> {
         let unknown = || Trouble::NoMaster {
             name: master.to_owned(),
         };
+        // All at once: with the old master often one of them is gone, and waiting for it takes longer than is left.
+        let mut asked: FuturesUnordered<_> = sentinels
+            .iter()
+            .map(|sentinel| self.ask_sentinel(sentinel, master))
+            .collect();
         let mut trouble = None;
-        for sentinel in sentinels {
-            match self.ask_sentinel(sentinel, master).await {
+        while let Some(answer) = asked.next().await {
+            match answer {
                 Ok(Some(host)) => return Ok(host),
                 // One that answers says more than those that do not.
                 Ok(None) => trouble = Some(unknown()),
@@ -183,6 +200,7 @@ impl Door {
         match connection.ask(&redis::cmd("ROLE")).await {
             Ok(Value::Array(role)) => match role.into_iter().next().and_then(bytes).as_deref() {
                 Some(b"master") => Ok(connection),
+                Some(b"sentinel") => Err(Trouble::Stranger { at }),
                 _ => Err(Trouble::ReadOnly { at }),
             },
             Ok(_) => Ok(connection),

@@ -2,7 +2,6 @@
 //!
 //! Must not know: what was asked for, what is done about it.
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
 use wxtoken_core::store::StoreError;
 
 use crate::words::{InChinese, Sentence};
@@ -83,6 +82,23 @@ pub enum Trouble {
         /// What is wrong with it.
         why: String,
     },
+    /// Another server than the address speaks of, or none of Redis's.
+    #[error(
+        "what listens at {at} does not answer as its address wants it: redis:// is one Redis, redis+sentinel:// a sentinel \
+         (mostly port 26379), redis-cluster:// a node of a cluster"
+    )]
+    Stranger {
+        /// Where.
+        at: String,
+    },
+    /// The number after the slash.
+    #[error(
+        "Redis at {at} has no database of the number in its address; name a smaller one, or raise databases in its configuration"
+    )]
+    NoDatabase {
+        /// Where.
+        at: String,
+    },
     /// Sealed under another master key.
     #[error(
         "the records in Redis are sealed under another master key, and were left as they are; give the key they were made \
@@ -134,6 +150,13 @@ impl InChinese for Trouble {
             Self::Tls { at, why } => format!(
                 "与 {at} 的 Redis 建不了 TLS（{why}）；给出签发其证书的 CA，并用证书里的名字作主机名"
             ),
+            Self::Stranger { at } => format!(
+                "{at} 上的服务与地址不符：redis:// 是单个 Redis，redis+sentinel:// 是哨兵（通常端口 26379），redis-cluster:// \
+                 是集群节点"
+            ),
+            Self::NoDatabase { at } => format!(
+                "{at} 的 Redis 没有地址里那个编号的数据库；写小一些的编号，或调大它配置里的 databases"
+            ),
             Self::WrongKey => "Redis 里的记录是用另一个主密钥加密的，没有动它们；给出当初的主密钥（要换密钥就两个都给，旧的写作 \
                  previous），或换一个 [store] prefix"
                 .to_owned(),
@@ -158,72 +181,15 @@ pub(crate) enum Then {
 }
 
 impl Trouble {
-    /// Names an error that came of talking to `at`.
-    pub(crate) fn of(error: &RedisError, at: &str) -> Self {
-        let at = at.to_owned();
-        if error.is_timeout() {
-            return Self::Slow { at };
-        }
-        match error.kind() {
-            ErrorKind::AuthenticationFailed => Self::Refused { at },
-            ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => {
-                let why = of_system(error);
-                let text = error.to_string();
-                if text.contains("certificate")
-                    || text.contains("TLS")
-                    || text.contains("handshake")
-                {
-                    return Self::Tls { at, why };
-                }
-                Self::Unreachable { at, why }
-            }
-            ErrorKind::Server(kind) => Self::of_server(kind, error, at),
-            _ => Self::of_code(error.code().unwrap_or("something"), error, at),
-        }
-    }
-
-    fn of_server(kind: ServerErrorKind, error: &RedisError, at: String) -> Self {
-        match kind {
-            ServerErrorKind::BusyLoading => Self::Loading,
-            ServerErrorKind::ReadOnly => Self::ReadOnly { at },
-            ServerErrorKind::NoPerm => Self::NotAllowed,
-            ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::TryAgain => Self::Incomplete,
-            _ => Self::of_code(error.code().unwrap_or("something"), error, at),
-        }
-    }
-
-    /// Codes the client library has no name for; and what older servers say of an error inside a script.
-    fn of_code(code: &str, error: &RedisError, at: String) -> Self {
-        let detail = error.detail().unwrap_or_default();
-        let inner = |wanted: &str| code == wanted || detail.contains(&format!("-{wanted} "));
-        if inner("OOM") || detail.starts_with("OOM ") {
-            Self::Full
-        } else if inner("MISCONF") {
-            Self::CannotPersist
-        } else if inner("READONLY") {
-            Self::ReadOnly { at }
-        } else if inner("NOAUTH") || inner("WRONGPASS") {
-            Self::Refused { at }
-        } else if inner("NOPERM") || detail.contains("ACL failure in script") {
-            Self::NotAllowed
-        } else if inner("NOREPLICAS") {
-            Self::Incomplete
-        } else if inner("BUSY") {
-            Self::Slow { at }
-        } else {
-            // What follows the code may quote arguments.
-            Self::Other(code.to_owned())
-        }
-    }
-
     pub(crate) fn then(&self) -> Then {
         match self {
             Self::Unreachable { .. } | Self::ReadOnly { .. } => Then::Reconnect,
-            Self::Slow { .. } | Self::Refused { .. } | Self::Tls { .. } | Self::NoMaster { .. } => {
-                Then::Drop
-            }
+            Self::Slow { .. }
+            | Self::Refused { .. }
+            | Self::Tls { .. }
+            | Self::NoMaster { .. }
+            | Self::Stranger { .. }
+            | Self::NoDatabase { .. } => Then::Drop,
             Self::NotAllowed
             | Self::Full
             | Self::Loading
@@ -250,6 +216,8 @@ impl Trouble {
             | Self::Loading
             | Self::NoMaster { .. }
             | Self::Tls { .. }
+            | Self::Stranger { .. }
+            | Self::NoDatabase { .. }
             | Self::WrongKey
             | Self::Newer(_)
             | Self::NoRandom
@@ -278,6 +246,8 @@ impl Trouble {
             Self::Incomplete => "incomplete",
             Self::NoMaster { .. } => "no_master",
             Self::Tls { .. } => "tls",
+            Self::Stranger { .. } => "not_redis",
+            Self::NoDatabase { .. } => "no_database",
             Self::WrongKey => "wrong_key",
             Self::Newer(_) => "newer_format",
             Self::NoRandom => "no_random",
@@ -289,109 +259,5 @@ impl Trouble {
 impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
         Self::Unavailable(Sentence::of(&trouble))
-    }
-}
-
-/// The system's reason, if one is behind the error. The library's own words may hold more than should be told.
-fn of_system(error: &RedisError) -> String {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(why) = cause {
-        if let Some(system) = why.downcast_ref::<std::io::Error>() {
-            return system.to_string();
-        }
-        cause = why.source();
-    }
-    error.category().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a server answers, as the library reads it.
-    fn of(line: &str) -> Trouble {
-        let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
-        Trouble::of(&answer.extract_error().unwrap_err(), "here:6379")
-    }
-
-    #[test]
-    fn every_server_has_its_own_way_to_say_the_same() {
-        let at = || "here:6379".to_owned();
-        let older = |error: &str| {
-            format!(
-                "ERR Error running script (call to f_0a): @user_script:9: @user_script: 9: -{error}"
-            )
-        };
-        for (said, meant) in [
-            (
-                "OOM command not allowed when used memory > 'maxmemory'.",
-                Trouble::Full,
-            ),
-            (
-                "MISCONF Redis is configured to save RDB snapshots",
-                Trouble::CannotPersist,
-            ),
-            (
-                "READONLY You can't write against a read only replica.",
-                Trouble::ReadOnly { at: at() },
-            ),
-            (
-                "NOREPLICAS Not enough good replicas to write.",
-                Trouble::Incomplete,
-            ),
-        ] {
-            assert_eq!(of(said), meant, "{said}");
-            assert_eq!(
-                of(&older(said)),
-                meant,
-                "in a script of an older server: {said}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_code_has_its_meaning() {
-        let at = || "here:6379".to_owned();
-        for (said, meant) in [
-            (
-                "LOADING Redis is loading the dataset in memory",
-                Trouble::Loading,
-            ),
-            ("CLUSTERDOWN Hash slot not served", Trouble::Incomplete),
-            ("MASTERDOWN Link with MASTER is down", Trouble::Incomplete),
-            (
-                "NOPERM this user has no permissions to run the 'evalsha' command",
-                Trouble::NotAllowed,
-            ),
-            (
-                "ERR ACL failure in script: this user has no permissions",
-                Trouble::NotAllowed,
-            ),
-            (
-                "NOAUTH Authentication required.",
-                Trouble::Refused { at: at() },
-            ),
-            (
-                "WRONGPASS invalid username-password pair",
-                Trouble::Refused { at: at() },
-            ),
-            (
-                "BUSY Redis is busy running a script.",
-                Trouble::Slow { at: at() },
-            ),
-            (
-                "WRONGTYPE Operation against a key",
-                Trouble::Other("WRONGTYPE".to_owned()),
-            ),
-        ] {
-            assert_eq!(of(said), meant, "{said}");
-        }
-    }
-
-    #[test]
-    fn what_follows_an_unknown_code_is_never_told() {
-        let trouble = of("ERR unknown command 'AUTH', with args beginning with: 's3cr3t'");
-        let told = format!("{trouble} {trouble:?} {}", trouble.in_chinese());
-        assert!(!told.contains("s3cr3t"), "{told}");
     }
 }

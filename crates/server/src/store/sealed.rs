@@ -132,19 +132,37 @@ impl Sealer {
         label: &[u8],
         plain: &[u8],
     ) -> Result<Vec<u8>, SealError> {
+        self.seal_as(wire::VERSION, family, label, plain)
+    }
+
+    fn seal_as(
+        &self,
+        version: u8,
+        family: &[u8],
+        label: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         let (name_and_salt, key) = self.sealing_key()?;
         let mut body = Zeroizing::new(Vec::with_capacity(plain.len() + TAG));
         body.extend_from_slice(plain);
-        let bound = self.bound(wire::VERSION, family, label);
+        let bound = self.bound(version, family, label);
         let nonce = key
             .seal_in_place_append_tag(Aad::from(bound), &mut *body)
             .map_err(|_| SealError::NoRandom)?;
         let mut sealed = Vec::with_capacity(HEAD + body.len());
-        sealed.push(wire::VERSION);
+        sealed.push(version);
         sealed.extend_from_slice(&name_and_salt);
         sealed.extend_from_slice(nonce.as_ref());
         sealed.extend_from_slice(&body);
         Ok(sealed)
+    }
+
+    /// What another version would have sealed.
+    #[cfg(test)]
+    pub(crate) fn seal_of_version(&self, version: u8, label: &Label) -> Vec<u8> {
+        let plain = b"nothing we could read";
+        self.seal_as(version, b"record", &label.bytes(), plain)
+            .unwrap()
     }
 
     /// Opens what [`Self::seal`] made for the same family and label.

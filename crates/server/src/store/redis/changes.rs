@@ -17,7 +17,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock, Wall, millis};
 use wxtoken_core::store::Fence;
 
-use super::row::number;
+use super::row::counted;
 use super::rows::{Rows, strange};
 use crate::redis::{Trouble, bytes};
 
@@ -169,7 +169,7 @@ impl Listener {
         };
         if what == b"free" {
             let _ = self.changes.send(Change::Freed { app });
-        } else if let Some(version) = number(what) {
+        } else if let Some(version) = counted(what) {
             if words.next() == Some(b"epoch") && self.rows.memory.kept(&app).is_some() {
                 let rows = Arc::clone(&self.rows);
                 tokio::spawn(async move { refill(&rows, &app).await });
@@ -222,7 +222,7 @@ impl Listener {
         };
         let mut numbers = fields
             .into_iter()
-            .map(|field| bytes(field).as_deref().and_then(number));
+            .map(|field| bytes(field).as_deref().and_then(counted));
         let mut next = || numbers.next().flatten();
         let (version, epoch, granted) = (next(), next(), next());
         let (known, memory) = (self.rows.memory.version(app), &self.rows.memory);
@@ -256,28 +256,18 @@ async fn refill(rows: &Rows, app: &AppId) {
     }
 }
 
-/// Hears from the sentinels of a new master, and drops the connection to the old one.
+/// Hears from the sentinels of a new master, and drops the connection to the old one. A sentinel that says nothing for that
+/// long is asked whether it is there.
 pub(super) async fn follow_sentinels(
     rows: Arc<Rows>,
     clock: Arc<dyn Clock>,
+    every: Duration,
     stop: CancellationToken,
 ) {
     let work = async {
         while let Some(listener) = rows.link.door.sentinel_listener().await {
-            if let Ok((mut pubsub, master)) = listener
-                && pubsub.subscribe("+switch-master").await.is_ok()
-            {
-                let mut messages = pubsub.on_message();
-                while let Some(message) = messages.next().await {
-                    let name = message
-                        .get_payload_bytes()
-                        .split(|byte| *byte == b' ')
-                        .next();
-                    if name == Some(master.as_bytes()) {
-                        tracing::info!("the sentinels have named another master of {master}");
-                        rows.link.drop(None).await;
-                    }
-                }
+            if let Ok((pubsub, master)) = listener {
+                hear_of_masters(&rows, pubsub, master, every).await;
             }
             clock.sleep_until(clock.now().boot.plus(1000)).await;
         }
@@ -285,5 +275,26 @@ pub(super) async fn follow_sentinels(
     tokio::select! {
         () = stop.cancelled() => {}
         () = work => {}
+    }
+}
+
+/// As long as the connection holds.
+async fn hear_of_masters(rows: &Rows, mut pubsub: PubSub, master: &str, every: Duration) {
+    loop {
+        let heard = timeout(every, pubsub.on_message().next()).await;
+        match heard {
+            Ok(None) => return,
+            Ok(Some(message)) => {
+                let mut words = message.get_payload_bytes().split(|byte| *byte == b' ');
+                if words.next() == Some(master.as_bytes()) {
+                    tracing::info!("the sentinels have named another master of {master}");
+                    rows.link.drop(None).await;
+                }
+            }
+            Err(_) => match timeout(every, pubsub.ping::<Value>()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return,
+            },
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Wall, millis};
+use wxtoken_core::clock::{Boot, Wall, millis};
 use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError};
 
 use super::super::precedence::NO_FENCE;
@@ -49,24 +49,12 @@ impl RecordStore for RedisStore {
                 record: self.shown(app, &said.row).await?,
             }),
             Word::Won => {
-                let (fence, until) = (said.row.fence, asked.plus(millis(holds_for)));
-                let record = match self.rows.take(app, &said.row)? {
-                    Opened::Nothing => None,
-                    Opened::Record(record) => Some(record),
-                    Opened::Damaged(_) => {
-                        // Another replica may hold it: the next to ask begins an epoch, in which it is offered.
-                        self.rows.set_aside(app, &said.row).await?;
-                        self.leases.release(&self.rows, app, fence).await;
-                        return Ok(Lease::Taken { free_in: AGAIN });
-                    }
-                };
-                self.rows.memory.show(app, said.row.late);
-                self.leases.won(app, fence, until);
-                Ok(Lease::Won {
-                    fence,
-                    holds_for,
-                    record,
-                })
+                let until = asked.plus(millis(holds_for));
+                let granted = self.granted(app, &said.row, holds_for, until).await;
+                if !matches!(granted, Ok(Lease::Won { .. })) {
+                    self.leases.release(&self.rows, app, said.row.fence).await;
+                }
+                Ok(granted?)
             }
             Word::Taken | Word::Done | Word::Stale | Word::Again | Word::Closed => {
                 Ok(Lease::Taken { free_in })
@@ -110,6 +98,32 @@ impl RecordStore for RedisStore {
 }
 
 impl RedisStore {
+    /// A lease that Redis has given. Without the record it is of no use: anything else is given back.
+    async fn granted(
+        &self,
+        app: &AppId,
+        row: &Row,
+        holds_for: Duration,
+        until: Boot,
+    ) -> Result<Lease, Trouble> {
+        let record = match self.rows.take(app, row)? {
+            Opened::Nothing => None,
+            Opened::Record(record) => Some(record),
+            Opened::Damaged(_) => {
+                // Another replica may hold it: the next to ask begins an epoch, in which it is offered.
+                self.rows.set_aside(app, row).await?;
+                return Ok(Lease::Taken { free_in: AGAIN });
+            }
+        };
+        self.rows.memory.show(app, row.late);
+        self.leases.won(app, row.fence, until);
+        Ok(Lease::Won {
+            fence: row.fence,
+            holds_for,
+            record,
+        })
+    }
+
     /// The record as a writer sees it; from here on it knows of any late mint. Damage is set aside.
     async fn shown(&self, app: &AppId, row: &Row) -> Result<Option<Box<Record>>, Trouble> {
         match self.rows.take(app, row)? {
@@ -128,7 +142,7 @@ impl RedisStore {
     /// A write that was refused. What it holds is offered where Redis has forgotten, so that nothing of it is lost.
     async fn refused(&self, app: &AppId, record: &Record, fence: Fence, row: &Row) -> StoreError {
         self.leases.forget(app, fence);
-        let held = if row.fence.epoch > fence.epoch || row.is_missing() {
+        let held = if row.fence.epoch != fence.epoch {
             self.rows.refill(app, Some(record)).await
         } else {
             self.shown(app, row).await

@@ -31,7 +31,7 @@ pub(super) struct Leases {
 }
 
 /// Leases by their apps.
-type Fences = Vec<(AppId, Fence)>;
+pub(super) type Fences = Vec<(AppId, Fence)>;
 
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -79,28 +79,13 @@ impl Leases {
                 () = clock.sleep_until(next) => {}
             }
             let (over, alive) = self.sorted(clock.now().boot);
-            join_all(
-                over.iter()
-                    .map(|(app, fence)| self.release(&rows, app, *fence)),
-            )
-            .await;
-            let kept = alive
-                .iter()
-                .map(|(app, fence)| self.prolong(&rows, app, *fence));
-            for (kept, (app, fence)) in join_all(kept).await.into_iter().zip(alive) {
-                // Redis away says nothing of who has the lease: it is asked again as soon as it is there.
-                if kept == Ok(false) && self.forget(&app, fence) {
-                    let _ = changes.send(Change::Lost { app, fence });
-                }
+            self.release_all(&rows, &over).await;
+            for (app, fence) in self.keep_alive(&rows, alive).await {
+                let _ = changes.send(Change::Lost { app, fence });
             }
         }
-        let (over, alive) = self.sorted(Boot::NEVER);
-        join_all(
-            over.iter()
-                .chain(&alive)
-                .map(|(app, fence)| self.release(&rows, app, *fence)),
-        )
-        .await;
+        let (all, _) = self.sorted(Boot::NEVER);
+        self.release_all(&rows, &all).await;
     }
 
     /// Gives one back.
@@ -111,6 +96,37 @@ impl Leases {
         if let Err(trouble) = call.run(&rows.link).await {
             tracing::debug!(app.id = %app, "the lease of {app} was not given back and ends by itself: {trouble}");
         }
+    }
+
+    /// Keeps these alive, and gives those that were lost to others.
+    pub(super) async fn keep_alive(&self, rows: &Rows, alive: Fences) -> Fences {
+        let kept = alive
+            .iter()
+            .map(|(app, fence)| self.prolong(rows, app, *fence));
+        let kept = join_all(kept).await;
+        let (mut lost, mut given_back) = (Vec::new(), Vec::new());
+        for (kept, (app, fence)) in kept.into_iter().zip(alive) {
+            match kept {
+                // It was given back meanwhile, and has begun again if that came first.
+                Ok(true) if !self.holds(&app, fence) => given_back.push((app, fence)),
+                Ok(false) if self.forget(&app, fence) => lost.push((app, fence)),
+                // Redis away says nothing of who has the lease: it is asked again as soon as it is there.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        self.release_all(rows, &given_back).await;
+        lost
+    }
+
+    fn holds(&self, app: &AppId, fence: Fence) -> bool {
+        self.lock().get(app).is_some_and(|held| held.fence == fence)
+    }
+
+    async fn release_all(&self, rows: &Rows, all: &[(AppId, Fence)]) {
+        let each = all
+            .iter()
+            .map(|(app, fence)| self.release(rows, app, *fence));
+        join_all(each).await;
     }
 
     /// False if somebody else has it, or may have had it.

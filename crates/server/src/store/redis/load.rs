@@ -32,8 +32,8 @@ impl Rows {
             for (app, row) in portion.iter().zip(rows) {
                 let row = row?;
                 let taken = match self.take(app, &row) {
-                    // Somebody can read it, so it stays where it is; our own key has been checked before.
-                    Err(trouble @ Trouble::WrongKey) => {
+                    // Somebody can read it, so it stays where it is.
+                    Err(trouble @ (Trouble::WrongKey | Trouble::Newer(_))) => {
                         let (app, reason) = (Some(*app), trouble.to_string());
                         each(Loaded::Damaged { app, reason });
                         continue;

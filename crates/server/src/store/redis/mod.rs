@@ -97,27 +97,19 @@ impl RedisStore {
             key: names.identity(),
             sealer: Arc::clone(&sealer),
         };
-        let Settings {
-            address,
-            ca,
-            sentinel_password,
-            ..
-        } = settings;
-        let door = Door::new(
-            address,
-            ca,
-            sentinel_password,
-            timing.connect,
-            timing.answer,
-        );
         let rows = Arc::new(Rows {
             names,
             sealer,
-            link: Link::new(door, Box::new(identity), Arc::clone(&clock)),
+            link: Link::new(
+                door(settings, timing),
+                Box::new(identity),
+                Arc::clone(&clock),
+            ),
             memory: Memory::default(),
             offers: timing.offers,
             revoked: Revoked::default(),
             refilled: AtomicUsize::new(0),
+            lives: timing.lease,
         });
         let leases = Arc::new(Leases::new(new_holder()?, timing.lease));
         let (sender, changes) = unbounded_channel();
@@ -135,8 +127,12 @@ impl RedisStore {
             sender,
             stop.clone(),
         );
-        let following =
-            changes::follow_sentinels(Arc::clone(&rows), Arc::clone(&clock), stop.clone());
+        let following = changes::follow_sentinels(
+            Arc::clone(&rows),
+            Arc::clone(&clock),
+            timing.compare,
+            stop.clone(),
+        );
         let tasks = vec![
             tokio::spawn(listener.run(stop.clone())),
             tokio::spawn(keeping),
@@ -267,6 +263,22 @@ impl fmt::Debug for RedisStore {
             .field("trouble", &self.trouble())
             .finish_non_exhaustive()
     }
+}
+
+fn door(settings: Settings, timing: Timing) -> Door {
+    let Settings {
+        address,
+        ca,
+        sentinel_password,
+        ..
+    } = settings;
+    Door::new(
+        address,
+        ca,
+        sentinel_password,
+        timing.connect,
+        timing.answer,
+    )
 }
 
 /// A name nobody else has.

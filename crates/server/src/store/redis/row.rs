@@ -84,6 +84,11 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// A version, or a part of a fence: scripts count them, and count no further than 2⁵³.
+pub(super) fn counted(text: &[u8]) -> Option<u64> {
+    number(text).filter(|number| *number < 1 << 53)
+}
+
 /// A row as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Row {
@@ -125,7 +130,8 @@ impl Row {
         let numbers = fields
             .each_ref()
             .map(|field| field.as_deref().and_then(number));
-        let [e, n, v, late, le, ln, g0, g1, g2, _] = numbers;
+        let [_, _, _, late, le, ln, g0, g1, g2, _] = numbers;
+        let [e, n, v] = [0, 1, 2].map(|at: usize| fields[at].as_deref().and_then(counted));
         let [_, _, raw, _, _, _, _, _, _, body] = fields;
         let label = || {
             Some(Label {
@@ -152,11 +158,6 @@ impl Row {
             late: late.map(Wall),
             body,
         })
-    }
-
-    /// Nothing is there at all.
-    pub(super) fn is_missing(&self) -> bool {
-        *self == Self::default()
     }
 }
 
@@ -193,12 +194,9 @@ mod tests {
     fn a_body_without_a_whole_label_is_odd_and_nothing_is_nothing() {
         let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
         let nil = || Value::Array(vec![Value::Nil; 10]);
-        assert!(Row::read(app(1), nil()).unwrap().is_missing());
-        assert!(
-            Row::read(app(1), Value::Array(vec![]))
-                .unwrap()
-                .is_missing()
-        );
+        assert_eq!(Row::read(app(1), nil()).unwrap(), Row::default());
+        let none = Row::read(app(1), Value::Array(vec![])).unwrap();
+        assert_eq!(none, Row::default());
         assert_eq!(Row::read(app(1), Value::Array(vec![Value::Nil])), None);
         assert_eq!(Row::read(app(1), Value::Okay), None);
         let Value::Array(mut fields) = nil() else {

@@ -14,6 +14,7 @@ use wxtoken_core::store::Record;
 
 use super::super::rekey::rekeyed;
 use super::super::sealed::{Label, SealError, Sealer};
+use super::super::wire::WireError;
 use super::memory::Memory;
 use super::revoked::Revoked;
 use super::row::{Body, FIELDS, Names, Row, padded};
@@ -39,6 +40,8 @@ pub(super) struct Rows {
     pub(super) revoked: Revoked,
     /// Records that were put into a Redis that lacked them, since that was last told.
     pub(super) refilled: AtomicUsize,
+    /// How long a lease lives in Redis at most.
+    pub(super) lives: Duration,
 }
 
 /// A row's body, opened.
@@ -83,6 +86,7 @@ impl Rows {
             millis(lives).to_string().into_bytes(),
             padded(self.memory.newest(app)).into_bytes(),
             millis(self.offers).to_string().into_bytes(),
+            millis(self.lives).to_string().into_bytes(),
         ];
         self.said(app, &self.call(&LEASE, app, keys, arguments))
             .await
@@ -126,8 +130,9 @@ impl Rows {
                 Ok(Opened::Record(Box::new(rekeyed(record, &hasher))))
             }
             Ok(record) => Ok(Opened::Record(Box::new(record))),
-            // It is whole, and somebody can read it: another replica, ahead of us in changing keys.
+            // It is whole, and somebody can read it: another replica, ahead of us in changing keys or versions.
             Err(SealError::OtherKey) => Err(Trouble::WrongKey),
+            Err(SealError::Content(WireError::Newer(format))) => Err(Trouble::Newer(format.into())),
             Err(error) => {
                 tracing::warn!(app.id = %app, "the record of {app} in Redis is damaged: {error}");
                 Ok(Opened::Damaged(error.to_string()))
@@ -186,8 +191,7 @@ impl Rows {
         };
         let mut said = self.ask_for_lease(app, "", Duration::ZERO).await?;
         // Until somebody is given the lease.
-        let is_open = said.word == Word::Offers || said.row.fence.number == 0;
-        let Some(kept) = kept.filter(|_| is_open) else {
+        let Some(kept) = kept.filter(|_| said.row.fence.number == 0) else {
             return self.shown(app, &said.row);
         };
         for _ in 0..OFFERS {

@@ -12,7 +12,9 @@ use crate::redis::{Link, Trouble, bytes};
 
 macro_rules! scripts {
     ($($name:ident $file:literal),* $(,)?) => {
-        $(pub(super) static $name: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!(concat!("scripts/", $file))));)*
+        $(pub(super) static $name: LazyLock<Lua> = LazyLock::new(|| {
+            Lua::new(concat!(include_str!("scripts/numbers.lua"), include_str!(concat!("scripts/", $file))))
+        });)*
     };
 }
 

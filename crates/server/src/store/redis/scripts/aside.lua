@@ -3,7 +3,7 @@
 -- KEYS: record, damaged. ARGV: app, channel, version that was looked at, ms to keep it.
 local row = redis.call('HMGET', KEYS[1], 'v', 'b')
 if (row[1] or '') ~= ARGV[3] then return 0 end
-local version = string.format('%020.0f', (tonumber(row[1] or '0') or 0) + 1)
+local version = padded((whole(row[1]) or 0) + 1)
 if row[2] then redis.call('SET', KEYS[2], row[2], 'PX', ARGV[4]) end
 redis.call('HDEL', KEYS[1], 'le', 'ln', 'g0', 'g1', 'g2', 'b', 'life')
 redis.call('HSET', KEYS[1], 'v', version)

@@ -13,7 +13,7 @@ for kind = 0, 2 do
   if held and ARGV[7 + kind] < held then return answer('stale') end
 end
 
-local version = string.format('%020.0f', math.max(tonumber(row[3] or '0') or 0, tonumber(ARGV[3])) + 1)
+local version = padded(math.max(whole(row[3]) or 0, tonumber(ARGV[3])) + 1)
 redis.call('HSET', KEYS[1], 'e', ARGV[5], 'n', ARGV[6], 'v', version, 'le', ARGV[5], 'ln', ARGV[6],
   'g0', ARGV[7], 'g1', ARGV[8], 'g2', ARGV[9], 'b', ARGV[10])
 redis.call('HDEL', KEYS[1], 'gone')

@@ -166,6 +166,47 @@ async fn damage_costs_a_moment_where_another_replica_holds_the_record() {
 }
 
 #[tokio::test]
+async fn damage_costs_a_moment_too_where_lives_cannot_be_told_apart() {
+    let server = Server::start().await;
+    let _: String = server
+        .ask(&[
+            "ACL", "SETUSER", "blind", "on", ">secret", "~*", "&*", "+@all", "-info",
+        ])
+        .await;
+    let url = format!("redis://blind:secret@127.0.0.1:{}", server.port);
+    let [writer, finder] = [(); 2].map(|()| store(&url, OFFERING));
+    let (fence, _) = won_at_last(&writer, &app(1)).await;
+    writer.write(&app(1), &full_record(), fence).await.unwrap();
+    writer.release(&app(1), fence).await;
+    let record = "wxtoken:{wx0000000000000001}:record";
+    let _: i64 = server.ask(&["HSET", record, "b", "something else"]).await;
+    let (later, held) = won_at_last(&finder, &app(1)).await;
+    assert!(later.epoch > fence.epoch);
+    assert_eq!(held, Some(full_record()));
+}
+
+#[tokio::test]
+async fn what_was_minted_is_not_lost_though_a_note_came_first() {
+    let server = Server::start().await;
+    let [one, other] = [(); 2].map(|()| store(&server.url(), OFFERING));
+    let (fence, _) = won_at_last(&one, &app(1)).await;
+    one.write(&app(1), &full_record(), fence).await.unwrap();
+    let _: String = server.ask(&["FLUSHALL"]).await;
+    other.note_late_mint(&app(1), Wall(7)).await.unwrap();
+    let minted = generation(full_record(), 0, 1_900_000_000_000);
+    let refused = one.write(&app(1), &minted, fence).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Stale(Some(_)))),
+        "{refused:?}"
+    );
+    one.stop().await;
+    let (_, record) = won_at_last(&other, &app(1)).await;
+    let record = record.unwrap();
+    assert_eq!(record.handed_out, minted.handed_out);
+    assert!(record.late_mint >= Some(Wall(7)));
+}
+
+#[tokio::test]
 async fn a_row_that_was_put_back_by_hand_is_noticed_by_who_knows_better() {
     let server = Server::start().await;
     let store = store(&server.url(), OFFERING);

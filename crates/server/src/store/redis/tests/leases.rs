@@ -254,6 +254,25 @@ async fn a_message_that_was_lost_is_made_up_for_however_many_others_come() {
     }
 }
 
+#[tokio::test]
+async fn a_lease_that_was_given_back_is_not_kept_alive_by_what_was_under_way() {
+    let server = Server::start().await;
+    let timing = Timing {
+        keep: LONG,
+        ..QUICK
+    };
+    let (one, other) = (store(&server.url(), timing), store(&server.url(), timing));
+    let (fence, _) = won(&one, &app(1)).await;
+    one.release(&app(1), fence).await;
+    // Sent before, and arrived after.
+    let lost = one
+        .leases
+        .keep_alive(&one.rows, vec![(app(1), fence)])
+        .await;
+    assert_eq!(lost, vec![], "it was given back, not lost");
+    won(&other, &app(1)).await;
+}
+
 /// The newest fence that was granted.
 async fn fence_of(server: &Server) -> Fence {
     let record = "wxtoken:{wx0000000000000001}:record";

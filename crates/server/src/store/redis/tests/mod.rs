@@ -1,10 +1,12 @@
 //! The store in Redis, against real servers: the contract first, then what only Redis can do to it.
 
+mod clocks;
 mod cluster;
 mod epochs;
 mod leases;
 mod sealing;
 mod storm;
+mod strangers;
 mod topology;
 mod troubles;
 

@@ -3,6 +3,7 @@
 use super::*;
 
 use super::super::super::rekey::rekeyed;
+use super::super::super::sealed::Label;
 
 #[tokio::test]
 async fn redis_sees_no_secret_in_memory_or_on_disk() {
@@ -117,6 +118,59 @@ async fn replicas_with_both_keys_in_either_order_understand_each_other() {
     ahead.write(&app(1), &theirs, fence).await.unwrap();
     ahead.release(&app(1), fence).await;
     assert_eq!(won(&behind, &app(1)).await.1, Some(record));
+}
+
+#[tokio::test]
+async fn who_cannot_read_a_record_does_not_keep_its_lease_from_those_who_can() {
+    let server = Server::start().await;
+    let behind = store(&server.url(), QUICK);
+    assert_eq!(behind.read(&app(1)).await.unwrap(), None);
+    let both = MasterKeys {
+        current: key(2),
+        previous: Some(key(1)),
+    };
+    let ahead = open(&server.url(), both, QUICK).0;
+    let (fence, _) = won(&ahead, &app(1)).await;
+    ahead.write(&app(1), &full_record(), fence).await.unwrap();
+    ahead.release(&app(1), fence).await;
+    let refused = behind.lease(&app(1), HOLDS).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.en.contains("another master key")),
+        "{refused:?}"
+    );
+    won(&ahead, &app(1)).await;
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_is_left_where_it_is() {
+    let server = Server::start().await;
+    let store = store(&server.url(), QUICK);
+    let (fence, _) = won(&store, &app(1)).await;
+    store.write(&app(1), &full_record(), fence).await.unwrap();
+    store.release(&app(1), fence).await;
+    let newer = store
+        .rows
+        .sealer
+        .seal_of_version(9, &Label::of(app(1), &full_record(), fence));
+    let record = "wxtoken:{wx0000000000000001}:record";
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut put = redis::cmd("HSET");
+    put.arg(record).arg("b").arg(&newer);
+    let _: i64 = put.query_async(&mut connection).await.unwrap();
+    let fresh = open(&server.url(), key(1), QUICK).0;
+    let (records, damaged) = load(&fresh).await;
+    assert!(records.is_empty());
+    assert!(damaged[0].1.contains("format 9"), "{damaged:?}");
+    let refused = fresh.lease(&app(1), HOLDS).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.en.contains("format 9")),
+        "{refused:?}"
+    );
+    let left: Vec<u8> = server.ask(&["HGET", record, "b"]).await;
+    assert_eq!(left, newer);
+    let lease = "wxtoken:{wx0000000000000001}:lease";
+    assert_eq!(server.ask::<i64>(&["EXISTS", lease]).await, 0);
 }
 
 #[tokio::test]

@@ -148,6 +148,25 @@ async fn a_failover_that_kills_nobody_is_followed_too() {
 }
 
 #[tokio::test]
+async fn a_sentinel_that_is_silent_keeps_nobody_from_the_master() {
+    let watched = Watched::start().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = silent.local_addr().unwrap().port();
+    let url = watched
+        .url()
+        .replace("127.0.0.1:1,", &format!("127.0.0.1:{at},"));
+    let timing = Timing {
+        connect: 2 * LONG,
+        ..QUICK
+    };
+    let asked = store(&url, timing);
+    let (fence, _) = tokio::time::timeout(LONG, won_at_last(&asked, &app(1)))
+        .await
+        .expect("the other sentinel was asked as well");
+    asked.write(&app(1), &full_record(), fence).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_failover_forth_and_back_is_a_new_life_of_the_same_process() {
     let (first, second) = (Server::start().await, Server::start().await);
     let follow = async |one: &Server, other: &Server| {
