@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::store::{ExportKey, Exported, export};
 use wxtoken_server::words::InChinese;
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::passphrase::{self, Seal};
 use crate::{runtime, settings, term};
-use wxtoken_server::store::configured::{self as stored, Stored};
+use wxtoken_server::store::configured::{self as stored, ForCommand};
 
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
@@ -24,14 +25,14 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup
   wxtoken export --to wxtoken.backup --seal master    # 用存储自己的主密钥加密，主密钥请另外保存
 
-先停止服务器：同一时刻只能有一个进程打开存储。文件权限为 0600，已存在的文件不会被覆盖。",
+先停止服务器：同一时刻只能有一个进程打开存储；kind = \"redis\" 时服务器可以继续运行。文件权限为 0600，已存在的文件不会被覆盖。",
         "Examples:
   wxtoken export --to wxtoken.backup                  # asks for a passphrase on the terminal
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup
   wxtoken export --to wxtoken.backup --seal master    # under the store's master key; keep that, too
 
-Stop the server first: one process at a time opens the store. The file has mode 0600; one that is
-there already is not overwritten.",
+Stop the server first: one process at a time opens the store; with kind = \"redis\" the servers may
+run on. The file has mode 0600; one that is there already is not overwritten.",
     )
 }
 
@@ -72,7 +73,9 @@ impl InChinese for Unwritable {
 /// Exports.
 pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     let config = settings::open(arguments.config.as_deref())?;
-    let stored = stored::open(&config.store, Arc::new(SystemClock))?;
+    let opening = stored::for_command(&config.store, false, Arc::new(SystemClock));
+    let runtime = runtime()?;
+    let stored = runtime.block_on(opening)?;
     let passphrase = match arguments.seal {
         Seal::Passphrase => Some(passphrase::new()?),
         Seal::Master => None,
@@ -82,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         ExportKey::Passphrase,
     );
     let file = make(&arguments.to)?;
-    let counts = write(&stored, key, file).inspect_err(|_| {
+    let counts = write(&runtime, &stored, key, file).inspect_err(|_| {
         // A torn export is worth nothing, and would be in the way of the next try.
         let _stays = fs::remove_file(&arguments.to);
     })?;
@@ -114,9 +117,14 @@ fn make(path: &Path) -> Result<File, Failure> {
     })
 }
 
-fn write(stored: &Stored, key: ExportKey<'_>, file: File) -> Result<Exported, Failure> {
+fn write(
+    runtime: &Runtime,
+    stored: &ForCommand,
+    key: ExportKey<'_>,
+    file: File,
+) -> Result<Exported, Failure> {
     let mut out = BufWriter::new(file);
-    let counts = runtime()?.block_on(export(&stored.store, key, &mut out))?;
+    let counts = runtime.block_on(export(stored.records.as_ref(), key, &mut out))?;
     out.flush()?;
     out.get_ref().sync_all()?;
     Ok(counts)

@@ -23,13 +23,14 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup
   wxtoken import --from wxtoken.backup --seal master  # 用本存储的主密钥解开
 
-先停止服务器。存储里更新的记录不会被覆盖；文件先整体校验，损坏或口令不对时什么都不导入。",
+先停止服务器；kind = \"redis\" 时服务器可以继续运行，它们随即用上较新的记录。存储里更新的记录不会被覆盖；文件先整体校验，损坏或口令不对时什么都不导入。",
         "Examples:
   wxtoken import --from wxtoken.backup                # asks for the passphrase on the terminal
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup
   wxtoken import --from wxtoken.backup --seal master  # opened with this store's master key
 
-Stop the server first. What is newer in the store is kept; the whole file is checked before anything
+Stop the server first; with kind = \"redis\" the servers may run on, and take over what is newer. What
+is newer in the store is kept; the whole file is checked before anything
 is imported, and a damaged one, or a wrong passphrase, imports nothing.",
     )
 }
@@ -77,14 +78,17 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         Seal::Passphrase => Some(passphrase::known()?),
         Seal::Master => None,
     };
-    let stored = stored::open_or_make(&config.store, Arc::new(SystemClock))?;
+    let runtime = runtime()?;
+    let opening = stored::for_command(&config.store, true, Arc::new(SystemClock));
+    let stored = runtime.block_on(opening)?;
     let key = passphrase.as_deref().map_or(
         ExportKey::Master(&stored.keys.current),
         ExportKey::Passphrase,
     );
-    let hasher = stored.store.value_hasher();
+    let hasher = stored.keys.current.value_hasher();
     let mut file = BufReader::new(file);
-    let counts = runtime()?.block_on(import(&stored.store, &hasher, key, &mut file))?;
+    let importing = import(stored.records.as_ref(), &hasher, key, &mut file);
+    let counts = runtime.block_on(importing)?;
     let (new, updated, kept) = (counts.new, counts.updated, counts.kept);
     term::result(match lang {
         Lang::Zh => {

@@ -2,17 +2,17 @@
 //! before the call leaves. While a server holds the store, that server's figures bound them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use wxtoken_core::budget::{BudgetKind, Limits};
 use wxtoken_core::clock::{Clock, Wall};
-use wxtoken_core::store::{Lease, RecordStore, StoreError};
+use wxtoken_core::store::{RecordStore, StoreError};
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::config::{App, Config};
-use wxtoken_server::store::{EmbeddedStore, OpenError};
+use wxtoken_server::store::{EmbeddedStore, OpenError, lease_in_time};
 use wxtoken_server::words::{InChinese, Sentence};
 
 use super::finding::{AppState, Setup};
+use super::shared;
 use crate::client::{Door, Server};
 use crate::status;
 use crate::surroundings;
@@ -32,33 +32,41 @@ fn store(config: &Config) -> Result<Option<Arc<EmbeddedStore>>, Setup> {
 
 /// What one app costs: a stable call and a probe.
 const COST: [BudgetKind; 2] = [BudgetKind::Stable, BudgetKind::Probe];
-/// How long one record is wanted for.
-const LEASE: Duration = Duration::from_secs(30);
 
 /// Where the calls of today are counted.
 pub(super) enum Books {
     /// Nowhere yet: no server has run here.
     None,
     /// In the store, which is ours now.
-    Open(Arc<EmbeddedStore>),
+    Open(Arc<dyn RecordStore>),
     /// By a running server, as far as it tells.
     Server(Vec<status::App>),
 }
 
 impl Books {
-    /// Opens them, and says what is wrong with the store if anything is.
-    pub(super) async fn open(config: &Config) -> (Self, Option<Setup>) {
+    /// Opens them, and says what there is to say of the store.
+    pub(super) async fn open(config: &Config) -> (Self, Vec<Setup>) {
+        if let Some((settings, keys)) = stored::shared(&config.store) {
+            let (store, found) = shared::look(settings, keys).await;
+            return (store.map_or(Self::None, |store| Self::Open(store)), found);
+        }
         match store(config) {
-            Ok(store) => (store.map_or(Self::None, Self::Open), None),
+            Ok(store) => (
+                store.map_or(Self::None, |store| Self::Open(store)),
+                Vec::new(),
+            ),
             Err(trouble @ Setup::StoreInUse(_)) => {
-                (Self::Server(told_by_server().await), Some(trouble))
+                (Self::Server(told_by_server().await), vec![trouble])
             }
-            Err(trouble) => (Self::None, Some(trouble)),
+            Err(trouble) => (Self::None, vec![trouble]),
         }
     }
 
     /// What is wrong with the store, if anything is; nobody is asked.
     pub(super) fn trouble(config: &Config) -> Option<Setup> {
+        if config.store.redis.is_some() {
+            return None;
+        }
         store(config).err()
     }
 
@@ -66,7 +74,7 @@ impl Books {
     pub(super) async fn spend(&self, app: &App) -> Result<(), AppState> {
         match self {
             Self::None => Ok(()),
-            Self::Open(store) => note(store, app).await,
+            Self::Open(store) => note(store.as_ref(), app).await,
             Self::Server(apps) => {
                 let known = apps.iter().find(|known| known.appid == app.appid.as_str());
                 let full = known.and_then(|known| {
@@ -99,7 +107,7 @@ async fn told_by_server() -> Vec<status::App> {
     status::apps_of(&server).await.unwrap_or_default()
 }
 
-async fn note(store: &EmbeddedStore, app: &App) -> Result<(), AppState> {
+async fn note(store: &dyn RecordStore, app: &App) -> Result<(), AppState> {
     let now = SystemClock.now().wall;
     spent(store, app, now)
         .await
@@ -113,21 +121,17 @@ async fn note(store: &EmbeddedStore, app: &App) -> Result<(), AppState> {
 }
 
 async fn spent(
-    store: &EmbeddedStore,
+    store: &dyn RecordStore,
     app: &App,
     now: Wall,
 ) -> Result<Result<(), AppState>, StoreError> {
-    let Lease::Won { fence, record, .. } = store.lease(&app.appid, LEASE).await? else {
-        return Err(StoreError::Unavailable(Sentence::new(
-            "这个应用的记录正由另一个进程使用",
-            "another process has this app's record",
-        )));
-    };
+    let (fence, record) = lease_in_time(store, &app.appid).await?;
     let mut record = record.map_or_else(Default::default, |record| *record);
     let limits: Limits = app.limits();
     for kind in COST {
         let (used, limit) = (record.budgets.used(kind, now), limits.of(kind).into());
         if used >= limit {
+            store.release(&app.appid, fence).await;
             return Ok(Err(AppState::NoBudget { used, limit }));
         }
         record.budgets.spend(kind, now);

@@ -72,6 +72,46 @@ pub(crate) enum Setup {
     StoreBroken(Sentence),
     /// We may not write where we must.
     NotWritable { path: PathBuf, why: Sentence },
+    /// About the Redis that replicas share.
+    Shared(Shared),
+}
+
+/// What can be found of the Redis that replicas share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// It answers, and its records are ours.
+    Reached { at: String, version: Option<String> },
+    /// It does not, or they are not; in words, with the cure.
+    Unusable(Sentence),
+    /// Its `maxmemory-policy` drops records.
+    Evicts(String),
+    /// A restart of it leaves nothing.
+    Forgets,
+    /// It is older than what is tested.
+    Old(String),
+    /// Our clock is so many seconds ahead of its (or, negative, behind).
+    ClockOff(i64),
+}
+
+impl Shared {
+    const fn level(&self) -> Level {
+        match self {
+            Self::Reached { .. } => Level::Good,
+            Self::Forgets | Self::Old(_) => Level::Warning,
+            Self::Unusable(_) | Self::Evicts(_) | Self::ClockOff(_) => Level::Bad,
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Reached { .. } => "redis",
+            Self::Unusable(_) => "redis-unusable",
+            Self::Evicts(_) => "redis-evicts",
+            Self::Forgets => "redis-not-persistent",
+            Self::Old(_) => "redis-old",
+            Self::ClockOff(_) => "redis-clock-off",
+        }
+    }
 }
 
 /// What can be found on the way to WeChat.
@@ -151,6 +191,7 @@ impl Finding {
                 Setup::FolderOpen { .. } | Setup::StoreBroken(_) | Setup::NotWritable { .. } => {
                     Level::Bad
                 }
+                Setup::Shared(shared) => shared.level(),
             },
             Self::Way(way) => match way {
                 Way::Resolved { .. } | Way::Reached { .. } | Way::ClockRight => Level::Good,
@@ -190,6 +231,7 @@ impl Finding {
                 Setup::StoreInUse(_) => "store-in-use",
                 Setup::StoreBroken(_) => "store-broken",
                 Setup::NotWritable { .. } => "not-writable",
+                Setup::Shared(shared) => shared.name(),
             },
             Self::Way(way) => match way {
                 Way::NotAsked => "offline",

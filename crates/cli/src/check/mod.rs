@@ -4,6 +4,7 @@ pub(crate) mod apps;
 mod books;
 mod files;
 mod finding;
+mod shared;
 mod way;
 mod words;
 
@@ -91,8 +92,8 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
 }
 
 async fn online(config: &Config, chosen: &[&App]) -> Result<Vec<Finding>, Failure> {
-    let (books, trouble) = Books::open(config).await;
-    let mut found: Vec<Finding> = trouble.into_iter().map(Finding::Setup).collect();
+    let (books, of_store) = Books::open(config).await;
+    let mut found: Vec<Finding> = of_store.into_iter().map(Finding::Setup).collect();
     let way = way::look(&config.upstream).await;
     found.extend(way.into_iter().map(Finding::Way));
     let apps = apps::look(config, chosen, &books).await?;

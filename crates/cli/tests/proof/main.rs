@@ -31,6 +31,7 @@ mod reloading;
 mod reports;
 mod saving;
 mod shadow;
+mod shared_canary;
 mod sharing;
 mod silent_log;
 mod sinks;

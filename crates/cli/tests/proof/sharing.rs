@@ -8,7 +8,7 @@ use wxtoken_simulator::{Lane, Rules, generated_app};
 
 use crate::place::{APP, CALLER, app};
 use crate::replicas::{Replicas, admin, generated};
-use crate::server::{PATIENCE, until, until_asked};
+use crate::server::{PATIENCE, Server, until, until_asked};
 
 const STABLE: &str = "/cgi-bin/stable_token";
 
@@ -209,4 +209,66 @@ async fn an_app_that_one_replica_has_no_more_stays_for_those_that_have_it() {
     })
     .await;
     assert_eq!(replicas.world().minted_total(Lane::Stable), 2);
+}
+
+/// A command of the program, in the place of the first replica.
+fn command(replicas: &Replicas, words: &[&str]) -> (bool, String) {
+    let place = &replicas.places[0];
+    let phrase = place.folder.path().join("phrase");
+    std::fs::write(&phrase, "correct horse battery staple").unwrap();
+    let done = Server::program()
+        .args(words)
+        .arg("--config")
+        .arg(place.config())
+        .env_clear()
+        .env("WXTOKEN_PASSPHRASE_FILE", phrase)
+        .output()
+        .unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (
+        done.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_what_redis_lacks_and_a_backup_goes_out_and_in_beside_running_servers() {
+    let mut replicas = Replicas::new(2, Rules::default(), 0, &one_app()).await;
+    replicas.start_all().await;
+    let token = replicas.agree(APP).await;
+    let (fine, said) = command(&replicas, &["check"]);
+    assert!(
+        fine && said.contains("its records are this store's"),
+        "{said}"
+    );
+    assert!(
+        said.contains("set appendonly yes"),
+        "it saves nothing: {said}"
+    );
+    replicas
+        .redis
+        .ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let (fine, said) = command(&replicas, &["check", "--lang", "zh"]);
+    assert!(!fine && said.contains("noeviction"), "{said}");
+    let backup = replicas.places[0].folder.path().join("backup");
+    let backup = backup.to_str().unwrap();
+    let (fine, said) = command(&replicas, &["export", "--to", backup]);
+    assert!(fine && said.contains("exported 1 apps"), "{said}");
+    // All of it is lost, and nobody runs who remembers.
+    for at in 0..2 {
+        replicas.stop(at).await;
+        std::fs::remove_dir_all(replicas.places[at].data()).unwrap();
+    }
+    replicas.redis.ask(&["FLUSHALL"]);
+    let (fine, said) = command(&replicas, &["import", "--from", backup]);
+    assert!(fine && said.contains("1 new"), "{said}");
+    let fetches = replicas.world().calls(APP, STABLE);
+    replicas.start_all().await;
+    assert_eq!(replicas.agree(APP).await, token);
+    assert_eq!(replicas.world().calls(APP, STABLE), fetches);
+    let (fine, said) = command(&replicas, &["import", "--from", backup]);
+    assert!(
+        fine && said.contains("1 kept"),
+        "beside running servers: {said}"
+    );
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wxtoken_core::clock::Clock;
 use wxtoken_core::store::RecordStore;
 
-use super::redis::Trouble;
+use super::redis::{RedisStore, Settings, Trouble};
 use super::serving::{Belongings, Ledger, ServerStore};
 use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError, ReplicaStore};
 use crate::config;
@@ -156,6 +156,47 @@ pub async fn for_server(
         shared: Some(store),
         keys,
     })
+}
+
+/// A store that one command works on.
+pub struct ForCommand {
+    /// The records: those that replicas share, if they do.
+    pub records: Arc<dyn RecordStore>,
+    /// What they are sealed under.
+    pub keys: MasterKeys,
+}
+
+/// Opens a store for one command; one that replicas share also while they run. `makes`: where there is none yet.
+///
+/// # Errors
+/// There is none, or it, or its key, cannot be used; Redis cannot be reached.
+pub async fn for_command(
+    store: &config::Store,
+    makes: bool,
+    clock: Arc<dyn Clock>,
+) -> Result<ForCommand, NoStore> {
+    if let Some((settings, keys)) = shared(store) {
+        let (redis, _) = RedisStore::connect(settings, keys.clone(), clock).await?;
+        let records = Arc::new(redis);
+        return Ok(ForCommand { records, keys });
+    }
+    let Stored { store, keys } = if makes {
+        open_or_make(store, clock)?
+    } else {
+        open(store, clock)?
+    };
+    let records = Arc::new(store);
+    Ok(ForCommand { records, keys })
+}
+
+/// Where the store is that replicas share, and its keys; a configuration that names one has a key.
+#[must_use]
+pub fn shared(store: &config::Store) -> Option<(Settings, MasterKeys)> {
+    let keys = MasterKeys {
+        current: store.master_key.clone()?,
+        previous: store.previous_master_key.clone(),
+    };
+    Some((store.redis.clone()?, keys))
 }
 
 fn with_key(

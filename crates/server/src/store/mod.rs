@@ -21,7 +21,7 @@ mod serving;
 mod wire;
 
 pub use embedded::{EmbeddedStore, OpenError};
-pub use export::{ExportError, ExportKey, Exported, Imported, export, import};
+pub use export::{ExportError, ExportKey, Exported, Imported, export, import, lease_in_time};
 pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;

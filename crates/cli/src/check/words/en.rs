@@ -1,7 +1,7 @@
 //! The findings in English.
 
 use super::{Words, code_of, meaning_of, rid_of, words};
-use crate::check::finding::{AppState, Setup, Way};
+use crate::check::finding::{AppState, Setup, Shared, Way};
 use crate::lang::Lang;
 use crate::when;
 
@@ -56,6 +56,45 @@ pub(super) fn setup(setup: &Setup) -> Words {
         Setup::NotWritable { path, why } => words(
             format!("files cannot be written in {}: {why}", path.display()),
             "make that folder, owned by the user wxtoken runs as",
+        ),
+        Setup::Shared(found) => shared(found),
+    }
+}
+
+fn shared(shared: &Shared) -> Words {
+    match shared {
+        Shared::Reached { at, version } => words(
+            format!(
+                "Redis at {at} answers{}, and its records are this store's",
+                version
+                    .as_ref()
+                    .map_or_else(String::new, |version| format!(" (version {version})"))
+            ),
+            "",
+        ),
+        Shared::Unusable(why) => words(
+            format!("the store in Redis cannot be used: {why}"),
+            "a server starts all the same, and serves what its local copy holds until this is cured",
+        ),
+        Shared::Evicts(policy) => words(
+            format!("Redis drops records when it is full (maxmemory-policy {policy})"),
+            "set maxmemory-policy noeviction, in its configuration as well",
+        ),
+        Shared::Forgets => words(
+            "Redis keeps nothing over a restart: no append-only log, no save points",
+            "set appendonly yes; until then the replicas give it back what they remember",
+        ),
+        Shared::Old(version) => words(
+            format!("Redis {version} is older than what wxtoken is tested with"),
+            "take Redis 6.2 or later, or Valkey",
+        ),
+        Shared::ClockOff(seconds) => words(
+            format!(
+                "this machine's clock is {} s {} that of Redis",
+                seconds.unsigned_abs(),
+                if *seconds > 0 { "ahead of" } else { "behind" }
+            ),
+            "switch time synchronisation on, on both machines (timedatectl set-ntp true)",
         ),
     }
 }

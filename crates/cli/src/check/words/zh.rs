@@ -1,7 +1,7 @@
 //! The findings in Chinese.
 
 use super::{Words, code_of, meaning_of, rid_of, words};
-use crate::check::finding::{AppState, Setup, Way};
+use crate::check::finding::{AppState, Setup, Shared, Way};
 use crate::lang::Lang;
 use crate::when;
 
@@ -48,6 +48,45 @@ pub(super) fn setup(setup: &Setup) -> Words {
         Setup::NotWritable { path, why } => words(
             format!("无法在 {} 写文件：{}", path.display(), why.zh),
             "建好这个目录，属主设为运行 wxtoken 的用户",
+        ),
+        Setup::Shared(found) => shared(found),
+    }
+}
+
+fn shared(shared: &Shared) -> Words {
+    match shared {
+        Shared::Reached { at, version } => words(
+            format!(
+                "{at} 的 Redis 有应答{}，里面的记录属于这个存储",
+                version
+                    .as_ref()
+                    .map_or_else(String::new, |version| format!("（版本 {version}）"))
+            ),
+            "",
+        ),
+        Shared::Unusable(why) => words(
+            format!("Redis 里的存储用不了：{}", why.zh),
+            "服务器照样能启动，在解决之前先用本地副本里的内容提供服务",
+        ),
+        Shared::Evicts(policy) => words(
+            format!("Redis 内存满了会丢掉记录（maxmemory-policy {policy}）"),
+            "把 maxmemory-policy 设为 noeviction，也写进它的配置文件",
+        ),
+        Shared::Forgets => words(
+            "Redis 重启后什么都不留：没有开追加日志，也没有保存点",
+            "设 appendonly yes；在那之前，各副本会把记得的内容还给它",
+        ),
+        Shared::Old(version) => words(
+            format!("Redis {version} 比 wxtoken 测试过的版本旧"),
+            "用 Redis 6.2 以上的版本，或 Valkey",
+        ),
+        Shared::ClockOff(seconds) => words(
+            format!(
+                "本机时钟比 Redis 的{} {} 秒",
+                if *seconds > 0 { "快" } else { "慢" },
+                seconds.unsigned_abs()
+            ),
+            "在两台机器上打开时间同步（timedatectl set-ntp true）",
         ),
     }
 }

@@ -7,9 +7,11 @@ mod frame;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use tokio::time::{sleep, timeout};
 use wxtoken_core::app::AppId;
 use wxtoken_core::merge::merged;
-use wxtoken_core::store::{Lease, Loaded, Record, RecordStore, StoreError};
+use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError};
 
 use super::keys::{MasterKey, ValueHasher};
 use super::rekey::rekeyed;
@@ -18,6 +20,13 @@ use frame::{SHORTEST_PASSPHRASE, begin, end, read_head, read_record, write_recor
 
 /// How long a lease is asked for while one record is written.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// How long a lease is waited for, and how often it is asked for.
+const PATIENCE: Duration = Duration::from_secs(8);
+const SOON: Duration = Duration::from_millis(50);
+const LATER: Duration = Duration::from_millis(2100);
+/// Records taken in together: a Redis that has just begun takes two seconds for each, at the same time.
+const TOGETHER: usize = 200;
 
 /// What an export is sealed under.
 #[derive(Clone, Copy)]
@@ -169,56 +178,83 @@ pub async fn import<F: Read + Seek + Send>(
 ) -> Result<Imported, ExportError> {
     let sealer = read_head(file, key)?;
     let start = file.stream_position()?;
-    let mut number = 0;
-    while read_record(file, &sealer, number)?.is_some() {
-        number += 1;
+    let mut total = 0;
+    while read_record(file, &sealer, total)?.is_some() {
+        total += 1;
     }
     file.seek(SeekFrom::Start(start))?;
-    let (mut counts, mut number) = (Imported::default(), 0);
-    while let Some((app, record)) = read_record(file, &sealer, number)? {
-        let taken = take(store, &app, rekeyed(record, hasher), &mut counts).await;
-        taken.map_err(|source| ExportError::Store {
-            done: number,
-            source,
-        })?;
-        number += 1;
+    let (mut counts, mut number, mut done) = (Imported::default(), 0, 0);
+    loop {
+        let mut some = Vec::with_capacity(TOGETHER);
+        while number < total
+            && some.len() < TOGETHER
+            && let Some((app, record)) = read_record(file, &sealer, number)?
+        {
+            some.push((app, rekeyed(record, hasher)));
+            number += 1;
+        }
+        if some.is_empty() {
+            return Ok(counts);
+        }
+        for taken in join_all(some.iter().map(|(app, offered)| take(store, app, offered))).await {
+            let taken = taken.map_err(|source| ExportError::Store { done, source })?;
+            match taken {
+                Taken::New => counts.new += 1,
+                Taken::Updated => counts.updated += 1,
+                Taken::Kept => counts.kept += 1,
+            }
+            done += 1;
+        }
     }
-    Ok(counts)
 }
 
-async fn take(
-    store: &dyn RecordStore,
-    app: &AppId,
-    offered: Record,
-    counts: &mut Imported,
-) -> Result<(), StoreError> {
-    let (fence, held) = match store.lease(app, LEASE).await? {
-        Lease::Won { fence, record, .. } => (fence, record),
-        Lease::Taken { .. } => {
-            return Err(StoreError::Unavailable(Sentence::new(
-                format!("{app} 正由运行中的 wxtoken 使用；先停掉它"),
-                format!("{app} is in use by a running wxtoken; stop it first"),
-            )));
-        }
+/// What became of one record.
+enum Taken {
+    New,
+    Updated,
+    Kept,
+}
+
+async fn take(store: &dyn RecordStore, app: &AppId, offered: &Record) -> Result<Taken, StoreError> {
+    let (fence, held) = lease_in_time(store, app).await?;
+    let (what, record) = match held {
+        None => (Taken::New, offered.clone()),
+        Some(held) => match merged(&held, offered) {
+            both if both == *held => (Taken::Kept, both),
+            both => (Taken::Updated, both),
+        },
     };
-    let result = match held {
-        Some(held) => {
-            let both = merged(&held, &offered);
-            if both == *held {
-                counts.kept += 1;
-                Ok(())
-            } else {
-                counts.updated += 1;
-                store.write(app, &both, fence).await
-            }
-        }
-        None => {
-            counts.new += 1;
-            store.write(app, &offered, fence).await
-        }
+    let written = match what {
+        Taken::Kept => Ok(()),
+        Taken::New | Taken::Updated => store.write(app, &record, fence).await,
     };
     store.release(app, fence).await;
-    result
+    written.map(|()| what)
+}
+
+/// An app's lease for a command, and its record. A running replica may have it for a moment; and where Redis has just begun,
+/// it first waits for what replicas hold.
+///
+/// # Errors
+/// The store cannot be asked, or somebody keeps the lease.
+pub async fn lease_in_time(
+    store: &dyn RecordStore,
+    app: &AppId,
+) -> Result<(Fence, Option<Box<Record>>), StoreError> {
+    let asking = async {
+        loop {
+            match store.lease(app, LEASE).await? {
+                Lease::Won { fence, record, .. } => return Ok((fence, record)),
+                Lease::Taken { free_in } => sleep(free_in.clamp(SOON, LATER)).await,
+            }
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap_or_else(|_| {
+        Err(StoreError::Unavailable(Sentence::new(
+            format!("{app} 正由运行中的 wxtoken 使用；过一会儿再试，或先停掉它"),
+            format!("{app} is in use by a running wxtoken; try again in a while, or stop it first"),
+        )))
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ use crate::redis::{Trouble, bytes};
 /// How many apps are compared at a time.
 const PORTION: usize = 500;
 
+/// A connection that takes longer to show that it lives is dead.
+const PING_WITHIN: Duration = Duration::from_secs(2);
+
 /// What happened in the store, by another's hand as a rule. Hearing of something twice, or of one's own doing, is possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -121,7 +124,8 @@ impl Listener {
                 Some(Some(message)) => self.hear(message.get_payload_bytes()),
                 None => {
                     // A connection that is dead without having been closed says nothing by itself.
-                    match timeout(self.every, pubsub.ping::<Value>()).await {
+                    let within = self.every.min(PING_WITHIN);
+                    match timeout(within, pubsub.ping::<Value>()).await {
                         Ok(Ok(_)) => self.compare_all().await?,
                         Ok(Err(_)) | Err(_) => return Ok(()),
                     }

@@ -15,6 +15,7 @@ mod row;
 mod rows;
 mod scripts;
 mod settings;
+mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub use crate::redis::{Address, Health, Host, InvalidAddress, Servers, Trouble};
 use crate::redis::{Door, Link};
 pub use changes::Change;
 pub use settings::{InvalidPrefix, Prefix, Settings};
+pub use survey::Survey;
 
 /// Sealed records in Redis. Dropping it gives its leases back; [`Self::stop`] waits until that is done.
 pub struct RedisStore {
