@@ -252,6 +252,27 @@ mod tests {
     }
 
     #[test]
+    fn one_key_is_one_place_whether_or_not_its_secret_is_known_to_be_one() {
+        let named = sink("format = \"easywechat6\"\nprefix = \"\"\nreveal_app_secret = true");
+        let written =
+            sink("format = \"raw\"\nkey = \"official_account.access_token.wx1.hush-hush.0\"");
+        let mut taken = Taken::default();
+        let spot = Spot {
+            file: 0,
+            line: 1,
+            column: 1,
+        };
+        let mut take = |sink: &str| {
+            let config = config(sink);
+            let sink = &config.apps[0].redis()[0];
+            let address = &sink.server.address;
+            taken.take(address, &sink.place.keys()[0], spot).is_some()
+        };
+        assert!(!take(&named));
+        assert!(take(&written));
+    }
+
+    #[test]
     fn no_sink_is_among_the_keys_of_the_store() {
         let found = |url: &str, key: &str| {
             let text =

@@ -1,6 +1,8 @@
 //! A key in Redis, which may hold a secret: then it can be used, but is never shown whole.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
 
 use md5::{Digest as _, Md5};
 use zeroize::Zeroize;
@@ -9,7 +11,7 @@ use zeroize::Zeroize;
 const MASK: &str = "***";
 
 /// A key. `Display` and `Debug` mask what is secret in it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone)]
 pub struct Key {
     bytes: Vec<u8>,
     shown: String,
@@ -62,6 +64,33 @@ impl Key {
     #[must_use]
     pub const fn holds_secret(&self) -> bool {
         self.masked
+    }
+}
+
+// Two keys are one if they lead to the same place, whoever calls which part of them secret.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes.cmp(&other.bytes)
     }
 }
 

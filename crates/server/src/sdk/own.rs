@@ -78,6 +78,15 @@ fn bare(sight: &Sight<'_>) -> Option<Candidate> {
         Reading::Absent | Reading::Foreign => false,
     };
     let candidate = candidate.with_own_key();
+    // What looks like an AppSecret may be one: older SDKs, and people, put it into keys.
+    let candidate = match sight
+        .key
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .find(|part| is_md5(part))
+    {
+        Some(secret) => candidate.with_secret(secret),
+        None => candidate,
+    };
     long_enough.then(|| match app_in(sight.key) {
         Some(app) => candidate.of_app(app),
         None => candidate,

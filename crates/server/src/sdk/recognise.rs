@@ -166,15 +166,18 @@ impl Candidate {
         self
     }
 
-    /// Masks a part of the key.
+    /// Masks a part of the key, wherever it stands in it.
     pub(super) fn with_secret(mut self, secret: &str) -> Self {
         let whole = String::from_utf8_lossy(self.key.as_bytes()).into_owned();
-        if let Some((before, after)) = whole.split_once(secret).filter(|_| !secret.is_empty()) {
-            self.key = Key::of(&[
-                Part::Plain(before),
-                Part::Secret(secret),
-                Part::Plain(after),
-            ]);
+        if !secret.is_empty() {
+            let mut parts = Vec::new();
+            for (at, plain) in whole.split(secret).enumerate() {
+                if at > 0 {
+                    parts.push(Part::Secret(secret));
+                }
+                parts.push(Part::Plain(plain));
+            }
+            self.key = Key::of(&parts);
         }
         self.holds_secret = true;
         self

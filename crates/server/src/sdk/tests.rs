@@ -680,3 +680,38 @@ fn what_is_not_held_here_is_still_named() {
     assert_eq!(recognise(b"session:4711", &bare, NOW), []);
     assert_eq!(recognise(b"\xff\xfe", &bare, NOW), []);
 }
+
+#[test]
+fn a_secret_in_a_key_is_masked_wherever_it_may_stand() {
+    let found = |body: &str| Found::Text(Content::new(body), Ttl::Left(60_000));
+    let serialized = found("s:21:\"HUBTOKEN_EXAMPLE_0001\";");
+    let bare = found("HUBTOKEN_EXAMPLE_0001");
+    let head = "official_account.access_token.wx0123456789abcdef";
+    for (key, lies, secret) in [
+        // Part of the AppID, too.
+        (
+            format!("{head}.0123456789abcdef.0"),
+            &serialized,
+            ".0123456789abcdef",
+        ),
+        // As EasyWeChat 6 wrote it before it had a stable mode, through a cache that keeps texts bare.
+        (
+            format!("{head}.fedcba9876543210fedcba9876543210"),
+            &bare,
+            "fedcba98",
+        ),
+        (
+            "my_app_access_token_fedcba9876543210fedcba9876543210".to_owned(),
+            &bare,
+            "fedcba98",
+        ),
+    ] {
+        let candidates = recognise(key.as_bytes(), lies, NOW);
+        assert!(!candidates.is_empty(), "{key}");
+        for candidate in candidates {
+            let shown = format!("{} {candidate:?}", candidate.key);
+            assert!(candidate.holds_secret && !shown.contains(secret), "{shown}");
+            assert_eq!(candidate.key.as_bytes(), key.as_bytes());
+        }
+    }
+}

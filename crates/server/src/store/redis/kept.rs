@@ -17,6 +17,8 @@ use super::rows::Opened;
 use super::scripts::{NOTE, WRITE, Word};
 use crate::redis::Trouble;
 
+/// Until who has stopped need ask again.
+const STOPPED: Duration = Duration::from_secs(60);
 /// Until an asker that found damage asks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
@@ -28,6 +30,10 @@ impl RecordStore for RedisStore {
 
     /// For no time at all: the record alone, under a fence that writes nothing.
     async fn lease(&self, app: &AppId, holds_for: Duration) -> Result<Lease, StoreError> {
+        if self.stop.is_cancelled() && !holds_for.is_zero() {
+            // Nobody would keep it alive, or give it back.
+            return Ok(Lease::Taken { free_in: STOPPED });
+        }
         let asked = self.clock.now().boot;
         let lives = self.leases.lives.min(holds_for);
         let holder = &self.leases.holder;

@@ -34,6 +34,16 @@ async fn a_store_that_stops_gives_its_leases_back_at_once() {
 }
 
 #[tokio::test]
+async fn a_store_that_was_stopped_takes_no_lease_that_nobody_would_give_back() {
+    let server = Server::start().await;
+    let (one, other) = (store(&server.url(), QUICK), store(&server.url(), QUICK));
+    one.stop().await;
+    let refused = one.lease(&app(1), HOLDS).await;
+    assert!(matches!(refused, Ok(Lease::Taken { .. })), "{refused:?}");
+    won(&other, &app(1)).await;
+}
+
+#[tokio::test]
 async fn a_lease_is_kept_alive_as_long_as_it_was_asked_for_and_not_longer() {
     let server = Server::start().await;
     let timing = Timing {
