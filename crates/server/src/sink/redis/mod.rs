@@ -17,31 +17,27 @@ mod tell;
 mod tell_shadow;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Clock, Wall};
+use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::{CredentialKey, Kind};
 
 use crate::config::{App, Config, RedisServer, RedisSinkConfig};
-use crate::keeper::{Copies, Keeper};
-use crate::redis::Door;
+use crate::keeper::Copies;
 use crate::telemetry::Metrics;
 use crate::words::Sentence;
-use desk::RedisDesk;
-use keeping::{Keeping, Message};
+use keeping::Message;
 use kept::Sink;
-use listen::Ear;
-use room::Room;
-use shadow::Watch;
-use tell::{Standing, Teller};
+use tell::Standing;
 
 pub use listen::{Events, SWITCH_ON};
+pub use worker::RedisWorker;
 
 /// Lets the keeper hear what the store knows of an app, where replicas share one: a value that is not known here may be theirs.
 pub type AskAbout = Arc<dyn Fn(AppId) + Send + Sync>;
@@ -222,83 +218,4 @@ impl RedisSinks {
         let places = self.shared.places.lock();
         places.unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The loops' end, to be run once the keeper is there.
-pub struct RedisWorker {
-    started: mpsc::UnboundedReceiver<Start>,
-    metrics: Arc<Metrics>,
-}
-
-impl RedisWorker {
-    /// Runs a loop for each Redis, until every handle is gone.
-    pub async fn run(mut self, keeper: Keeper, clock: Arc<dyn Clock>, ask_about: AskAbout) {
-        let ground = Ground {
-            keeper,
-            clock,
-            metrics: self.metrics,
-            ask_about,
-        };
-        let mut loops = JoinSet::new();
-        loop {
-            tokio::select! {
-                start = self.started.recv() => match start {
-                    Some(start) => begin(&mut loops, start, &ground),
-                    None => return,
-                },
-                Some(_) = loops.join_next(), if !loops.is_empty() => {}
-            }
-        }
-    }
-}
-
-/// What every loop stands on.
-struct Ground {
-    keeper: Keeper,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    ask_about: AskAbout,
-}
-
-fn begin(loops: &mut JoinSet<()>, start: Start, ground: &Ground) {
-    let Ground { keeper, clock, .. } = ground;
-    let RedisServer {
-        address,
-        ca,
-        sentinel_password,
-    } = start.server;
-    let ca = ca.map(|ca| ca.to_vec());
-    let door = Door::new(address, ca, sentinel_password, TIMES.0, TIMES.1);
-    let teller = Teller {
-        keeper: keeper.clone(),
-        metrics: Arc::clone(&ground.metrics),
-        at: door.shown(),
-        standing: start.standing,
-    };
-    let desk = Arc::new(RedisDesk::new(door, Arc::clone(clock)));
-    let (keys, listened) = watch::channel(Vec::new());
-    let (heard, hearing) = mpsc::unbounded_channel();
-    let ear = Ear {
-        link: Arc::clone(&desk.link),
-        keys: listened,
-        heard,
-        events: start.events,
-        clock: Arc::clone(clock),
-    };
-    let keeping = Keeping {
-        room: Room::new(clock.now().boot),
-        shadow: Watch::new(clock.now().boot),
-        desk,
-        keeper: keeper.clone(),
-        clock: Arc::clone(clock),
-        teller,
-        ask_about: Arc::clone(&ground.ask_about),
-        messages: start.messages,
-        heard: hearing,
-        keys,
-        reports: JoinSet::new(),
-        connection: 0,
-    };
-    loops.spawn(ear.run());
-    loops.spawn(keeping.run());
 }
