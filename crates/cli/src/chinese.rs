@@ -4,7 +4,11 @@
 use clap::Command;
 
 /// What each subcommand does.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 13] = [
+    (
+        "adopt",
+        "看现有的 Redis 里 SDK 存了什么，打印接管它们的配置；不做任何改动",
+    ),
     (
         "demo",
         "完整演示：在本机启动模拟的微信和服务器，并告诉你可以试什么",
@@ -38,7 +42,15 @@ const SEAL: &str =
 const KIND: &str = "access_token、jsapi_ticket 或 card_ticket";
 
 /// What each argument of a subcommand is for.
-const ARGUMENTS: [(&str, &str, &str); 34] = [
+const ARGUMENTS: [(&str, &str, &str); 38] = [
+    ("adopt", "redis", "要查看的 Redis，不带密码"),
+    ("adopt", "ca", "rediss:// 时：签发其证书的机构，PEM 文件"),
+    (
+        "adopt",
+        "within",
+        "最多查看这么多秒，然后给出到此为止的结果",
+    ),
+    ("adopt", "json", "以 JSON 打印结果"),
     ("demo", "lifetime", "模拟的微信让令牌活多久"),
     ("init", "folder", "写到哪个文件夹；没有就创建"),
     ("serve", "config", CONFIG),

@@ -7,8 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::{
-    check, chinese, completions, demo, explain, export, get, import, init, key, refresh, serve,
-    simulate, status,
+    adopt, check, chinese, completions, demo, explain, export, get, import, init, key, refresh,
+    serve, simulate, status,
 };
 
 /// One WeChat token, fetched once, kept alive, handed to everyone
@@ -50,6 +50,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Find what is wrong (configuration, files, network, clock, each app at WeChat) and how to cure it
     Check(check::Arguments),
+    /// See what SDKs keep in an existing Redis, and which lines would take it over; changes nothing
+    Adopt(adopt::Arguments),
     /// Print one token or ticket from a running server
     Get(get::Arguments),
     /// Show every credential: time left, age, last trouble, fetches today
@@ -73,7 +75,8 @@ enum Command {
 type Epilogue = fn(Lang) -> &'static str;
 
 /// What follows the options in each subcommand's `--help`.
-const EPILOGUES: [(&str, Epilogue); 12] = [
+const EPILOGUES: [(&str, Epilogue); 13] = [
+    ("adopt", adopt::epilogue),
     ("demo", demo::epilogue),
     ("serve", serve::epilogue),
     ("init", init::epilogue),
@@ -124,6 +127,7 @@ pub(crate) fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
         Command::Init(arguments) => init::run(&arguments, lang),
         Command::Simulate(arguments) => simulate::run(&arguments, lang),
         Command::Check(arguments) => check::run(&arguments, lang),
+        Command::Adopt(arguments) => adopt::run(&arguments, lang),
         Command::Get(arguments) => get::run(&arguments, lang),
         Command::Status(arguments) => status::run(&arguments, lang),
         Command::Refresh(arguments) => refresh::run(&arguments, lang),

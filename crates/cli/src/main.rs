@@ -2,6 +2,7 @@
 //!
 //! Must not know: what any subcommand does.
 
+mod adopt;
 mod check;
 mod chinese;
 mod cli;

@@ -58,17 +58,24 @@ impl InChinese for NoSecret {
     }
 }
 
+/// A secret from `NAME`, or from the file that `NAME_FILE` names; none where neither is set.
+pub(crate) fn given(name: &'static str) -> Result<Option<String>, NoSecret> {
+    if let Some(value) = text(name) {
+        return Ok(Some(value.trim().to_owned()));
+    }
+    let Some(path) = text(&format!("{name}_FILE")).map(PathBuf::from) else {
+        return Ok(None);
+    };
+    match fs::read_to_string(&path) {
+        Ok(value) => Ok(Some(value.trim().to_owned())),
+        Err(source) => Err(NoSecret::File { name, path, source }),
+    }
+}
+
 /// A secret from `NAME`, from the file that `NAME_FILE` names, or typed on the terminal.
 pub(crate) fn secret(name: &'static str, question: &str) -> Result<String, NoSecret> {
-    if let Some(value) = text(name) {
-        return Ok(value.trim().to_owned());
-    }
-    if let Some(path) = text(&format!("{name}_FILE")).map(PathBuf::from) {
-        let read = fs::read_to_string(&path);
-        return match read {
-            Ok(value) => Ok(value.trim().to_owned()),
-            Err(source) => Err(NoSecret::File { name, path, source }),
-        };
+    if let Some(value) = given(name)? {
+        return Ok(value);
     }
     if !crate::term::can_ask() {
         return Err(NoSecret::Unset(name));

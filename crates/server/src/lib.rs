@@ -11,6 +11,7 @@ pub mod sdk;
 pub mod services;
 pub mod sink;
 pub mod store;
+pub mod survey;
 pub mod telemetry;
 pub mod wechat;
 

@@ -7,7 +7,9 @@
 mod alive;
 mod canned;
 mod program;
+mod redis;
 
+mod adopting;
 mod asking;
 mod checking;
 mod demonstrating;

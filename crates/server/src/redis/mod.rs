@@ -8,6 +8,7 @@ mod diagnosis;
 mod health;
 mod link;
 mod open;
+mod scan;
 #[cfg(test)]
 pub(crate) mod testing;
 mod together;
@@ -17,6 +18,7 @@ pub use address::{Address, Host, InvalidAddress, Servers};
 pub use health::Health;
 pub(crate) use link::{Guest, Link};
 pub(crate) use open::{Connection, Door};
+pub(crate) use scan::Scan;
 pub use trouble::Trouble;
 
 use redis::Value;

@@ -88,6 +88,14 @@ impl Door {
         self.address.shown()
     }
 
+    /// A connection to read on, to a replica as well, and where it leads.
+    pub(crate) async fn open_to_read(&self) -> Result<(Connection, String), Trouble> {
+        match &self.address.servers {
+            Servers::One(host) => Ok((self.one(host, self.who()).await?, host.to_string())),
+            Servers::Sentinel { .. } | Servers::Cluster(_) => self.open().await,
+        }
+    }
+
     /// A connection that only listens.
     pub(crate) async fn listener(&self) -> Result<PubSub, Trouble> {
         let hosts = match &self.address.servers {

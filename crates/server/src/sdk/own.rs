@@ -4,7 +4,7 @@ use wxtoken_core::credential::Kind;
 
 use super::code::{Code, HashFields};
 use super::entry::{Found, Reading};
-use super::format::Format;
+use super::format::{Format, Module};
 use super::place::{Layout, Spec};
 use super::recognise::{Candidate, Kept, Sight, app_in, is_md5};
 
@@ -32,20 +32,25 @@ fn known_hash(sight: &Sight<'_>) -> Option<Candidate> {
         expires: Some("expired_at".into()),
         milliseconds: false,
     };
-    let (fields, kind, writer) = if sight.key.starts_with("maConfig:") {
+    let (fields, kind, writer, module) = if sight.key.starts_with("maConfig:") {
         let kind = match sight.key.rsplit(':').next()? {
             "accessToken" => Kind::AccessToken,
             "jsapiTicket" => Kind::JsapiTicket,
             "cardApiTicket" => Kind::CardTicket,
             _ => return None,
         };
-        (HashFields::default(), kind, "WxJava (maConfig)")
+        (
+            HashFields::default(),
+            kind,
+            "WxJava (maConfig)",
+            Module::Mini,
+        )
     } else if is_md5(&sight.key.to_ascii_lowercase()) {
         let token = (ruby("access_token"), Kind::AccessToken);
         let ticket = (ruby("jsticket"), Kind::JsapiTicket);
         let held = |(fields, _): &(HashFields, Kind)| sight.has_field(&fields.value);
         let (fields, kind) = [token, ticket].into_iter().find(held)?;
-        (fields, kind, "weixin_authorize")
+        (fields, kind, "weixin_authorize", Module::Official)
     } else {
         return None;
     };
@@ -55,7 +60,8 @@ fn known_hash(sight: &Sight<'_>) -> Option<Candidate> {
         candidate
             .written_by(writer)
             .with_own_key()
-            .with_fields(fields),
+            .with_fields(fields)
+            .in_module(module),
     )
 }
 

@@ -6,11 +6,13 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::Kind;
 
-use super::code::{Code, HashFields};
+use super::code::{self, Code, HashFields};
 use super::entry::{Found, Reading, Ttl};
 use super::format::{Format, Module, PhpCache};
 use super::key::{Key, Part};
+use super::template::Template;
 use super::{easywechat, node, own, powerwechat, senparc, silenceper, wechatpy, wxjava};
+use crate::config::Secret;
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Candidate {
     pub fields: Option<HashFields>,
     /// The app's secret stands in the key or in the body.
     pub holds_secret: bool,
+    /// What of the key is, or may be, the secret.
+    secret: Option<Secret>,
     /// The key, masked where it holds a secret.
     pub key: Key,
     /// What that SDK sees in it.
@@ -117,6 +121,7 @@ impl Sight<'_> {
             cache: PhpCache::Serialize,
             fields: None,
             holds_secret: false,
+            secret: None,
             key: Key::plain(self.key),
             reading: code.read(std::slice::from_ref(self.found), self.now),
             ttl: self.found.ttl(),
@@ -161,9 +166,42 @@ impl Candidate {
     }
 
     /// The key is no SDK's: the application named it.
-    pub(super) const fn with_own_key(mut self) -> Self {
+    pub(super) fn with_own_key(mut self) -> Self {
         self.own_key = true;
-        self
+        let key = String::from_utf8_lossy(self.key.as_bytes()).into_owned();
+        let mut words = key.split(|c: char| !c.is_ascii_alphanumeric());
+        // What has the form of an AppSecret may be one.
+        match words.find(|word| is_md5(word)) {
+            Some(secret) => self.with_secret(secret),
+            None => self,
+        }
+    }
+
+    /// Where the end of this value lies, if it lies beside it.
+    #[must_use]
+    pub fn key_of_end(&self, key: &[u8]) -> Vec<u8> {
+        [key, wechatpy::END.as_bytes()].concat()
+    }
+
+    /// Takes into account the end that lies beside this value.
+    pub fn ends_with(&mut self, end: &Found, now: Wall) {
+        if let Reading::Held(held) = &mut self.reading {
+            held.seen = code::wechatpy_end(held.seen, end, now).unwrap_or(held.seen);
+        }
+    }
+
+    /// The key as the configuration would name it.
+    #[must_use]
+    pub fn template(&self) -> String {
+        let key = String::from_utf8_lossy(self.key.as_bytes()).into_owned();
+        let template = match self.app {
+            Some(app) => Template::text_for(&key, &app),
+            None => key.replace('{', "{{").replace('}', "}}"),
+        };
+        match &self.secret {
+            Some(secret) => template.replace(secret.expose(), "{secret}"),
+            None => template,
+        }
     }
 
     /// Masks a part of the key, wherever it stands in it.
@@ -180,6 +218,7 @@ impl Candidate {
             self.key = Key::of(&parts);
         }
         self.holds_secret = true;
+        self.secret = Some(Secret::new(secret));
         self
     }
 

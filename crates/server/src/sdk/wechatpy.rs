@@ -8,7 +8,8 @@ use super::key::Key;
 use super::place::{Layout, Spec};
 use super::recognise::{Candidate, Kept, Sight, is_app};
 
-const END: &str = "_expires_at";
+/// What follows a key in the name of its end.
+pub(super) const END: &str = "_expires_at";
 
 /// `{p}:{appid}_access_token` and the same with `_expires_at`, which version 2 looks at; tickets need both in any version.
 pub(super) fn place(spec: &Spec<'_>) -> Layout {

@@ -61,13 +61,21 @@ pub(super) fn read_wechatpy(
         // Version 1 keeps no end with a token, and version 2 trusts one without.
         (None | Some(Found::Absent), Kind::AccessToken) => present,
         (None | Some(Found::Absent), Kind::JsapiTicket | Kind::CardTicket) => Seen::Expired,
-        (Some(Found::Text(end, _)), _) => match serde_json::from_slice::<f64>(end.expose()) {
-            Ok(seconds) => present.and(Seen::until(wall(seconds), now, WECHATPY_MARGIN)),
-            Err(_) => return Reading::Foreign,
+        (Some(end), _) => match wechatpy_end(present, end, now) {
+            Some(seen) => seen,
+            None => return Reading::Foreign,
         },
-        (Some(Found::Fields(..) | Found::Other), _) => return Reading::Foreign,
     };
     Reading::held(&text, seen)
+}
+
+/// How long a value is used whose end lies beside it; none if that is no end.
+pub(in crate::sdk) fn wechatpy_end(present: Seen, end: &Found, now: Wall) -> Option<Seen> {
+    let Found::Text(end, _) = end else {
+        return None;
+    };
+    let seconds = serde_json::from_slice::<f64>(end.expose()).ok()?;
+    Some(present.and(Seen::until(wall(seconds), now, WECHATPY_MARGIN)))
 }
 
 /// Seconds as Python writes them, maybe with a point.

@@ -15,6 +15,7 @@ use super::entry::{Body, Content, Entry, Found, Reading, Seen, Ttl, Value};
 use super::format::PhpCache;
 use super::key::Key;
 pub use hash::HashFields;
+pub(super) use json::wechatpy_end;
 pub(super) use senparc::Bag;
 
 /// WxJava takes an entry with less than this left for one that has ended.

@@ -1,0 +1,170 @@
+//! Puts what was found in order: by app, kind and key; which belong together; which disagree.
+//!
+//! Pure: must not know Redis.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
+use wxtoken_core::credential::Kind;
+
+use super::{Clash, Find, Survey};
+use crate::sdk::{Candidate, Found, Held, Kept, Reading, Seen, recognise};
+
+/// What was found so far, each key once: a walk may meet a key more often.
+#[derive(Default)]
+pub(super) struct Sorted {
+    finds: BTreeMap<Vec<u8>, Find>,
+    unnamed: BTreeSet<Vec<u8>>,
+    /// Ends that lie beside their values, each with the time it was read.
+    ends: BTreeMap<Vec<u8>, (Found, Wall)>,
+}
+
+impl Sorted {
+    pub(super) fn add(&mut self, key: Vec<u8>, found: &Found, now: Wall) {
+        if *found == Found::Absent {
+            return;
+        }
+        let candidates = recognise(&key, found, now);
+        match candidates.first() {
+            Some(first) => {
+                let app = first.app;
+                if matches!(first.kept, Kept::EndOf(_)) {
+                    self.ends.insert(key.clone(), (found.clone(), now));
+                }
+                self.finds.insert(key, Find { app, candidates });
+            }
+            None => {
+                self.unnamed.insert(key);
+            }
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.finds.len()
+    }
+
+    pub(super) fn into_survey(mut self, keys: u64, whole: bool) -> Survey {
+        for (key, find) in &mut self.finds {
+            if let Some(one) = find.candidates.first_mut()
+                && let Some((end, now)) = self.ends.get(&one.key_of_end(key))
+            {
+                one.ends_with(end, *now);
+            }
+        }
+        let mut finds: Vec<Find> = self.finds.into_values().collect();
+        name_by_value(&mut finds);
+        // A key without an app comes last.
+        finds.sort_by_cached_key(|find| {
+            let likeliest = find.likeliest();
+            let kind = likeliest.and_then(credential).map(Kind::index);
+            let key = likeliest.map(|one| one.key.to_string());
+            (find.app.is_none(), find.app, kind.is_none(), kind, key)
+        });
+        Survey {
+            keys,
+            whole,
+            clashes: clashes(&finds),
+            finds,
+            unnamed: self.unnamed.iter().map(|key| masked(key)).collect(),
+        }
+    }
+}
+
+/// The credential a candidate holds; none for what is not held here.
+fn credential(candidate: &Candidate) -> Option<Kind> {
+    match candidate.kept {
+        Kept::Credential(kind) => Some(kind),
+        Kept::EndOf(_) | Kept::Other(_) => None,
+    }
+}
+
+fn held(find: &Find) -> Option<(Kind, &Held)> {
+    let candidate = find.likeliest()?;
+    match &candidate.reading {
+        Reading::Held(held) => Some((credential(candidate)?, held)),
+        Reading::Absent | Reading::Foreign => None,
+    }
+}
+
+/// Some keys are an MD5 and tell no app; the same value under a key that does is the same app's.
+fn name_by_value(finds: &mut [Find]) {
+    let known: Vec<(Kind, Held, AppId)> = finds
+        .iter()
+        .filter_map(|find| {
+            let (kind, held) = held(find)?;
+            Some((kind, held.clone(), find.app?))
+        })
+        .collect();
+    for find in finds.iter_mut().filter(|find| find.app.is_none()) {
+        let app = held(find).and_then(|(kind, held)| {
+            let same = |(other, theirs, _): &&(Kind, Held, AppId)| {
+                *other == kind && theirs.token == held.token
+            };
+            known.iter().find(same).map(|(.., app)| *app)
+        });
+        find.app = app;
+    }
+}
+
+/// Entries that somebody would use, of one app, kind and mode, with different values. A stable token beside a classic one
+/// is none.
+fn clashes(finds: &[Find]) -> Vec<Clash> {
+    let mut groups: BTreeMap<(AppId, Kind, bool), Vec<usize>> = BTreeMap::new();
+    for (number, find) in finds.iter().enumerate() {
+        if let (Some(app), Some((kind, held)), Some(one)) = (find.app, held(find), find.likeliest())
+            && held.seen != Seen::Expired
+        {
+            let group = groups.entry((app, kind, one.stable_mode));
+            group.or_default().push(number);
+        }
+    }
+    let token = |number: &usize| Some(&held(finds.get(*number)?)?.1.token);
+    groups
+        .into_iter()
+        .filter(|(_, numbers)| {
+            numbers
+                .windows(2)
+                .any(|pair| token(&pair[0]) != token(&pair[1]))
+        })
+        .map(|((app, kind, _), finds)| Clash { app, kind, finds })
+        .collect()
+}
+
+/// Whether a key may have to do with WeChat, by its name alone.
+pub(super) fn is_of_interest(key: &[u8]) -> bool {
+    let Ok(key) = std::str::from_utf8(key) else {
+        return false;
+    };
+    let lower = key.to_ascii_lowercase();
+    let upper_md5 = key.len() == 32
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
+    let token = lower.contains("access") && lower.contains("token");
+    token
+        || upper_md5
+        || lower.contains("ticket")
+        || key.starts_with("maConfig:")
+        || lower.contains("wechat")
+        || lower.contains("weixin")
+        || words(key).any(is_appid)
+}
+
+fn words(key: &str) -> impl Iterator<Item = &str> {
+    key.split(|c: char| !c.is_ascii_alphanumeric())
+}
+
+fn is_appid(word: &str) -> bool {
+    word.len() == 18 && (word.starts_with("wx") || word.starts_with("ww"))
+}
+
+/// A key for people: what is too long to be a word may be a secret.
+fn masked(key: &[u8]) -> String {
+    let text = String::from_utf8_lossy(key);
+    let mut shown = text.clone().into_owned();
+    for word in words(&text).filter(|word| word.len() >= 20) {
+        shown = shown.replace(word, "***");
+    }
+    shown
+}
