@@ -2,6 +2,7 @@
 //!
 //! Must not know: stores, epochs, who asks.
 
+use crate::clock::Wall;
 use crate::credential::Lane;
 use crate::store::{Intent, Record, StoredToken};
 
@@ -44,7 +45,8 @@ pub fn merged(held: &Record, offered: &Record) -> Record {
     let surplus = out.remembered.len().saturating_sub(REMEMBERED);
     out.remembered.drain(..surplus);
     out.budgets = held.budgets.merged(&offered.budgets);
-    out.late_mint = held.late_mint.max(offered.late_mint);
+    let noted = held.late_mint.max(offered.late_mint);
+    out.late_mint = noted.max(minted_apart(held, offered));
     out.saved_at = held.saved_at.max(offered.saved_at);
     out
 }
@@ -75,9 +77,73 @@ fn value<'a>(held: &'a Record, offered: &'a Record, lane: Lane) -> Option<&'a St
     Some(if takes_theirs { theirs } else { mine })
 }
 
+/// Two classic values that know nothing of each other, as after two masters: clocks cannot say which of them lives, one more
+/// fetch does.
+fn minted_apart(held: &Record, offered: &Record) -> Option<Wall> {
+    let classic = Lane::Classic.index();
+    let (mine, theirs) = (
+        held.lanes[classic].as_ref()?,
+        offered.lanes[classic].as_ref()?,
+    );
+    let as_of = held.saved_at.max(offered.saved_at);
+    let over = |value: &StoredToken, by: &Record| {
+        value.dead || value.expires <= as_of || by.remembered.iter().any(|old| old.id == value.id)
+    };
+    let apart = mine.id != theirs.id && !over(mine, offered) && !over(theirs, held);
+    apart.then(|| mine.sent.max(theirs.sent))
+}
+
 fn later(one: Option<Intent>, other: Option<Intent>) -> Option<Intent> {
     [one, other]
         .into_iter()
         .flatten()
         .max_by_key(|intent| intent.sent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::{Kind, Token, ValueId};
+    use crate::store::Remembered;
+
+    /// Holds this classic value, asked for then.
+    fn record(value: u64, sent: u64) -> Record {
+        let mut record = Record {
+            saved_at: Wall(sent),
+            ..Record::default()
+        };
+        record.lanes[0] = Some(StoredToken {
+            token: Token::new("v").unwrap(),
+            id: ValueId(value),
+            sent: Wall(sent),
+            expires: Wall(sent + 7_200_000),
+            lifetime: 7_200_000,
+            dead: false,
+        });
+        record
+    }
+
+    #[test]
+    fn two_values_that_know_nothing_of_each_other_have_to_be_settled() {
+        let (one, other) = (record(1, 1000), record(2, 3000));
+        assert_eq!(merged(&one, &other).late_mint, Some(Wall(3000)));
+        assert_eq!(merged(&other, &one).late_mint, Some(Wall(3000)));
+        let both = merged(&one, &other);
+        assert_eq!(merged(&both, &one), both);
+        assert_eq!(merged(&one, &one).late_mint, None);
+    }
+
+    #[test]
+    fn a_value_and_its_successor_are_settled() {
+        let (one, mut other) = (record(1, 1000), record(2, 3000));
+        other.remembered.push(Remembered {
+            id: ValueId(1),
+            kind: Kind::AccessToken,
+            ends: Wall(303_000),
+        });
+        assert_eq!(merged(&one, &other).late_mint, None);
+        assert_eq!(merged(&other, &one).late_mint, None);
+        let later = record(2, 8_000_000);
+        assert_eq!(merged(&one, &later).late_mint, None, "it has ended");
+    }
 }

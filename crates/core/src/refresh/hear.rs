@@ -81,11 +81,15 @@ impl Machine {
                 record,
             } => {
                 self.forget_what_another_epoch_counts(fence);
+                let begins = fence.number == 1;
                 self.lease = LeaseState::Held { fence, until };
                 self.saving.not_before = now.boot; // the store is back, if it was away
                 match record {
                     Some(record) => self.learn(&record, true, now),
                     None => self.count_forces_as_spent(now),
+                }
+                if begins {
+                    self.doubt_what_is_held();
                 }
             }
             Event::LeaseTaken { free_at } => {
@@ -217,6 +221,9 @@ impl Machine {
         self.stopping = false;
         let other_lanes = self.rules.lanes != rules.lanes;
         self.rules = rules;
+        for handed in self.handed.iter_mut().filter(|_| other_lanes) {
+            handed.passed_over = None;
+        }
         if let Some(contest) = self.contest.as_mut().filter(|_| other_lanes) {
             contest.yielded = false;
             contest.leave_until = Wall::default();

@@ -265,15 +265,16 @@ impl LaneState {
 
     /// Keeps in mind that another's call may be under way: if nothing is heard of it, it has to be asked after.
     pub(super) fn await_theirs(&mut self, note: Intent, now: Now) {
-        self.theirs = Some(self.surely_ended(note, now).plus(1000));
+        self.theirs = Some(self.surely_ended(note, now).plus(200));
     }
 
-    /// Whoever takes over fetches nothing before another's call has ended. A note that is older than clocks can differ is
-    /// over.
+    /// Whoever takes over fetches nothing before another's call has ended. A note that we had not heard of, and that is older
+    /// than clocks can differ, is over.
     pub(super) fn wait_out(&mut self, note: Intent, now: Now) {
         self.others_end = self.others_end.max(note.deadline);
+        let known = self.heard.is_some_and(|(known, _)| known == note);
         let ends = self.surely_ended(note, now);
-        if now.wall <= note.deadline.plus(CLOCK_TOLERANCE) {
+        if known || now.wall <= note.deadline.plus(CLOCK_TOLERANCE) {
             self.wait_until = self.wait_until.max(ends);
         }
     }

@@ -7,7 +7,7 @@ use super::machine::{Handed, Known, LeaseState, Machine};
 use super::publish;
 use super::rules::{CLOCK_TOLERANCE, LEAVE_ALONE};
 use crate::clock::{Now, Wall};
-use crate::credential::{Lane, Ticket};
+use crate::credential::{Generation, Kind, Lane, Ticket};
 use crate::store::{Fence, Record};
 
 impl Machine {
@@ -50,7 +50,9 @@ impl Machine {
                 }
             }
         }
+        let before = self.handed[Kind::AccessToken.index()].generation;
         self.learn_generations(record);
+        self.follow_choice(before, now);
         self.learn_counts(record, takes_over, now);
         self.learn_contest(record, takes_over, self.steady_wall(now));
         for remembered in &record.remembered {
@@ -79,9 +81,29 @@ impl Machine {
                     lane: theirs.lane,
                     current: handed.current.take(),
                     staged: None,
+                    passed_over: None,
                 };
             }
         }
+    }
+
+    /// Another replica hands out another lane's value than we would: it may know better, or its clock differs. What it chose is
+    /// followed while it lives and nothing new comes, for replicas that answer each other's choices would never end.
+    fn follow_choice(&mut self, before: Generation, now: Now) {
+        let kind = Kind::AccessToken;
+        if matches!(self.lease, LeaseState::Own(_))
+            || self.handed[kind.index()].generation == before
+        {
+            return;
+        }
+        let ours = self.best_token(now);
+        let saved = ours.filter(|ours| {
+            let lane = ours.lane.and_then(|lane| self.lane(lane));
+            lane.is_some_and(|state| !state.unsaved)
+        });
+        let ours = saved.map(|ours| ours.id);
+        let handed = &mut self.handed[kind.index()];
+        handed.passed_over = ours.filter(|ours| handed.id != Some(*ours));
     }
 
     fn learn_contest(&mut self, record: &Record, takes_over: bool, at: Wall) {

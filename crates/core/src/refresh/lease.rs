@@ -168,6 +168,14 @@ impl Machine {
         }
     }
 
+    /// The first lease of an epoch: a note may be lost whose writer is gone, so that an early death of what is held accuses
+    /// nobody.
+    pub(super) fn doubt_what_is_held(&mut self) {
+        if let Some(classic) = self.lanes[Lane::Classic.index()].as_mut() {
+            classic.doubt_held();
+        }
+    }
+
     /// What is under way goes on: each write comes back by itself, and says whether it was refused.
     pub(super) fn lease_lost(&mut self, lost: Fence, now: Now) {
         if matches!(self.lease, LeaseState::Held { fence, .. } if fence == lost) {

@@ -91,6 +91,8 @@ pub(super) struct Handed {
     pub(super) generation: Generation,
     pub(super) id: Option<ValueId>,
     pub(super) lane: Option<Lane>,
+    /// What we would have handed out when another replica chose that.
+    pub(super) passed_over: Option<ValueId>,
 }
 
 /// Whether we may write.

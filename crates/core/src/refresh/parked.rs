@@ -227,6 +227,7 @@ impl Parked {
             lane: self.handed.lane,
             current: Some(self.handed),
             staged: None,
+            passed_over: None,
         };
         machine
     }

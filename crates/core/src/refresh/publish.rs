@@ -16,7 +16,7 @@ const MOST_KNOWN: usize = 8;
 #[derive(Clone, Copy)]
 pub(super) struct Candidate<'a> {
     kind: Kind,
-    lane: Option<Lane>,
+    pub(super) lane: Option<Lane>,
     pub(super) token: &'a Token,
     pub(super) id: ValueId,
     sent: Boot,
@@ -71,8 +71,8 @@ impl Machine {
                 expires: held.expires,
             });
         }
-        let primary = self.primary();
-        [primary, primary.other()].into_iter().find_map(|lane| {
+        let (primary, handed) = (self.primary(), &self.handed[kind.index()]);
+        let mut living = [primary, primary.other()].into_iter().filter_map(|lane| {
             let held = self.lane(lane)?.held.as_ref()?;
             (!held.dead && self.lives(held.expires, now)).then_some(Candidate {
                 kind,
@@ -82,7 +82,11 @@ impl Machine {
                 sent: held.sent,
                 expires: held.expires,
             })
-        })
+        });
+        let first = living.next()?;
+        let followed =
+            living.find(|next| handed.passed_over == Some(first.id) && handed.id == Some(next.id));
+        Some(followed.unwrap_or(first))
     }
 
     /// The token for calls of our own, handed out or about to be.

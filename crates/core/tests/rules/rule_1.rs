@@ -1,6 +1,6 @@
 //! Rule 1: one fetch in flight per credential, in the process and in the cluster.
 
-use crate::bench::{Bench, Disk, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
+use crate::bench::{Bench, Disk, HOUR, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
 use wxtoken_core::clock::Boot;
 use wxtoken_core::credential::{Kind, Lane};
 use wxtoken_core::refresh::event::Event;
@@ -221,6 +221,23 @@ fn rule_1_a_note_that_was_heard_of_is_waited_out_from_then_on() {
     assert_eq!(next.next_ask_leased(2 * MINUTE), "classic");
     let waited = next.now.boot.since(begun);
     assert!((20 * SECOND..21 * SECOND).contains(&waited), "{waited}");
+}
+
+#[test]
+fn rule_1_a_note_that_was_heard_of_is_waited_out_though_a_clock_is_off_by_hours() {
+    let mut bench = Bench::leased(classic());
+    bench.lease_won(1);
+    let record = bench.stored.clone().unwrap();
+    let mut next = Bench::leased(classic());
+    next.wall_steps(HOUR.cast_signed());
+    next.restart();
+    next.stored = Some(record.clone());
+    next.hear(Event::Learned(Box::new(record)));
+    let begun = next.now.boot;
+    next.lease_won(2);
+    assert!(next.words().is_empty());
+    assert_eq!(next.next_ask_leased(2 * MINUTE), "classic");
+    assert!(next.now.boot.since(begun) >= 20 * SECOND);
 }
 
 #[test]

@@ -122,6 +122,25 @@ fn rule_10_a_late_mint_of_another_replica_accuses_nobody() {
 }
 
 #[test]
+fn rule_10_a_death_after_the_store_began_anew_accuses_nobody_for_a_note_may_be_lost() {
+    for (number, accused) in [(1, false), (7, true)] {
+        let mut bench = Bench::leased(classic());
+        bench.lease_won(5);
+        bench.answer("a", FULL);
+        bench.pass(10 * MINUTE);
+        bench.reported("a");
+        if bench.words().is_empty() {
+            bench.lease_won(number);
+        }
+        while !bench.words().contains(&"probe a".to_owned()) {
+            bench.pass(SECOND);
+        }
+        bench.dead();
+        assert_eq!(bench.alarmed(AlarmName::ForeignFetcher), accused);
+    }
+}
+
+#[test]
 fn rule_10_a_contested_standby_is_left_alone_for_two_hours() {
     let mut bench = Bench::with_token(both(Lane::Stable), "s");
     bench.answer_to("classic", "c", FULL);

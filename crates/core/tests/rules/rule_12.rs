@@ -1,6 +1,6 @@
 //! Rule 12: handing over.
 
-use crate::bench::{Bench, FULL, HOUR, MINUTE, classic, id, stable};
+use crate::bench::{Bench, FULL, HOUR, MINUTE, SECOND, both, classic, id, stable};
 use wxtoken_core::credential::{Kind, Lane, Token};
 use wxtoken_core::refresh::Standing;
 use wxtoken_core::refresh::event::Event;
@@ -9,6 +9,33 @@ fn standing(bench: &Bench, value: &str) -> Standing {
     bench
         .machine
         .standing(Kind::AccessToken, id(value), bench.now)
+}
+
+#[test]
+fn rule_12_replicas_that_see_another_lane_live_do_not_answer_each_other_for_ever() {
+    let mut bench = Bench::leased(both(Lane::Classic));
+    bench.lease_won(1);
+    bench.answer_to("stable", "s", FULL);
+    bench.answer_to("classic", "c", FULL);
+    assert_eq!(bench.current().as_deref(), Some("c"));
+    bench.pass(SECOND);
+    let generation = bench.generation();
+    let mut theirs = bench.stored.clone().unwrap();
+    theirs.handed_out[0].generation.0 += 1;
+    theirs.handed_out[0].id = Some(id("s"));
+    theirs.handed_out[0].lane = Some(Lane::Stable);
+    let leases = bench.lease_asked;
+    bench.hear(Event::Learned(Box::new(theirs)));
+    bench.pass(SECOND);
+    assert_eq!(bench.current().as_deref(), Some("s"));
+    assert_eq!(
+        (bench.generation(), bench.lease_asked),
+        (generation + 1, leases)
+    );
+    bench.nudge(false);
+    bench.lease_won(2);
+    bench.answer_to("classic", "d", FULL);
+    assert_eq!(bench.current().as_deref(), Some("d"), "this one is new");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What must last: what a crash may lose, what a store may hold, and that a live token is back once all is well.
 
+use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::credential::Lane;
 
 use crate::question::{Question, Who};
@@ -115,7 +116,11 @@ impl World {
             .max()
             .unwrap_or(0);
         bound += 3 * spacing;
-        if self.judge.used(4) >= 4 {
+        let believed = self.replicas.iter().filter_map(|replica| {
+            let machine = replica.machine.as_ref()?;
+            Some(machine.spent(BudgetKind::Forced, replica.now(self.t)).used)
+        });
+        if self.judge.used(4).max(believed.max().unwrap_or(0)) >= 4 {
             bound += 2 * HOUR; // no more forced refreshes today: a stuck value has to reach its end
         }
         bound
