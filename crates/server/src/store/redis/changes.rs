@@ -176,7 +176,8 @@ impl Listener {
         } else if let Some(version) = counted(what) {
             if words.next() == Some(b"epoch") && self.rows.memory.kept(&app).is_some() {
                 let rows = Arc::clone(&self.rows);
-                tokio::spawn(async move { refill(&rows, &app).await });
+                let changes = self.changes.clone();
+                tokio::spawn(async move { refill(&rows, &changes, &app).await });
             }
             self.changed(app, version);
         }
@@ -234,7 +235,7 @@ impl Listener {
         let has_forgotten = epoch.is_none() || version.is_none_or(|version| version < known);
         let begins = granted == Some(0) && epoch.is_some_and(|epoch| epoch > memory.epoch(app));
         if (has_forgotten || begins) && memory.kept(app).is_some() {
-            refill(&self.rows, app).await;
+            refill(&self.rows, &self.changes, app).await;
         } else if let Some(version) = version {
             self.changed(*app, version);
         }
@@ -254,51 +255,16 @@ async fn hear_revoked(
     Ok(())
 }
 
-async fn refill(rows: &Rows, app: &AppId) {
-    if let Err(trouble) = rows.refill(app, None).await {
-        tracing::debug!(app.id = %app, "what is held of {app} could not be offered: {trouble}");
-    }
-}
-
-/// Hears from the sentinels of a new master, and drops the connection to the old one. A sentinel that says nothing for that
-/// long is asked whether it is there.
-pub(super) async fn follow_sentinels(
-    rows: Arc<Rows>,
-    clock: Arc<dyn Clock>,
-    every: Duration,
-    stop: CancellationToken,
-) {
-    let work = async {
-        while let Some(listener) = rows.link.door.sentinel_listener().await {
-            if let Ok((pubsub, master)) = listener {
-                hear_of_masters(&rows, pubsub, master, every).await;
-            }
-            clock.sleep_until(clock.now().boot.plus(1000)).await;
+/// Offers what is held here, and tells of what others have offered: it has been read, so no comparison finds it.
+async fn refill(rows: &Rows, changes: &UnboundedSender<Change>, app: &AppId) {
+    match rows.refill(app, None).await {
+        Ok(Some(_)) => {
+            let version = rows.memory.version(app);
+            let _ = changes.send(Change::Changed { app: *app, version });
         }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = work => {}
-    }
-}
-
-/// As long as the connection holds.
-async fn hear_of_masters(rows: &Rows, mut pubsub: PubSub, master: &str, every: Duration) {
-    loop {
-        let heard = timeout(every, pubsub.on_message().next()).await;
-        match heard {
-            Ok(None) => return,
-            Ok(Some(message)) => {
-                let mut words = message.get_payload_bytes().split(|byte| *byte == b' ');
-                if words.next() == Some(master.as_bytes()) {
-                    tracing::info!("the sentinels have named another master of {master}");
-                    rows.link.drop(None).await;
-                }
-            }
-            Err(_) => match timeout(every, pubsub.ping::<Value>()).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) | Err(_) => return,
-            },
+        Ok(None) => {}
+        Err(trouble) => {
+            tracing::debug!(app.id = %app, "what is held of {app} could not be offered: {trouble}");
         }
     }
 }

@@ -14,6 +14,7 @@ mod revoked;
 mod row;
 mod rows;
 mod scripts;
+mod sentinels;
 mod settings;
 mod survey;
 
@@ -129,7 +130,7 @@ impl RedisStore {
             sender,
             stop.clone(),
         );
-        let following = changes::follow_sentinels(
+        let following = sentinels::follow_sentinels(
             Arc::clone(&rows),
             Arc::clone(&clock),
             timing.compare,

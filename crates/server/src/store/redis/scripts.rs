@@ -13,7 +13,11 @@ use crate::redis::{Link, Trouble, bytes};
 macro_rules! scripts {
     ($($name:ident $file:literal),* $(,)?) => {
         $(pub(super) static $name: LazyLock<Lua> = LazyLock::new(|| {
-            Lua::new(concat!(include_str!("scripts/numbers.lua"), include_str!(concat!("scripts/", $file))))
+            Lua::new(concat!(
+                include_str!("scripts/numbers.lua"),
+                include_str!("scripts/life.lua"),
+                include_str!(concat!("scripts/", $file))
+            ))
         });)*
     };
 }

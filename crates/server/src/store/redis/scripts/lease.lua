@@ -2,13 +2,7 @@
 -- else has it. This machine's clock may be set at any time, so no wait is longer than it was when it began.
 -- KEYS: record, lease. ARGV: app, channel, holder, ms to hold (0: only look), newest epoch or version the asker knows of,
 -- ms for which the replicas may offer what they hold, ms that a lease lives at most.
--- One life: one process that has been the master all the while. Where INFO may not be asked, lives cannot be told apart.
-local function told(section, name)
-  local info = redis.pcall('INFO', section)
-  return type(info) == 'string' and string.match(info, name .. ':(%w+)') or ''
-end
-local life = told('server', 'run_id') .. ':' .. told('replication', 'master_replid')
-
+local life = this_life()
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local row = redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'life', 'merge')

@@ -226,6 +226,25 @@ async fn a_row_that_was_put_back_by_hand_is_noticed_by_who_knows_better() {
 }
 
 #[tokio::test]
+async fn who_was_granted_the_lease_in_another_life_writes_nothing() {
+    let server = Server::start().await;
+    let store = store(&server.url(), OFFERING);
+    let (fence, _) = won_at_last(&store, &app(1)).await;
+    store.write(&app(1), &full_record(), fence).await.unwrap();
+    // As after a failover that lost the grant to somebody else: the row is as it was, the process is another.
+    let record = "wxtoken:{wx0000000000000001}:record";
+    let _: i64 = server.ask(&["HSET", record, "life", "of:another"]).await;
+    let refused = store.write(&app(1), &full_record(), fence).await;
+    assert!(
+        matches!(refused, Err(StoreError::Stale(Some(_)))),
+        "{refused:?}"
+    );
+    let (later, _) = won_at_last(&store, &app(1)).await;
+    assert!(later.epoch > fence.epoch);
+    store.write(&app(1), &full_record(), later).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_several_offer_is_merged_by_maximum() {
     let server = Server::start().await;
     let stores = [(); 3].map(|()| store(&server.url(), OFFERING));
