@@ -81,9 +81,9 @@ fn commands() -> Vec<String> {
 }
 
 /// The commands there are, in the order people meet them. Others are added with what they do.
-const COMMANDS: [&str; 12] = [
-    "demo", "init", "serve", "simulate", "check", "get", "status", "refresh", "explain", "key",
-    "export", "import",
+const COMMANDS: [&str; 13] = [
+    "demo", "init", "serve", "simulate", "check", "adopt", "get", "status", "refresh", "explain",
+    "key", "export", "import",
 ];
 
 #[test]

@@ -4,7 +4,7 @@
 //!
 //! [`Place`] is one credential as one SDK keeps it: its keys, what to write there ([`Place::entries`]), and what that SDK
 //! sees in what is found there ([`Place::read`]). [`recognise`] goes the other way: from any key and its bytes to those who
-//! may have written them. *Families* (`wxjava`, `easywechat`, …) know keys; [`code`] knows bytes.
+//! may have written them. *Families* (`wxjava`, `easywechat`, …) know keys; `code` knows bytes.
 
 mod code;
 mod easywechat;
