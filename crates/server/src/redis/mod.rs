@@ -9,6 +9,7 @@ mod health;
 mod link;
 mod open;
 mod scan;
+mod sentinels;
 #[cfg(test)]
 pub(crate) mod testing;
 mod together;

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
@@ -38,11 +36,11 @@ impl Connection {
 
 /// Everything that is needed to connect.
 pub(crate) struct Door {
-    address: Address,
+    pub(super) address: Address,
     certificates: Option<TlsCertificates>,
-    sentinel_password: Option<SecretString>,
-    connect: Duration,
-    answer: Duration,
+    pub(super) sentinel_password: Option<SecretString>,
+    pub(super) connect: Duration,
+    pub(super) answer: Duration,
 }
 
 impl Door {
@@ -113,32 +111,11 @@ impl Door {
         Err(trouble.unwrap_or(Trouble::Incomplete))
     }
 
-    /// Connections that hear of a new master, and its name; none where there are no sentinels.
-    pub(crate) async fn sentinel_listener(&self) -> Option<Result<(PubSub, &str), Trouble>> {
-        let Servers::Sentinel { hosts, master } = &self.address.servers else {
-            return None;
-        };
-        let mut trouble = None;
-        for host in hosts {
-            match self.sentinel_listener_at(host).await {
-                Ok(listener) => return Some(Ok((listener, master))),
-                Err(why) => trouble = Some(why),
-            }
-        }
-        Some(Err(trouble.unwrap_or(Trouble::Incomplete)))
-    }
-
-    async fn sentinel_listener_at(&self, host: &Host) -> Result<PubSub, Trouble> {
-        let mut listener = self.listener_at(host, self.sentinel_who()).await?;
-        let at = host.to_string();
-        match timeout(self.answer, listener.subscribe("+switch-master")).await {
-            Ok(Ok(())) => Ok(listener),
-            Ok(Err(error)) => Err(Trouble::of(&error, &at)),
-            Err(_) => Err(Trouble::Slow { at }),
-        }
-    }
-
-    async fn listener_at(&self, host: &Host, who: RedisConnectionInfo) -> Result<PubSub, Trouble> {
+    pub(super) async fn listener_at(
+        &self,
+        host: &Host,
+        who: RedisConnectionInfo,
+    ) -> Result<PubSub, Trouble> {
         let at = host.to_string();
         let client = self.client(host, who)?;
         match timeout(self.connect, client.get_async_pubsub()).await {
@@ -154,51 +131,6 @@ impl Door {
     ) -> Result<(Connection, String), Trouble> {
         let host = self.named(sentinels, master).await?;
         Ok((self.master(&host).await?, host.to_string()))
-    }
-
-    /// The master, by the first sentinel that says where it is.
-    async fn named(&self, sentinels: &[Host], master: &str) -> Result<Host, Trouble> {
-        let unknown = || Trouble::NoMaster {
-            name: master.to_owned(),
-        };
-        // All at once: with the old master often one of them is gone, and waiting for it takes longer than is left.
-        let mut asked: FuturesUnordered<_> = sentinels
-            .iter()
-            .map(|sentinel| self.ask_sentinel(sentinel, master))
-            .collect();
-        let mut trouble = None;
-        while let Some(answer) = asked.next().await {
-            match answer {
-                Ok(Some(host)) => return Ok(host),
-                // One that answers says more than those that do not.
-                Ok(None) => trouble = Some(unknown()),
-                Err(why) => trouble = trouble.or(Some(why)),
-            }
-        }
-        Err(trouble.unwrap_or_else(unknown))
-    }
-
-    async fn ask_sentinel(&self, sentinel: &Host, master: &str) -> Result<Option<Host>, Trouble> {
-        let connection = self.one(sentinel, self.sentinel_who()).await?;
-        let mut question = redis::cmd("SENTINEL");
-        question.arg("get-master-addr-by-name").arg(master);
-        let answer = connection.ask(&question).await;
-        let answer = answer.map_err(|error| Trouble::of(&error, &sentinel.to_string()))?;
-        let Value::Array(parts) = answer else {
-            return Ok(None);
-        };
-        let texts: Vec<String> = parts
-            .into_iter()
-            .filter_map(bytes)
-            .filter_map(|text| String::from_utf8(text).ok())
-            .collect();
-        Ok(match texts.as_slice() {
-            [name, port] => port.parse().ok().map(|port| Host {
-                name: name.clone(),
-                port,
-            }),
-            _ => None,
-        })
     }
 
     /// A connection to a server that says it is a master.
@@ -220,7 +152,11 @@ impl Door {
         }
     }
 
-    async fn one(&self, host: &Host, who: RedisConnectionInfo) -> Result<Connection, Trouble> {
+    pub(super) async fn one(
+        &self,
+        host: &Host,
+        who: RedisConnectionInfo,
+    ) -> Result<Connection, Trouble> {
         let client = self.client(host, who)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect))
@@ -298,13 +234,5 @@ impl Door {
             who = who.set_password(password.expose_secret());
         }
         who
-    }
-
-    fn sentinel_who(&self) -> RedisConnectionInfo {
-        let who = RedisConnectionInfo::default().set_skip_set_lib_name();
-        match &self.sentinel_password {
-            Some(password) => who.set_password(password.expose_secret()),
-            None => who,
-        }
     }
 }
