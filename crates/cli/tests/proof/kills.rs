@@ -9,11 +9,10 @@ use wxtoken_core::clock::Clock;
 use wxtoken_core::store::{Loaded, RecordStore};
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::store::{EmbeddedStore, MasterKey};
-use wxtoken_simulator::{
-    Call, Fault, FaultScope, Lane, Rules, SimTime, Upstream, World, fingerprint, generated_app,
-};
+use wxtoken_simulator::{Fault, FaultScope, Lane, Rules, SimTime, Upstream, World, generated_app};
 
 use crate::chance::Chance;
+use crate::deaths::death;
 use crate::http::ask;
 use crate::place::{CALLER, KEY, Place, wechat};
 use crate::server::{Server, now};
@@ -122,32 +121,6 @@ impl Judge<'_> {
         );
         self.in_the_window += 1;
         self.longest_window = self.longest_window.max(asked.since(came_back));
-    }
-}
-
-/// When a token died, by the log of what was minted, and the call that ended it before its time.
-fn death(world: &World, app: &str, lane: Lane, token: &str) -> (SimTime, Option<Arc<Call>>) {
-    let print = fingerprint(token);
-    let minted = |call: &&Arc<Call>| {
-        call.appid.as_deref() == Some(app)
-            && call
-                .minted
-                .as_ref()
-                .is_some_and(|minted| minted.lane == lane)
-    };
-    let log = world.log();
-    let mut mints = log.iter().filter(minted);
-    let own = mints.find(|call| call.minted.as_ref().unwrap().value == print);
-    let own = own.unwrap_or_else(|| panic!("{app}: a token WeChat never minted: {print}"));
-    let ends = own.at.plus(LIFETIME);
-    let next = mints.next();
-    match (lane, next) {
-        (Lane::Classic, Some(next)) => {
-            let overlap = next.at.plus(world.rules().overlap);
-            let third = mints.next().map_or(overlap, |third| third.at.min(overlap));
-            (third.min(ends), (third < ends).then(|| Arc::clone(next)))
-        }
-        _ => (ends, None),
     }
 }
 

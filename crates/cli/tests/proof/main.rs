@@ -10,11 +10,17 @@
 )]
 
 mod chance;
+mod deaths;
 mod http;
 mod meddler;
 mod place;
+mod readers;
+mod redis_groups;
+mod redis_server;
 mod replicas;
+mod scene;
 mod server;
+mod wires;
 
 mod asking_again;
 mod bad_input;
@@ -23,10 +29,14 @@ mod certificate_canary;
 mod clock_steps;
 mod disk;
 mod formatting;
+mod holders;
 mod kills;
 mod lost_answers;
 mod needles;
 mod outages;
+mod partitions;
+mod redis_lost;
+mod redis_moved;
 mod reloading;
 mod reports;
 mod saving;
@@ -36,5 +46,6 @@ mod sharing;
 mod silent_log;
 mod sinks;
 mod stopping;
+mod thousand;
 mod together;
 mod unbelieved;

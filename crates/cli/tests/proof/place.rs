@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 use wxtoken_simulator::{AppKind, AppSpec, Options, Rules, Upstream};
@@ -48,7 +48,8 @@ pub(crate) struct Place {
     /// Lines for `[server]` and `[store]`.
     pub(crate) server: &'static str,
     pub(crate) store: String,
-    url: String,
+    /// Where WeChat is for it.
+    pub(crate) url: String,
     runs: AtomicUsize,
 }
 
@@ -123,13 +124,13 @@ pub(crate) async fn wechat(rules: Rules, generated_apps: usize) -> Upstream {
 }
 
 /// A port nobody listens on, outside the range the system gives to outgoing connections, so that it is still free when a
-/// killed server comes back.
+/// killed server comes back. Processes that were started one after the other are far from each other.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 20_000).unwrap();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(97);
     loop {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 11_000 + (start + step) % 20_000;
+        let port = 11_000 + u16::try_from(start.wrapping_add(step) % 20_000).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }

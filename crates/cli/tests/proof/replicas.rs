@@ -2,138 +2,42 @@
 //!
 //! Must not know: what is proved with them.
 
-use std::fs;
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use rustix::process::Signal;
 use wxtoken_simulator::{Rules, Upstream, World, generated_app};
 
-use crate::place::{ADMIN_KEY, Place, free_port, wechat};
-use crate::server::{PATIENCE, Server, now, until, until_asked};
+use crate::place::{ADMIN_KEY, Place, wechat};
+pub(crate) use crate::redis_server::Redis;
+use crate::server::{PATIENCE, Server, until, until_asked};
 
 /// Under which all replicas seal.
 pub(crate) const MASTER: &str = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
 
-/// A redis-server of its own: on a loopback port, in a temporary folder, gone with the test.
-pub(crate) struct Redis {
-    child: Child,
-    pub(crate) port: u16,
-    pub(crate) folder: TempDir,
-    options: Vec<String>,
-}
-
-impl Redis {
-    /// With options as on its command line. It keeps nothing on disk but what a test tells it to.
-    pub(crate) async fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut all = vec!["--save".to_owned(), String::new()];
-        all.extend(options.iter().map(|option| (*option).to_owned()));
-        // Between asking for a free port and using it somebody else may: then another one is tried.
-        for _ in 0..5 {
-            let port = free_port();
-            let mut child = spawn(port, &folder, &all);
-            if is_up(&mut child, port).await {
-                return Self {
-                    child,
-                    port,
-                    folder,
-                    options: all,
-                };
-            }
-        }
-        panic!("redis-server does not start: {}", log_of(&folder));
+/// What the replicas share, and how each gets there.
+pub(crate) trait Shared {
+    /// The Redis of the replica at this place.
+    fn url(&self, at: usize) -> String;
+    /// Its WeChat.
+    fn wechat(&self, _at: usize, wechat: &Upstream) -> String {
+        wechat.base_url()
     }
-
-    /// SIGKILL: what was not saved is lost.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Again on the same port, in the same folder.
-    pub(crate) async fn restart(&mut self) {
-        self.child = spawn(self.port, &self.folder, &self.options);
-        let up = is_up(&mut self.child, self.port).await;
-        assert!(up, "{}", log_of(&self.folder));
-    }
-
-    /// It goes on to exist, and answers nothing; until `Signal::CONT`.
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Asks it as a person with `redis-cli` would.
-    pub(crate) fn ask(&self, words: &[&str]) -> String {
-        Self::ask_at(self.port, words)
-    }
-
-    /// The same of whichever Redis listens there.
-    pub(crate) fn ask_at(port: u16, words: &[&str]) -> String {
-        let port = port.to_string();
-        let asked = Command::new("redis-cli")
-            .args(["-p", &port])
-            .args(words)
-            .output();
-        let asked = asked.unwrap_or_else(|why| {
-            panic!("redis-cli cannot be started ({why}): scripts/install-tools stores installs it")
-        });
-        String::from_utf8_lossy(&asked.stdout).trim_end().to_owned()
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+    /// Its program.
+    fn program(&self, _at: usize) -> Command {
+        Server::program()
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
+impl Shared for Redis {
+    fn url(&self, _at: usize) -> String {
+        self.url()
     }
-}
-
-fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
-    let log = fs::File::create(folder.path().join("log")).unwrap();
-    let spawned = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
-        .arg(folder.path())
-        .args(options)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn();
-    spawned.unwrap_or_else(|why| {
-        panic!("redis-server cannot be started ({why}): scripts/install-tools stores installs it")
-    })
-}
-
-/// Whether it listens, and has not ended because somebody else does.
-async fn is_up(child: &mut Child, port: u16) -> bool {
-    let begun = now();
-    while begun.elapsed() < PATIENCE {
-        if child.try_wait().unwrap().is_some() {
-            return false;
-        }
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    false
-}
-
-fn log_of(folder: &TempDir) -> String {
-    fs::read_to_string(folder.path().join("log")).unwrap_or_default()
 }
 
 /// Replicas, what they share, and WeChat.
-pub(crate) struct Replicas {
+pub(crate) struct Replicas<R = Redis> {
     pub(crate) wechat: Upstream,
-    pub(crate) redis: Redis,
+    pub(crate) redis: R,
     pub(crate) places: Vec<Place>,
     servers: Vec<Option<Server>>,
 }
@@ -147,30 +51,29 @@ impl Replicas {
         generated_apps: usize,
         lines: &str,
     ) -> Self {
-        Self::over(
-            Redis::start(&[]).await,
-            replicas,
-            rules,
-            generated_apps,
-            lines,
-        )
-        .await
+        let redis = Redis::start(&[]).await;
+        Self::over(redis, wechat(rules, generated_apps).await, replicas, lines)
     }
 
-    /// The same over this Redis.
-    pub(crate) async fn over(
-        redis: Redis,
-        replicas: usize,
-        rules: Rules,
-        generated_apps: usize,
-        lines: &str,
-    ) -> Self {
-        let wechat = wechat(rules, generated_apps).await;
-        let place = |_| {
+    /// Waits until an app's lease is nobody's.
+    pub(crate) async fn nobody_holds(&self, app: &str) {
+        let key = format!("wxtoken:{{{app}}}:lease");
+        until("the lease is given back", || {
+            self.redis.ask(&["EXISTS", &key]) == "0"
+        })
+        .await;
+    }
+}
+
+impl<R: Shared> Replicas<R> {
+    /// So many over this, with this WeChat.
+    pub(crate) fn over(redis: R, wechat: Upstream, replicas: usize, lines: &str) -> Self {
+        let place = |at| {
             let mut place = Place::new(&wechat);
+            place.url = redis.wechat(at, &wechat);
             place.store = format!(
                 "kind = \"redis\"\nurl = \"{}\"\nmaster_key = \"{MASTER}\"\n",
-                redis.url()
+                redis.url(at)
             );
             place.configure(lines);
             place
@@ -186,13 +89,15 @@ impl Replicas {
 
     /// Starts all of them in one moment, and waits until each answers.
     pub(crate) async fn start_all(&mut self) {
-        let starting = self.places.iter().map(Server::start);
+        let starting = (0..self.places.len())
+            .map(|at| Server::start_by(&self.places[at], self.redis.program(at)));
         let servers = futures_util::future::join_all(starting).await;
         self.servers = servers.into_iter().map(Some).collect();
     }
 
     pub(crate) async fn start(&mut self, at: usize) {
-        self.servers[at] = Some(Server::start(&self.places[at]).await);
+        let program = self.redis.program(at);
+        self.servers[at] = Some(Server::start_by(&self.places[at], program).await);
     }
 
     /// SIGTERM, and its end awaited.
@@ -259,20 +164,20 @@ impl Replicas {
         Some(line.split('"').nth(1)?.to_owned())
     }
 
+    /// The sum of the metrics of one replica that begin so.
+    pub(crate) async fn metric(&self, at: usize, begin: &str) -> u64 {
+        let page = self.at(at).admin("GET /metrics").await;
+        let page = String::from_utf8_lossy(&page.body).into_owned();
+        let lines = page.lines().filter(|line| line.starts_with(begin));
+        let value = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+        lines.map(|line| value(line).expect("a whole number")).sum()
+    }
+
     /// Waits until the one at this place tells of that trouble, or of none.
     pub(crate) async fn troubled(&self, at: usize, trouble: Option<&str>) {
         let what = format!("replica {at} tells of {trouble:?}");
         until_asked(&what, PATIENCE, async || {
             self.store_trouble(at).await.as_deref() == trouble
-        })
-        .await;
-    }
-
-    /// Waits until an app's lease is nobody's.
-    pub(crate) async fn nobody_holds(&self, app: &str) {
-        let key = format!("wxtoken:{{{app}}}:lease");
-        until("the lease is given back", || {
-            self.redis.ask(&["EXISTS", &key]) == "0"
         })
         .await;
     }

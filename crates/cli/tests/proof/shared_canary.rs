@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use wxtoken_simulator::{Lane, Rules};
 
 use crate::needles::Needles;
-use crate::place::{APP, CALLER, KEY, SECRET, app};
+use crate::place::{APP, CALLER, KEY, SECRET, app, wechat};
 use crate::replicas::{MASTER, Redis, Replicas};
 
 const PASSWORD: &str = "a-password-for-redis-0123456789";
@@ -15,7 +15,7 @@ const PASSWORD: &str = "a-password-for-redis-0123456789";
 async fn no_piece_of_a_secret_is_in_redis_or_in_what_is_said_of_it() {
     let redis = Redis::start(&["--requirepass", PASSWORD]).await;
     let lines = format!("[log]\nlevel = \"trace\"\n{}{CALLER}", app(""));
-    let mut replicas = Replicas::over(redis, 2, Rules::default(), 0, &lines).await;
+    let mut replicas = Replicas::over(redis, wechat(Rules::default(), 0).await, 2, &lines);
     for place in &mut replicas.places {
         place.store = place
             .store
