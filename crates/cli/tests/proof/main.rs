@@ -5,6 +5,10 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 #![allow(
+    clippy::print_stdout,
+    reason = "what was measured is told beside what is asserted"
+)]
+#![allow(
     clippy::too_many_lines,
     reason = "a story is told in one piece, in the order in which it happens"
 )]
