@@ -154,7 +154,15 @@ impl Machine {
         }
         self.saving.dirty = true;
         self.saving.failures = self.saving.failures.saturating_add(1);
-        let most = 1000_u64 << self.saving.failures.min(5);
+        // Others still hand out what this value replaced; and a store that is shared has pauses of its own.
+        let growth = match self.lease {
+            LeaseState::Own(_) => 5,
+            LeaseState::None { .. }
+            | LeaseState::Asking
+            | LeaseState::Held { .. }
+            | LeaseState::Away { .. } => 1,
+        };
+        let most = 1000_u64 << self.saving.failures.min(growth);
         self.saving.not_before = now.boot.plus(500 + self.jitter.below(most));
         self.release_staged(save, effects);
         self.raise(Alarm::Unsaved, effects);

@@ -96,6 +96,30 @@ fn rule_2_what_could_not_be_saved_is_saved_as_soon_as_may_be() {
 }
 
 #[test]
+fn rule_2_what_replicas_wait_for_is_saved_within_seconds_however_long_their_store_was_away() {
+    let mut bench = Bench::leased(stable());
+    bench.hear(Event::LeaseUnavailable);
+    bench.answer("a", FULL);
+    let (mut quiet, mut asked) = (0, bench.lease_asked);
+    for _ in 0..5 * 60 {
+        bench.pass(SECOND);
+        quiet += 1;
+        if bench.lease_asked > asked {
+            assert!(bench.lease_asked == asked + 1, "not in a hot loop");
+            (quiet, asked) = (0, bench.lease_asked);
+            bench.hear(Event::LeaseUnavailable);
+        }
+        assert!(
+            quiet < 9,
+            "nobody else has it, and nobody asked for {quiet} s"
+        );
+    }
+    bench.pass(8 * SECOND);
+    bench.lease_won(1);
+    assert_eq!(bench.stored_token(Lane::Stable).as_deref(), Some("a"));
+}
+
+#[test]
 fn rule_2_while_a_value_is_unsaved_nothing_is_minted_unless_it_dies() {
     let mut bench = Bench::new(classic());
     bench.disk = Disk::Full;
