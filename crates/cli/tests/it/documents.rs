@@ -133,7 +133,13 @@ fn completed(text: &str, folder: &Path) -> String {
         .replace("/etc/wxtoken/tls/key.pem", key.to_str().unwrap())
         .replace("group = \"wxclients\"", "group = \"root\"")
         .replace("/srv/shop", folder.to_str().unwrap());
-    if whole.starts_with("[[app.file]]") || whole.starts_with("[[caller]]") {
+    let master = folder.join("master.key");
+    std::fs::write(&master, "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n").unwrap();
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&master, closed).unwrap();
+    whole = whole.replace("/etc/wxtoken/master.key", master.to_str().unwrap());
+    let of_an_app = ["[[app.file]]", "[[app.redis]]", "[[caller]]"];
+    if of_an_app.iter().any(|begin| whole.starts_with(begin)) {
         whole = format!(
             "[[app]]\nappid = \"wx0123456789abcdef\"\nsecret = \"${{SHOP_SECRET}}\"\n{whole}"
         );
