@@ -204,7 +204,10 @@ impl<'a> Loader<'a> {
             findings: self.findings,
         };
         cross.sinks(&self.apps, &self.reads, &config.store.path);
-        cross.redis(&mut self.apps, &self.callers, None, !self.unread);
+        let shared = config.store.redis.as_ref();
+        let shared = shared.map(|redis| (&redis.address, redis.prefix.to_string()));
+        let store = shared.as_ref().map(|(at, prefix)| (*at, &**prefix));
+        cross.redis(&mut self.apps, &self.callers, store, !self.unread);
         config.apps = cross.apps(self.apps);
         cross.callers(&self.callers, &config, !self.unread);
         let mut findings = cross.findings;
