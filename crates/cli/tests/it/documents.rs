@@ -4,6 +4,15 @@ use std::path::Path;
 
 use crate::program::Run;
 
+/// Documents whose configurations and commands a reader copies.
+const TO_FOLLOW: [&str; 5] = [
+    "README.md",
+    "docs/deploy.md",
+    "docs/adopt.md",
+    "docs/redis-copies.md",
+    "docs/replicas.md",
+];
+
 fn document(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::fs::read_to_string(root.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -41,7 +50,13 @@ fn each_document_has_the_same_headings_commands_tables_and_lists_in_both_languag
             .filter(|l| with.iter().any(|w| l.starts_with(w)))
             .count()
     };
-    for name in ["README", "docs/adopt", "docs/deploy"] {
+    for name in [
+        "README",
+        "docs/adopt",
+        "docs/deploy",
+        "docs/redis-copies",
+        "docs/replicas",
+    ] {
         let (english, chinese) = (
             document(&format!("{name}.md")),
             document(&format!("{name}.zh-CN.md")),
@@ -81,6 +96,10 @@ fn every_link_of_the_documents_leads_to_a_file_that_is_there() {
         "docs/adopt.zh-CN.md",
         "docs/deploy.md",
         "docs/deploy.zh-CN.md",
+        "docs/redis-copies.md",
+        "docs/redis-copies.zh-CN.md",
+        "docs/replicas.md",
+        "docs/replicas.zh-CN.md",
     ] {
         let text = document(name);
         let folder = root.join(name).parent().unwrap().to_owned();
@@ -105,9 +124,10 @@ fn every_configuration_shown_loads() {
         "WXTOKEN_ADMIN_KEY" => Some("b".repeat(32)),
         "ORDERS_KEY" => Some("c".repeat(32)),
         "SHOP_WEB_KEY" => Some("d".repeat(32)),
+        "REDIS_PASSWORD" => Some("e".repeat(32)),
         _ => None,
     };
-    for name in ["README.md", "docs/deploy.md", "docs/adopt.md"] {
+    for name in TO_FOLLOW {
         for (_, text) in blocks(&document(name))
             .iter()
             .filter(|(language, _)| language == "toml")
@@ -123,7 +143,7 @@ fn every_configuration_shown_loads() {
 /// What a fragment leaves out, and files of ours where it names some that a machine would have.
 fn completed(text: &str, folder: &Path) -> String {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let (cert, key) = (folder.join("tls.pem"), folder.join("tls.key"));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
@@ -152,7 +172,7 @@ fn completed(text: &str, folder: &Path) -> String {
 
 #[test]
 fn every_subcommand_and_option_the_documents_name_exists() {
-    for name in ["README.md", "docs/deploy.md", "docs/adopt.md"] {
+    for name in TO_FOLLOW {
         for (language, text) in blocks(&document(name)) {
             let lines = text
                 .lines()

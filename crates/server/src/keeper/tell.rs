@@ -131,8 +131,8 @@ pub(super) fn describe(alarm: &Alarm) -> String {
         Alarm::Trouble { kind, lane, trouble } => {
             format!("fetching {}{kind} failed: {}; tried again", of_lane(lane), describe_trouble(trouble).en)
         }
-        Alarm::Unsaved => "what is handed out could not be saved: a crash now may cost a fetch; look at the disk".to_owned(),
-        Alarm::StoreRefuses => "the store takes no writes, so no token is fetched that would kill another; look at the disk"
+        Alarm::Unsaved => "what is handed out could not be saved: a crash now may cost a fetch; look at the disk, or at Redis where servers share one".to_owned(),
+        Alarm::StoreRefuses => "the store takes no writes, so no token is fetched that would kill another; look at the disk, or at Redis where servers share one"
             .to_owned(),
         Alarm::ClockOff { ahead } => format!(
             "this machine's clock is {} s {} WeChat's; set it (chrony, systemd-timesyncd)",
