@@ -35,7 +35,7 @@ pub enum Trouble {
     },
     /// The user may not do what is needed.
     #[error(
-        "the Redis user lacks a permission: it needs ~PREFIX:* &PREFIX:* and +@read +@write +@scripting +@pubsub +@connection +time +info +role, in a cluster +cluster too"
+        "the Redis user lacks a permission: it needs ~PREFIX:* &PREFIX:* and +@read +@write +@scripting +@pubsub +@connection -@dangerous +time +info +role in this order, in a cluster +cluster|slots too"
     )]
     NotAllowed,
     /// A replica, or a master that was demoted.
@@ -131,7 +131,7 @@ impl InChinese for Trouble {
                 format!("{at} 的 Redis 拒绝了用户名或密码；检查地址里的这两项和服务器的 ACL LIST")
             }
             Self::NotAllowed => "Redis 用户缺少权限：需要 ~PREFIX:* &PREFIX:* 以及 +@read +@write +@scripting +@pubsub \
-                 +@connection +time +info +role，集群还要 +cluster"
+                 +@connection -@dangerous +time +info +role（按此顺序），集群还要 +cluster|slots"
                 .to_owned(),
             Self::ReadOnly { at } => format!(
                 "{at} 的 Redis 是只读副本；写主节点的地址，或用 redis+sentinel:// 让它自己找到"
