@@ -28,7 +28,7 @@
 //!
 //! The map: `rules/` is WeChat's behaviour as pure functions of `now`; `endpoints/` holds one file per feature;
 //! `http/` is the thin shell around both; `faults/` bends calls; `world/` is what tests hold, `control/` the same over
-//! HTTP; `log` remembers what was asked.
+//! HTTP; `log` remembers what was asked, `passage` how long each call was under way.
 
 mod apps;
 mod clock;
@@ -38,6 +38,7 @@ mod errcode;
 mod faults;
 mod http;
 mod log;
+mod passage;
 mod people;
 mod rules;
 mod token;
@@ -48,6 +49,7 @@ pub use apps::{AppKind, AppSpec, generated_app};
 pub use clock::{SimClock, SimTime};
 pub use faults::{ActiveFault, Fault, FaultId, FaultInfo, FaultScope, fault_catalog};
 pub use log::{Call, CallMatch, Minted, Show};
+pub use passage::Passage;
 pub use rules::{
     Account, Content, DayStart, Dress, ErrorText, ForceOverLimit, ForceTooSoon, ForcedPrevious,
     Framing, IpStanding, Lane, QuotaCounts, QuotaText, Quotas, Readings, ReplacedAndExpired, Rules,

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{clock::SimTime, rules::Lane};
+use crate::{clock::SimTime, passage::Passage, rules::Lane};
 
 /// One call as WeChat saw it.
 #[derive(Clone)]
@@ -43,6 +43,8 @@ pub struct Call {
     pub from: IpAddr,
     /// Length of the body.
     pub body_len: u64,
+    /// How long it was under way.
+    pub passage: Arc<Passage>,
     pub(crate) query: Box<str>,
     pub(crate) headers: Box<str>,
     pub(crate) body: Box<[u8]>,
@@ -55,6 +57,8 @@ pub struct Minted {
     pub lane: Lane,
     /// [`crate::fingerprint`] of it.
     pub value: String,
+    /// When it ends if nothing ends it sooner; a ticket tells nobody.
+    pub ends: Option<SimTime>,
 }
 
 /// Whether secrets are to be seen.
@@ -293,6 +297,7 @@ mod tests {
             faults: Vec::new(),
             from: IpAddr::from([127, 0, 0, 1]),
             body_len: 0,
+            passage: Arc::new(Passage::new(None, path, "x", SimTime::from_unix_ms(0))),
             query: query.into(),
             headers: "host: x\nuser-agent: y: z\n".into(),
             body: Box::default(),

@@ -30,6 +30,7 @@ fn getticket(asked: &Asked<'_>) -> Result<Answer, Refusal> {
     let minted = fresh.then(|| Minted {
         lane: Lane::Ticket(kind),
         value: fingerprint(&text),
+        ends: None,
     });
     let body =
         format!(r#"{{"errcode":0,"errmsg":"ok","ticket":"{text}","expires_in":{expires_in}}}"#);

@@ -10,6 +10,7 @@ use crate::{
     faults::{Bent, Fault, Wire},
     http::{Answer, Ask},
     log::{Call, Minted},
+    passage::Passage,
     rules::{AppState, Grant, Issued, Lane, PathId, Rules, SecretAsk, Verdict, refuse_unless_live},
     token::{Sealed, fingerprint},
     world::Shared,
@@ -164,6 +165,7 @@ impl<'a> Asked<'a> {
         let minted = issued.minted.then(|| Minted {
             lane,
             value: fingerprint(&text),
+            ends: Some(issued.slot.dies),
         });
         (text, minted)
     }
@@ -183,6 +185,7 @@ pub(super) fn decide(
     ask: &Ask<'_>,
     rules: &Rules,
     bent: &Bent,
+    passage: Arc<Passage>,
 ) -> Decision {
     let now = bent.shift(shared.clock.now());
     let (path, name) = shared.paths.seen(ask.path);
@@ -202,7 +205,7 @@ pub(super) fn decide(
         shared.count_minted(minted.lane);
     }
     let (answer, wire) = (bent.bend(answer), bent.wire());
-    shared.log.push(call(&asked, name, &answer, bent));
+    shared.log.push(call(&asked, name, &answer, bent, passage));
     Decision { answer, wire, now }
 }
 
@@ -229,7 +232,13 @@ pub(super) fn is_refused_early(
         && Asked::new(shared, rules, shared.clock.now(), ask, route, PathId(0)).shows_bad_token()
 }
 
-fn call(asked: &Asked<'_>, path: Arc<str>, answer: &Answer, bent: &Bent) -> Call {
+fn call(
+    asked: &Asked<'_>,
+    path: Arc<str>,
+    answer: &Answer,
+    bent: &Bent,
+    passage: Arc<Passage>,
+) -> Call {
     let ask = asked.ask;
     let cut = bent.wire() == Wire::Nothing;
     Call {
@@ -246,6 +255,7 @@ fn call(asked: &Asked<'_>, path: Arc<str>, answer: &Answer, bent: &Bent) -> Call
         faults: bent.names(),
         from: ask.from,
         body_len: ask.body_len,
+        passage,
         query: ask.query.into(),
         headers: ask.header_lines().into(),
         body: ask.body[..ask.body.len().min(LOGGED_BODY)].into(),

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::socket::Sent;
+use crate::passage::UnderWay;
 
 /// The connection is to be cut, on purpose.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,7 @@ const ENDLESS_PIECE: usize = 64 * 1024;
 pub(super) struct SimBody {
     shape: Shape,
     told: Option<(Sent, oneshot::Sender<()>)>,
+    under_way: Option<UnderWay>,
 }
 
 enum Shape {
@@ -47,7 +49,11 @@ enum Shape {
 
 impl SimBody {
     fn of(shape: Shape) -> Self {
-        Self { shape, told: None }
+        Self {
+            shape,
+            told: None,
+            under_way: None,
+        }
     }
 
     pub(super) fn whole(bytes: Bytes) -> Self {
@@ -80,6 +86,13 @@ impl SimBody {
             every,
             pause: Box::pin(sleep(Duration::ZERO)),
         })
+    }
+
+    /// The call is over when this body has gone.
+    #[must_use]
+    pub(super) fn ending(mut self, under_way: UnderWay) -> Self {
+        self.under_way = Some(under_way);
+        self
     }
 
     /// Tells `waiting` when this body has been handed to the kernel.

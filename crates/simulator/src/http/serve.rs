@@ -22,6 +22,7 @@ use crate::{
     control,
     endpoints::{self, Route},
     faults::{Bent, Fault, Place, Wire},
+    passage::{Passage, UnderWay},
     rules::{Framing, Rules},
     world::{Shared, World},
 };
@@ -72,15 +73,18 @@ pub(super) async fn serve_call(
         return Ok(controlled(control::answer(world, &head.ask(&body))));
     }
     let (route, rules) = (endpoints::route(&head.path), shared.rules());
-    if let Some(answer) = answer_to_head(shared, route, &head, &rules)? {
+    if let Some(answer) = answer_to_head(world, route, &head, &rules)? {
         return Ok(answer);
     }
     let body = body::read(incoming, route.keeps_body).await?;
+    let under_way = begin(world, route, &head.ask(&body), &rules);
+    let passage = under_way.passage();
     let bent = bent(shared, route, &head.ask(&body), &rules, false);
     wait_before(shared, &bent).await;
-    let decision = decide(shared, route, &head.ask(&body), &rules, &bent);
+    let decision = decide(shared, route, &head.ask(&body), &rules, &bent, passage);
     let tell = wait_after(shared, &bent).await;
-    let mut response = dress(decision, route, &rules)?;
+    let response = dress(decision, route, &rules)?;
+    let mut response = response.map(|body| body.ending(under_way));
     if let Some(waiting) = tell {
         response = response.map(|body| body.telling(sent.clone(), waiting));
     }
@@ -89,32 +93,45 @@ pub(super) async fn serve_call(
 
 /// What is decided on the head alone: the fault `drop`, and a refusal before the body where that reading is on.
 fn answer_to_head(
-    shared: &Shared,
+    world: &World,
     route: &Route,
     head: &Head,
     rules: &Rules,
 ) -> Result<Option<Response<SimBody>>, Unanswered> {
+    let shared = &*world.0;
     let early = rules.readings.refuse_before_body;
     if shared.faults.is_empty() && !early {
         return Ok(None);
     }
     let nothing = ReadBody::default();
     let ask = head.ask(&nothing);
+    let under_way = || begin(world, route, &ask, rules);
     let dropping = bent(shared, route, &ask, rules, true);
     if !dropping.is_straight() {
-        decide(shared, route, &ask, rules, &dropping);
+        decide(shared, route, &ask, rules, &dropping, under_way().passage());
         return Err(Cut.into());
     }
     if !is_refused_early(shared, route, &ask, rules) {
         return Ok(None);
     }
-    let decision = decide(shared, route, &ask, rules, &Bent::default());
-    let mut response = dress(decision, route, rules)?;
+    let under_way = under_way();
+    let straight = Bent::default();
+    let decision = decide(shared, route, &ask, rules, &straight, under_way.passage());
+    let response = dress(decision, route, rules)?;
+    let mut response = response.map(|body| body.ending(under_way));
     // What is left of the body is not waited for, so the connection cannot be used again.
     response
         .headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("close"));
     Ok(Some(response))
+}
+
+/// The call is under way from now on.
+fn begin(world: &World, route: &Route, ask: &Ask<'_>, rules: &Rules) -> UnderWay {
+    let appid = appid_of(&world.0, route, ask, rules);
+    let host = ask.headers.get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    UnderWay::begin(world, Passage::new(appid, ask.path, host, world.now()))
 }
 
 /// The faults that bend this call.

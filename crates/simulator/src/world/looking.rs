@@ -9,6 +9,7 @@ use super::World;
 use crate::{
     clock::{SimClock, SimTime},
     log::Call,
+    passage::Passage,
     rules::{AppState, Lane, Rules, Slot, Verdict},
     token::Sealed,
 };
@@ -131,7 +132,12 @@ impl World {
         self.0.log.since(seq)
     }
 
-    /// What WeChat thinks of a token as one of this app's. A ticket is `Live` or `Unknown`.
+    /// The calls that are under way now, also those that are not decided and so not in the log.
+    pub fn under_way(&self) -> Vec<Arc<Passage>> {
+        self.0.passages.all()
+    }
+
+    /// What WeChat thinks of a token as one of this app's. It knows no ticket: see [`World::current_token`].
     pub fn verdict(&self, appid: &str, token: &str) -> Verdict {
         let (rules, now) = (self.0.rules(), self.now());
         let Some(app) = self.0.apps.find(appid) else {

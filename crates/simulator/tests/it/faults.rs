@@ -390,3 +390,34 @@ async fn of_two_concurrent_fetches_the_second_is_answered_first() {
         assert!(up.world().faults().is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_call_is_under_way_until_its_answer_has_left_or_nobody_waits_for_it() {
+    let up = upstream(Rules::default()).await;
+    let world = up.world().clone();
+    world.set_fault(FaultScope::everywhere(), Fault::Hold { before: true }, None);
+    let mut gone = TcpStream::connect(up.address()).await.unwrap();
+    gone.write_all(fetch().as_bytes()).await.unwrap();
+    world.held_reach(1).await;
+    let given_up = world.under_way();
+    assert_eq!(given_up[0].appid.as_deref(), Some(APPID));
+    assert!(world.log().is_empty(), "it is not decided yet");
+    let (first, second, ()) = tokio::join!(classic(&up), classic(&up), async {
+        world.held_reach(3).await;
+        drop(gone);
+        while world.held() > 2 {
+            tokio::task::yield_now().await;
+        }
+        assert!(given_up[0].ended().is_some());
+        pass(&up, 1);
+        world.clear_faults();
+    });
+    assert_eq!((first.errcode(), second.errcode()), (0, 0));
+    assert!(world.under_way().is_empty());
+    classic(&up).await;
+    let calls = world.log();
+    assert_eq!(calls.len(), 3);
+    assert!(calls.iter().all(|call| call.passage.ended().is_some()));
+    let overlaps = |one: usize, other: usize| calls[one].passage.overlaps(&calls[other].passage);
+    assert!(overlaps(0, 1) && overlaps(1, 0) && !overlaps(1, 2) && !overlaps(2, 0));
+}
