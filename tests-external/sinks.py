@@ -17,7 +17,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from world import HERE, ask, first_json, free_ports, running, wait_for
+from world import HERE, ask, first_json, free_ports, running, wait_for, write_configuration
 
 TOKEN = "access_token"
 JSAPI = "jsapi_ticket"
@@ -48,37 +48,6 @@ def copies(redis):
     ]
     head = f'[[app.redis]]\nurl = "redis://127.0.0.1:{redis}"\n'
     return "".join(f'{head}format = "{name}"\nkind = "{kind}"\n{more}\n' for name, kind, more in rows)
-
-
-def configuration(folder, upstream, redis, app, key):
-    api, admin = free_ports(2)
-    text = f"""
-[server]
-listen = ["127.0.0.1:{api}"]
-[admin]
-listen = "127.0.0.1:{admin}"
-key = "{secrets.token_hex(16)}"
-[store]
-path = "{folder}/data"
-[upstream]
-base_url = "{upstream}"
-fallback_urls = []
-[[app]]
-appid = "{app['appid']}"
-type = "official"
-secret = "{app['secret']}"
-kinds = ["{TOKEN}", "{JSAPI}", "{CARD}"]
-{copies(redis)}
-[[caller]]
-name = "sdk"
-key = "{key}"
-apps = ["{app['appid']}"]
-allow = ["read"]
-"""
-    file = folder / "wxtoken.toml"
-    file.touch(mode=0o600)
-    file.write_text(text)
-    return f"http://127.0.0.1:{api}", file
 
 
 def words(port, *command):
@@ -140,7 +109,7 @@ def main():
         simulator = stack.enter_context(running(simulate, log["simulate"]))
         told = wait_for("the simulator tells its address", simulator, log["simulate"], lambda: first_json(log["simulate"]))
         upstream, app = told["base_url"], told["apps"][0]
-        hub, config = configuration(folder, upstream, redis, app, key)
+        hub, config = write_configuration(folder, upstream, app, key, [TOKEN, JSAPI, CARD], copies(redis))
         serve = stack.enter_context(running([arguments.binary, "serve", "--config", config], log["serve"]))
         expected = {}
         for kind in (TOKEN, JSAPI, CARD):

@@ -80,9 +80,9 @@ def wait_for(what, process, log, done):
     sys.exit(f"tests-external: {what}: not after {PATIENCE:.0f} s:\n{log.read_text()}")
 
 
-def configuration(folder, upstream, app, key):
+def write_configuration(folder, upstream, app, key, kinds, copies, caller=""):
+    """The file of a server with one app and one caller, each with lines of its own; where its API listens."""
     api, admin = free_ports(2)
-    properties = folder / "token.properties"
     text = f"""
 [server]
 listen = ["127.0.0.1:{api}"]
@@ -99,22 +99,27 @@ appid = "{app['appid']}"
 name = "shop"
 type = "official"
 secret = "{app['secret']}"
-kinds = ["access_token", "jsapi_ticket"]
-[[app.file]]
-path = "{properties}"
-format = "properties"
-kind = "access_token"
+kinds = {json.dumps(kinds)}
+{copies}
 [[caller]]
 name = "sdk"
 key = "{key}"
 apps = ["{app['appid']}"]
 allow = ["read"]
-path_key = true
+{caller}
 """
     file = folder / "wxtoken.toml"
     file.touch(mode=0o600)
     file.write_text(text)
-    return f"http://127.0.0.1:{api}", file, properties
+    return f"http://127.0.0.1:{api}", file
+
+
+def configuration(folder, upstream, app, key):
+    properties = folder / "token.properties"
+    copy = f'[[app.file]]\npath = "{properties}"\nformat = "properties"\nkind = "access_token"'
+    kinds = ["access_token", "jsapi_ticket"]
+    hub, file = write_configuration(folder, upstream, app, key, kinds, copy, "path_key = true")
+    return hub, file, properties
 
 
 def commands(venv):

@@ -22,6 +22,7 @@ pub mod targets;
 pub mod tls;
 pub mod upstream;
 pub mod wire;
+pub mod witness;
 
 use std::process::ExitCode;
 

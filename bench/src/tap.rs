@@ -4,8 +4,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,18 @@ struct Shared {
     most_in_flight: AtomicU64,
     passed: AtomicU64,
     each_second: Vec<AtomicU64>,
+    /// None until somebody asks.
+    given: Mutex<Option<Vec<Given>>>,
     over: AtomicBool,
+}
+
+/// An answer of upstream, and when it was passed on.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// Right before its first byte went to our server.
+    pub at: Instant,
+    /// All of it.
+    pub answer: Vec<u8>,
 }
 
 impl Tap {
@@ -49,6 +60,7 @@ impl Tap {
             most_in_flight: AtomicU64::new(0),
             passed: AtomicU64::new(0),
             each_second: (0..SECONDS).map(|_| AtomicU64::new(0)).collect(),
+            given: Mutex::default(),
             over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -83,6 +95,11 @@ impl Tap {
         self.shared.most_in_flight.swap(0, Ordering::Relaxed)
     }
 
+    /// What upstream answered since this was last asked; answers are kept from the first time on that it is.
+    pub fn take_given(&self) -> Vec<Given> {
+        self.shared.given().replace(Vec::new()).unwrap_or_default()
+    }
+
     /// Requests in each second between two moments.
     #[must_use]
     pub fn each_second(&self, from: Instant, to: Instant) -> Vec<u64> {
@@ -103,6 +120,10 @@ impl Drop for Tap {
 }
 
 impl Shared {
+    fn given(&self) -> MutexGuard<'_, Option<Vec<Given>>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn second(&self, at: Instant) -> usize {
         let seconds = at.saturating_duration_since(self.begin).as_secs();
         usize::try_from(seconds)
@@ -131,6 +152,10 @@ impl Shared {
             if let Err(Fault::Garbled(why)) = Finder::new(Protocol::Http).find(&answer) {
                 eprintln!("upstream answered what the relay does not understand: {why}");
                 return Err(ErrorKind::InvalidData.into());
+            }
+            if let Some(given) = &mut *self.given() {
+                let (at, answer) = (Instant::now(), answer.clone());
+                given.push(Given { at, answer });
             }
             client.write_all(&answer)?;
         }
@@ -183,6 +208,7 @@ mod tests {
             }
         });
         let tap = Tap::start(address, Duration::from_millis(1)).unwrap();
+        assert!(tap.take_given().is_empty());
         let peer = Peer::plain(tap.address(), None);
         let other = peer.clone();
         let post = thread::spawn(move || other.ask("/b", Some("{\"a\":1}")).unwrap().body);
@@ -196,6 +222,10 @@ mod tests {
             ),
             (2, 2, 0)
         );
+        let given = tap.take_given();
+        assert_eq!(given.len(), 2);
+        let posted = |one: &Given| one.answer.ends_with(b"posted");
+        assert_eq!(given.iter().filter(|one| posted(one)).count(), 1);
         let now = Instant::now();
         assert_eq!(
             tap.each_second(tap.shared.begin, now).iter().sum::<u64>(),

@@ -1,10 +1,12 @@
-// co-wechat-api by the callbacks of its documentation, and node-easywechat by a cache of the application's own, read what the
-// server keeps in Redis for them. A fetch would go to an address that refuses.
+// co-wechat-api and its predecessor wechat-api by the callbacks of their documentation, and node-easywechat by a cache of the
+// application's own, read what the server keeps in Redis for them. A fetch would go to an address that refuses.
 'use strict';
 
 const net = require('node:net');
+const { callbackify, promisify } = require('node:util');
 
 const WechatAPI = require('co-wechat-api');
+const OlderAPI = require('wechat-api');
 const { OfficialAccount } = require('node-easywechat');
 
 const { REDIS_PORT, APPID, WXTOKEN_KEY, NOWHERE } = process.env;
@@ -30,12 +32,21 @@ function get(key) {
 
 const nobody = () => Promise.reject(new Error('an SDK keeps a token of its own'));
 
+const json = async (kind) => JSON.parse(await get(`shop:${APPID}:${kind}`));
+
 function coWechatApi() {
-  const json = async (kind) => JSON.parse(await get(`shop:${APPID}:${kind}`));
   const api = new WechatAPI(APPID, WXTOKEN_KEY, () => json('access_token'), nobody);
   api.registerTicketHandle(() => json('jsapi_ticket'), nobody);
   api.prefix = `${NOWHERE}/cgi-bin/`;
   return api;
+}
+
+function wechatApi() {
+  const api = new OlderAPI(APPID, WXTOKEN_KEY, callbackify(() => json('access_token')), callbackify(nobody));
+  api.registerTicketHandle(callbackify(() => json('jsapi_ticket')), callbackify(nobody));
+  api.endpoint = NOWHERE;
+  const ask = (name) => promisify(api[name]).call(api);
+  return { token: () => ask('getLatestToken'), ticket: () => ask('getLatestTicket') };
 }
 
 function easyWechat() {
@@ -46,10 +57,13 @@ function easyWechat() {
 
 async function main() {
   const co = coWechatApi();
+  const older = wechatApi();
   const easy = easyWechat();
   const read = {
     'co-wechat-api, token': ['access_token', (await co.ensureAccessToken()).accessToken],
     'co-wechat-api, jsapi ticket': ['jsapi_ticket', (await co.ensureTicket('jsapi')).ticket],
+    'wechat-api, token': ['access_token', (await older.token()).accessToken],
+    'wechat-api, jsapi ticket': ['jsapi_ticket', (await older.ticket()).ticket],
     'node-easywechat, token': ['access_token', await easy.getAccessToken().getToken()],
     'node-easywechat, jsapi ticket': ['jsapi_ticket', await easy.getTicket().getTicket()],
   };

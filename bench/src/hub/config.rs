@@ -61,7 +61,8 @@ max_in_flight = {}
         // Writing to a String cannot fail.
         let _ = write!(
             apps,
-            "[[app]]\nappid = \"{appid}\"\nname = \"app-{index}\"\ntype = \"official\"\nsecret = \"{secret}\"\n"
+            "[[app]]\nappid = \"{appid}\"\nname = \"app-{index}\"\ntype = \"official\"\nsecret = \"{secret}\"\n{}",
+            settings.app_lines
         );
     }
     let mut callers = String::new();
@@ -97,6 +98,7 @@ mod tests {
         let mut settings = Settings::new("hub", address, 20);
         settings.tls = Some(Certificate::generate(folder.path()).unwrap());
         settings.stable_before = Some(Duration::from_secs(15));
+        settings.app_lines = "kinds = [\"access_token\", \"jsapi_ticket\"]\n".to_owned();
         let home = folder.path().join("hub");
         let admin = SocketAddr::from(([127, 0, 0, 1], 7201));
         let file = write(&world, &settings, &home, address, admin, &"ab".repeat(16)).unwrap();

@@ -106,6 +106,8 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// `refresh.stable_before`, where tokens live shorter than WeChat's.
     pub stable_before: Option<Duration>,
+    /// What else stands in each app's table, its subtables last.
+    pub app_lines: String,
 }
 
 impl Settings {
@@ -121,6 +123,7 @@ impl Settings {
             log: "info",
             max_in_flight: 64,
             stable_before: None,
+            app_lines: String::new(),
         }
     }
 }

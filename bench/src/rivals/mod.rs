@@ -14,7 +14,7 @@ use crate::process;
 fn program(name: &str, package: &str) -> anyhow::Result<PathBuf> {
     process::find_program(name).with_context(|| {
         format!(
-            "{name} is not installed: `apt-get install {package}`, or run scripts/install-rivals"
+            "{name} is not installed: `apt-get install {package}`, or run scripts/install-tools rivals"
         )
     })
 }

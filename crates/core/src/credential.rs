@@ -251,6 +251,8 @@ pub struct Credential {
     pub sent: Boot,
     /// When it ends: it is live while boot time says so.
     pub expires: Boot,
+    /// Others fetched it and it was taken over: they may have fetched again since.
+    pub adopted: bool,
 }
 
 impl Credential {

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 64;
 pub fn merged(held: &Record, offered: &Record) -> Record {
     let mut out = held.clone();
     for lane in Lane::ALL {
-        out.lanes[lane.index()] = value(held, offered, lane).cloned();
+        out.lanes[lane.index()] = value(held, offered, lane);
     }
     for kind in 0..3 {
         let [mine, theirs] = [held, offered].map(|record| record.handed_out[kind]);
@@ -52,29 +52,39 @@ pub fn merged(held: &Record, offered: &Record) -> Record {
 }
 
 /// Which value a lane has: of the lane that is handed out, the one that bears the newer generation.
-fn value<'a>(held: &'a Record, offered: &'a Record, lane: Lane) -> Option<&'a StoredToken> {
+fn value(held: &Record, offered: &Record, lane: Lane) -> Option<StoredToken> {
     let [mine, theirs] = [held, offered].map(|record| record.lanes[lane.index()].as_ref());
     let (Some(mine), Some(theirs)) = (mine, theirs) else {
-        return mine.or(theirs);
+        return mine.or(theirs).cloned();
     };
+    if mine.id == theirs.id {
+        // As it was known last, but where it stands among others never goes back.
+        let known_last = if offered.saved_at > held.saved_at {
+            theirs
+        } else {
+            mine
+        };
+        return Some(StoredToken {
+            sent: mine.sent.max(theirs.sent),
+            ..known_last.clone()
+        });
+    }
     let replaced =
         |by: &Record, value: &StoredToken| by.remembered.iter().any(|old| old.id == value.id);
     let bears = |newer: &Record| newer.handed_out[0].lane == Some(lane);
     let order = held.handed_out[0]
         .generation
         .cmp(&offered.handed_out[0].generation);
-    let takes_theirs = if mine.id == theirs.id {
-        offered.saved_at > held.saved_at // the same value, as it was known last
+    let takes_theirs = if replaced(offered, mine) != replaced(held, theirs) {
+        replaced(offered, mine) // whichever generation the older one was given since
     } else if order.is_lt() && bears(offered) {
         true
     } else if order.is_gt() && bears(held) {
         false
-    } else if replaced(offered, mine) {
-        true
     } else {
-        !replaced(held, theirs) && theirs.sent > mine.sent
+        theirs.sent > mine.sent
     };
-    Some(if takes_theirs { theirs } else { mine })
+    Some(if takes_theirs { theirs } else { mine }.clone())
 }
 
 /// Two classic values that know nothing of each other, as after two masters: clocks cannot say which of them lives, one more
@@ -103,8 +113,8 @@ fn later(one: Option<Intent>, other: Option<Intent>) -> Option<Intent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::{Kind, Token, ValueId};
-    use crate::store::Remembered;
+    use crate::credential::{Generation, Kind, Token, ValueId};
+    use crate::store::{HandedOut, Remembered};
 
     /// Holds this classic value, asked for then.
     fn record(value: u64, sent: u64) -> Record {
@@ -131,6 +141,40 @@ mod tests {
         let both = merged(&one, &other);
         assert_eq!(merged(&both, &one), both);
         assert_eq!(merged(&one, &one).late_mint, None);
+    }
+
+    #[test]
+    fn a_value_that_was_replaced_does_not_return_under_a_newer_generation() {
+        let (mut one, mut other) = (record(1, 1000), record(2, 3000));
+        other.remembered.push(Remembered {
+            id: ValueId(1),
+            kind: Kind::AccessToken,
+            ends: Wall(303_000),
+        });
+        // Who has it last read of an older one hands that out anew.
+        for (record, value, generation) in [(&mut other, 2, 3000), (&mut one, 1, 4000)] {
+            record.handed_out[0] = HandedOut {
+                generation: Generation(generation),
+                id: Some(ValueId(value)),
+                lane: Some(Lane::Classic),
+            };
+        }
+        for both in [merged(&one, &other), merged(&other, &one)] {
+            assert_eq!(both.lanes[0].as_ref().unwrap().id, ValueId(2));
+            assert_eq!(both.handed_out[0].generation, Generation(4000));
+            assert_eq!(both.late_mint, None);
+        }
+    }
+
+    #[test]
+    fn a_value_that_both_know_stands_where_the_later_of_them_puts_it() {
+        let (mut one, other) = (record(1, 1000), record(1, 3000));
+        one.saved_at = Wall(9000); // by a master that is none any more
+        for both in [merged(&one, &other), merged(&other, &one)] {
+            let held = both.lanes[0].as_ref().unwrap();
+            assert_eq!(held.sent, Wall(3000));
+            assert_eq!(held.expires, Wall(7_201_000), "as it was known last");
+        }
     }
 
     #[test]

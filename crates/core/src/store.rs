@@ -133,6 +133,8 @@ pub enum Lease {
         holds_for: Duration,
         /// The record as it is now.
         record: Option<Box<Record>>,
+        /// Nobody who had it has written in its epoch yet: what was written before may be lost in part.
+        begins_epoch: bool,
     },
     /// Someone else holds it; ask again then.
     Taken {
@@ -184,8 +186,8 @@ pub trait RecordStore: Send + Sync {
     /// The store as a whole cannot be read.
     async fn load_all(&self, each: &mut (dyn FnMut(Loaded) + Send)) -> Result<(), StoreError>;
 
-    /// Tries to become the one that fetches for an app. `None` as duration in the answer's place is never given: an
-    /// embedded store answers with a lease that outlives the process.
+    /// Tries to become the one that fetches for an app; for no time at all only looks, under a fence that writes nothing where
+    /// a store is shared. One that is this process's alone grants for ever, whatever was asked for.
     ///
     /// # Errors
     /// The store cannot be asked.

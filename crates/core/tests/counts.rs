@@ -346,6 +346,7 @@ impl Shared {
                     fence,
                     until,
                     record,
+                    begins_epoch: self.fence == 1,
                 }
             }
         };

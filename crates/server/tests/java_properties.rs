@@ -40,6 +40,7 @@ fn java_reads_every_character_a_token_can_have() {
         generation: Generation(1),
         sent: Boot(0),
         expires: Boot(7_200_000),
+        adopted: false,
     };
     let now = Now {
         wall: Wall(1_795_000_000_000),

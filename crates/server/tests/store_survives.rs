@@ -315,6 +315,7 @@ fn a_sink_on_a_full_disk_keeps_what_it_had() {
         generation: Generation(1),
         sent: Boot(0),
         expires: Boot(7_200_000),
+        adopted: false,
     };
     let (one, two) = (credential("68_one"), credential("68_two"));
     sink.write(&one, NOW).unwrap();

@@ -5,11 +5,12 @@ use wxtoken_core::app::AppId;
 use wxtoken_server::sdk::{Candidate, Kept, Reading, Seen, Ttl};
 use wxtoken_server::survey::{Clash, Find, Survey};
 
-use super::{lines, listing};
+use super::lines::{self, Server};
+use super::listing;
 use crate::lang::Lang;
 
 /// One object, on one line.
-pub(super) fn of(survey: &Survey, url: &str, lang: Lang) -> String {
+pub(super) fn of(survey: &Survey, server: &Server, lang: Lang) -> String {
     let all: Vec<Value> = survey.finds.iter().map(find).collect();
     let clashes: Vec<Value> = survey
         .clashes
@@ -22,7 +23,8 @@ pub(super) fn of(survey: &Survey, url: &str, lang: Lang) -> String {
         "found": all,
         "disagreements": clashes,
         "unnamed": survey.unnamed,
-        "config": lines::of(survey, url, lang),
+        "unreadable": survey.unreadable,
+        "config": lines::of(survey, server, lang),
     })
     .to_string()
 }
@@ -41,14 +43,17 @@ fn find(find: &Find) -> Value {
         .iter()
         .map(|one| one.format.name())
         .collect();
+    let key = one.key.to_string();
+    // Where the key hides a part of it, this does, too.
+    let prefix = one.prefix.as_ref().filter(|prefix| key.contains(*prefix));
     json!({
-        "key": one.key.to_string(),
+        "key": key,
         "appid": find.app.as_ref().map(AppId::as_str),
         "kind": kind,
         "other": other,
         "formats": formats,
         "writer": one.writer,
-        "prefix": one.prefix,
+        "prefix": prefix,
         "module": one.module.name(),
         "stable_mode": one.stable_mode,
         "holds_secret": one.holds_secret,

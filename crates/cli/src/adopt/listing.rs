@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use wxtoken_core::app::AppId;
 use wxtoken_core::credential::Token;
 use wxtoken_server::sdk::{Candidate, Kept, Reading, Seen, Ttl};
-use wxtoken_server::survey::{Find, Survey};
+use wxtoken_server::survey::{COMMANDS, Find, Survey};
 
-use super::lines;
+use super::lines::{self, Server};
 use crate::lang::Lang;
 use crate::when;
 
 /// All of it, the lines for the configuration last.
-pub(super) fn of(survey: &Survey, url: &str, lang: Lang) -> String {
+pub(super) fn of(survey: &Survey, server: &Server, lang: Lang) -> String {
     let mut text = head(survey, lang);
     let mut app: Option<Option<AppId>> = None;
     let held = survey.finds.iter().filter(|find| is_held(find));
@@ -32,16 +32,30 @@ pub(super) fn of(survey: &Survey, url: &str, lang: Lang) -> String {
     }
     clashes(&mut text, survey, lang);
     rest(&mut text, survey, lang);
-    let lines = lines::of(survey, url, lang);
+    let lines = lines::of(survey, server, lang);
     if !lines.is_empty() {
-        let title = lang.pick(
-            "写进 wxtoken.toml 就能接管的各行（密码写成 redis://:${REDIS_PASSWORD}@…）：",
-            "Lines for wxtoken.toml that take these over (a password: redis://:${REDIS_PASSWORD}@…):",
-        );
+        let title = title(&server.variables(), lang);
         let _ = write!(text, "\n{title}\n\n{lines}");
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// What stands above the lines: what they leave to be set.
+fn title(variables: &str, lang: Lang) -> String {
+    let what = lang.pick(
+        "写进 wxtoken.toml 就能接管的各行。它们引用的环境变量要设好：各应用的 AppSecret",
+        "Lines for wxtoken.toml that take these over. Set what they take from the environment: each AppSecret",
+    );
+    match (variables, lang) {
+        ("", _) => format!("{what}{}", lang.pick("。", ".")),
+        (_, Lang::Zh) => format!("{what}，以及 {variables}（在 url 里的要百分号编码：@ 写 %40）。"),
+        (_, Lang::En) => {
+            format!(
+                "{what}, and {variables} (percent-encoded where it stands in the url: @ is %40)."
+            )
+        }
+    }
 }
 
 fn head(survey: &Survey, lang: Lang) -> String {
@@ -57,6 +71,19 @@ fn head(survey: &Survey, lang: Lang) -> String {
             "时间到了还没有看完；用 --within 给更多秒数。\n",
             "The time was over before all were looked at; give more seconds by --within.\n",
         ));
+    }
+    if survey.unreadable > 0 {
+        let (number, needs) = (survey.unreadable, COMMANDS);
+        let _ = match lang {
+            Lang::Zh => writeln!(
+                text,
+                "另有 {number} 个名字像的键，这个 Redis 用户读不了；要看它们，ACL 里给它这些键（~…）和 {needs}。"
+            ),
+            Lang::En => writeln!(
+                text,
+                "{number} more, named as if they had to do with it, may not be read by this user; to see them, let its ACL have these keys (~…) and {needs}."
+            ),
+        };
     }
     text
 }
@@ -136,7 +163,7 @@ fn clashes(text: &mut String, survey: &Survey, lang: Lang) {
     for clash in &survey.clashes {
         let (app, kind) = (clash.app, clash.kind);
         let _ = match lang {
-            Lang::Zh => writeln!(text, "\n{app} 的 {kind} 有不同的值，其中至多一个有效："),
+            Lang::Zh => writeln!(text, "\n{app} 的 {kind} 有不同的值，每个通道至多一个有效："),
             Lang::En => writeln!(
                 text,
                 "\n{app} has different values of its {kind}; at most one of a lane lives:"

@@ -5,6 +5,8 @@
 mod json;
 mod lines;
 mod listing;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::PathBuf;
@@ -12,10 +14,11 @@ use std::time::Duration;
 
 use wxtoken_server::clock::SystemClock;
 use wxtoken_server::config::RedisServer;
-use wxtoken_server::redis::{Address, InvalidAddress, Trouble};
-use wxtoken_server::survey::survey;
+use wxtoken_server::redis::{Address, InvalidAddress, Servers, Trouble};
+use wxtoken_server::survey::{COMMANDS, survey};
 use wxtoken_server::words::InChinese;
 
+use self::lines::Server;
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::{runtime, surroundings, term};
@@ -36,7 +39,9 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken adopt --redis redis+sentinel://s1,s2/mymaster --json
 
 只读：用 SCAN 分小步查看，不用 KEYS，也不写任何东西；没有密码时会在终端询问。令牌只显示开头四个和末尾两个字符，
-键里的密钥显示为 ***。最后打印的各行可以直接写进 wxtoken.toml。",
+键里的密钥，以及可能是密钥的部分，显示为 ***。最后打印的各行写进 wxtoken.toml；其中写成 ${名称} 的要在环境变量里设好。
+用户的 ACL 需要那些键（~…）和 +scan +type +pttl +getrange +hlen +hgetall；地址里有数据库编号再加 +select，集群加
++cluster|slots。",
         "Examples:
   wxtoken adopt --redis redis://127.0.0.1:6379/0
   WXTOKEN_REDIS_PASSWORD_FILE=pass.txt wxtoken adopt --redis rediss://reader@redis.internal/2 --ca ca.pem
@@ -44,7 +49,10 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
 
 It only reads: SCAN in small steps, never KEYS, and nothing is written. A password that is needed is
 asked for on the terminal. Of a token the first four and last two characters are shown, of a secret
-in a key nothing. The lines it prints last can go into wxtoken.toml as they are.",
+in a key, or what may be one, nothing. The lines it prints last go into wxtoken.toml; what they name
+as ${NAME} is to be set in the environment. The user's ACL needs the keys (~…) and
++scan +type +pttl +getrange +hlen +hgetall; with a database's number in the address +select
+too, in a cluster +cluster|slots.",
     )
 }
 
@@ -79,6 +87,11 @@ pub(crate) enum NotLooked {
     Ca { path: PathBuf, source: io::Error },
     #[error("--ca is for connections over TLS; write the address with rediss://")]
     CaWithoutTls,
+    #[error(
+        "the Redis user may not look: its ACL needs the keys (~…) and {COMMANDS}, with a database's number in the address \
+         +select too, in a cluster +cluster|slots"
+    )]
+    NotAllowed,
 }
 
 impl InChinese for NotLooked {
@@ -94,6 +107,9 @@ impl InChinese for NotLooked {
                 source.in_chinese()
             ),
             Self::CaWithoutTls => "--ca 只用于 TLS 连接；地址写成 rediss://".to_owned(),
+            Self::NotAllowed => format!(
+                "这个 Redis 用户没有查看的权限：ACL 需要那些键（~…）和 {COMMANDS}，地址里有数据库编号再加 +select，集群加 +cluster|slots"
+            ),
         }
     }
 }
@@ -120,13 +136,30 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
             look(&server)
         }
         found => found,
-    }?;
-    if arguments.json {
-        term::result(json::of(&found, &arguments.redis, lang))?;
+    };
+    let found = match found {
+        Err(Trouble::NotAllowed) => return Err(NotLooked::NotAllowed.into()),
+        found => found?,
+    };
+    let server = as_configured(arguments, &server)?;
+    term::result(if arguments.json {
+        json::of(&found, &server, lang)
     } else {
-        term::result(listing::of(&found, &arguments.redis, lang))?;
-    }
+        listing::of(&found, &server, lang)
+    })?;
     Ok(())
+}
+
+/// The Redis that was looked at, as the configuration would name it.
+fn as_configured(arguments: &Arguments, server: &RedisServer) -> io::Result<Server> {
+    let ca = arguments.ca.as_ref().map(std::path::absolute).transpose()?;
+    let sentinels = matches!(server.address.servers, Servers::Sentinel { .. });
+    Ok(Server::new(
+        &arguments.redis,
+        server.address.password.is_some(),
+        sentinels && server.sentinel_password.is_some(),
+        ca.as_deref(),
+    ))
 }
 
 fn tell(keys: u64, found: usize, lang: Lang) {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use wxtoken_server::words::Sentence;
 
+use super::of_redis::{Copies, Shared};
+
 /// How grave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -74,44 +76,8 @@ pub(crate) enum Setup {
     NotWritable { path: PathBuf, why: Sentence },
     /// About the Redis that replicas share.
     Shared(Shared),
-}
-
-/// What can be found of the Redis that replicas share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Shared {
-    /// It answers, and its records are ours.
-    Reached { at: String, version: Option<String> },
-    /// It does not, or they are not; in words, with the cure.
-    Unusable(Sentence),
-    /// Its `maxmemory-policy` drops records.
-    Evicts(String),
-    /// A restart of it leaves nothing.
-    Forgets,
-    /// It is older than what is tested.
-    Old(String),
-    /// Our clock is so many seconds ahead of its (or, negative, behind).
-    ClockOff(i64),
-}
-
-impl Shared {
-    const fn level(&self) -> Level {
-        match self {
-            Self::Reached { .. } => Level::Good,
-            Self::Forgets | Self::Old(_) => Level::Warning,
-            Self::Unusable(_) | Self::Evicts(_) | Self::ClockOff(_) => Level::Bad,
-        }
-    }
-
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Reached { .. } => "redis",
-            Self::Unusable(_) => "redis-unusable",
-            Self::Evicts(_) => "redis-evicts",
-            Self::Forgets => "redis-not-persistent",
-            Self::Old(_) => "redis-old",
-            Self::ClockOff(_) => "redis-clock-off",
-        }
-    }
+    /// About a Redis that copies are kept in.
+    Copies(Copies),
 }
 
 /// What can be found on the way to WeChat.
@@ -192,6 +158,7 @@ impl Finding {
                     Level::Bad
                 }
                 Setup::Shared(shared) => shared.level(),
+                Setup::Copies(copies) => copies.level(),
             },
             Self::Way(way) => match way {
                 Way::Resolved { .. } | Way::Reached { .. } | Way::ClockRight => Level::Good,
@@ -232,6 +199,7 @@ impl Finding {
                 Setup::StoreBroken(_) => "store-broken",
                 Setup::NotWritable { .. } => "not-writable",
                 Setup::Shared(shared) => shared.name(),
+                Setup::Copies(copies) => copies.name(),
             },
             Self::Way(way) => match way {
                 Way::NotAsked => "offline",

@@ -2,8 +2,10 @@
 
 pub(crate) mod apps;
 mod books;
+mod copies;
 mod files;
 mod finding;
+mod of_redis;
 mod shared;
 mod way;
 mod words;
@@ -20,7 +22,7 @@ use crate::lang::Lang;
 use crate::{runtime, settings, term};
 
 use books::Books;
-use finding::{Finding, Level, Way};
+use finding::{Finding, Level, Setup, Way};
 use term::Ink;
 
 /// What follows the options in `--help`.
@@ -94,6 +96,8 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
 async fn online(config: &Config, chosen: &[&App]) -> Result<Vec<Finding>, Failure> {
     let (books, of_store) = Books::open(config).await;
     let mut found: Vec<Finding> = of_store.into_iter().map(Finding::Setup).collect();
+    let copies = copies::look(config).await;
+    found.extend(copies.into_iter().map(Setup::Copies).map(Finding::Setup));
     let way = way::look(&config.upstream).await;
     found.extend(way.into_iter().map(Finding::Way));
     let apps = apps::look(config, chosen, &books).await?;

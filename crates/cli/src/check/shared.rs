@@ -9,7 +9,8 @@ use wxtoken_server::store::MasterKeys;
 use wxtoken_server::store::redis::{RedisStore, Settings, Survey};
 use wxtoken_server::words::Sentence;
 
-use super::finding::{Setup, Shared};
+use super::finding::Setup;
+use super::of_redis::Shared;
 
 /// The oldest that has all that is used.
 const OLDEST: (u32, u32) = (6, 2);

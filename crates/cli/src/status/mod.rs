@@ -65,7 +65,8 @@ async fn show(arguments: &Arguments, lang: Lang, server: &Server) -> Result<(), 
         return watch(arguments, lang, server).await;
     }
     let body = server.get("/admin/apps", ANSWER_WITHIN).await?;
-    let apps = chosen(arguments, server.read::<view::Status>(&body)?.apps)?;
+    let view::Status { store, apps } = server.read(&body)?;
+    let apps = chosen(arguments, apps)?;
     if arguments.json && arguments.app.is_none() {
         // As it came: a script gets fields that this version does not know, too.
         term::result(String::from_utf8_lossy(&body).trim_end())?;
@@ -73,12 +74,7 @@ async fn show(arguments: &Arguments, lang: Lang, server: &Server) -> Result<(), 
         let whole: serde_json::Value = server.read(&body)?;
         term::result(only(&whole, arguments.app))?;
     } else {
-        term::result(table::draw(
-            &apps,
-            lang,
-            table::Look::of_terminal(),
-            when::now(),
-        ))?;
+        term::result(drawn(&apps, store.as_ref(), lang))?;
     }
     if apps.iter().all(App::is_live) {
         Ok(())
@@ -87,11 +83,23 @@ async fn show(arguments: &Arguments, lang: Lang, server: &Server) -> Result<(), 
     }
 }
 
+fn drawn(apps: &[App], store: Option<&view::Trouble>, lang: Lang) -> String {
+    let (look, now) = (table::Look::of_terminal(), when::now());
+    let table = table::draw(apps, lang, look, now);
+    match store {
+        Some(trouble) => {
+            let told = table::about_store(trouble, lang, look, now);
+            format!("{told}\n{table}")
+        }
+        None => table,
+    }
+}
+
 async fn watch(arguments: &Arguments, lang: Lang, server: &Server) -> Result<(), Failure> {
     loop {
         let body = server.get("/admin/apps", ANSWER_WITHIN).await?;
-        let apps = chosen(arguments, server.read::<view::Status>(&body)?.apps)?;
-        let drawn = table::draw(&apps, lang, table::Look::of_terminal(), when::now());
+        let view::Status { store, apps } = server.read(&body)?;
+        let drawn = drawn(&chosen(arguments, apps)?, store.as_ref(), lang);
         let clear = if term::shows_results() {
             "\x1b[H\x1b[2J"
         } else {
@@ -131,5 +139,9 @@ fn chosen(arguments: &Arguments, apps: Vec<App>) -> Result<Vec<App>, Trouble> {
 fn only(whole: &serde_json::Value, app: Option<AppId>) -> serde_json::Value {
     let apps = whole["apps"].as_array().map_or(&[][..], Vec::as_slice);
     let wanted = |one: &&serde_json::Value| app.is_some_and(|app| one["appid"] == app.as_str());
-    serde_json::json!({ "apps": apps.iter().filter(wanted).collect::<Vec<_>>() })
+    let mut one = serde_json::json!({ "apps": apps.iter().filter(wanted).collect::<Vec<_>>() });
+    if let Some(store) = whole.get("store") {
+        one["store"] = store.clone();
+    }
+    one
 }

@@ -4,6 +4,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
 use super::view::{App, Budget, KindState, LaneState, Trouble};
 use crate::lang::Lang;
+use crate::term::Ink;
 use crate::{term, when};
 
 /// How many cells a time-left bar has.
@@ -58,6 +59,21 @@ pub(super) fn draw(apps: &[App], lang: Lang, look: Look, now: u64) -> String {
         }
     }
     table.trim_fmt()
+}
+
+/// What stands above the table while the store that replicas share is in trouble.
+pub(super) fn about_store(trouble: &Trouble, lang: Lang, look: Look, now: u64) -> String {
+    let words = trouble.in_words(lang);
+    let ago = trouble
+        .since
+        .map(|since| when::span(now.saturating_sub(since)));
+    let told = match (lang, ago) {
+        (Lang::Zh, Some(ago)) => format!("共享存储有问题，已持续 {ago}：{words}"),
+        (Lang::Zh, None) => format!("共享存储有问题：{words}"),
+        (Lang::En, Some(ago)) => format!("the shared store is in trouble, for {ago}: {words}"),
+        (Lang::En, None) => format!("the shared store is in trouble: {words}"),
+    };
+    term::paint(look.coloured, Ink::Yellow, &told)
 }
 
 fn rows(app: &App, lang: Lang, look: Look, now: u64) -> Vec<Vec<Cell>> {
@@ -213,6 +229,20 @@ mod tests {
         shop wx0123456789abcdef  jsapi_ticket  -        no live value           WeChat refuses: 40164  500/500
         shop wx0123456789abcdef  (standby)     classic  2m 00s                                         7/2000
         ");
+    }
+
+    #[test]
+    fn the_stores_trouble_is_told_in_either_language_and_since_when() {
+        let trouble: Trouble = serde_json::from_value(serde_json::json!({
+            "trouble": "read_only", "detail": "a replica", "detail_zh": "只读副本", "since": NOW - 61
+        }))
+        .unwrap();
+        let plain = Look {
+            bars: false,
+            coloured: false,
+        };
+        insta::assert_snapshot!(about_store(&trouble, Lang::En, plain, NOW), @"the shared store is in trouble, for 1m 01s: a replica");
+        insta::assert_snapshot!(about_store(&trouble, Lang::Zh, plain, NOW), @"共享存储有问题，已持续 1m 01s：只读副本");
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::lang::Lang;
 /// The whole answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct Status {
+    /// What is wrong with the store that replicas share.
+    #[serde(default)]
+    pub(super) store: Option<Trouble>,
     pub(super) apps: Vec<App>,
 }
 
@@ -64,6 +67,9 @@ pub(crate) struct Trouble {
     detail: String,
     /// The same in Chinese.
     detail_zh: Option<String>,
+    /// Since when, Unix seconds.
+    #[serde(default)]
+    pub(super) since: Option<u64>,
 }
 
 impl Trouble {

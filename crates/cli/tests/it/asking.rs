@@ -164,3 +164,20 @@ fn a_ticket_cannot_be_forced() {
         .said()
         .fails(2, &["--force is for access tokens"]);
 }
+
+#[test]
+fn status_shows_the_trouble_of_a_shared_store_above_the_table_and_to_scripts() {
+    let body = r#"{"store":{"trouble":"read_only","detail":"Redis at h:6379 is a replica","detail_zh":"h:6379 的 Redis 是只读副本","since":1},"apps":[]}"#;
+    for (words, shown) in [
+        (&["status"][..], "the shared store is in trouble"),
+        (&["status", "--lang", "zh"], "共享存储有问题"),
+        (&["status", "--json"], body),
+    ] {
+        let server = Canned::tcp("200 OK", body);
+        let said = Run::of(words)
+            .env("WXTOKEN_ADMIN_URL", server.url())
+            .env("WXTOKEN_ADMIN_KEY", KEY)
+            .said();
+        said.shows(&[shown, "h:6379"]);
+    }
+}

@@ -12,6 +12,7 @@ use wxtoken_simulator::{
 };
 
 use crate::program::{Run, Said};
+use crate::redis::Redis;
 
 /// A simulated WeChat with two apps, and a configuration that names it.
 struct World {
@@ -353,5 +354,44 @@ fn no_secret_and_no_token_is_shown_in_any_form() {
                 "{said:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_redis_that_copies_are_kept_in_is_asked_whether_it_tells_what_others_do_to_them() {
+    let world = World::new();
+    let redis = Redis::start(None);
+    let copy = |port: u16, kind: &str| {
+        format!(
+            "[[app.redis]]\nurl = \"redis://127.0.0.1:{port}\"\nformat = \"wxjava-mp\"\nprefix = \"{kind}\"\n"
+        )
+    };
+    let plain = std::fs::read_to_string(world.config()).unwrap();
+    let keep = |port| {
+        let copies = format!("{}{}[[caller]]", copy(port, "a"), copy(port, "b"));
+        std::fs::write(world.config(), plain.replace("[[caller]]", &copies)).unwrap();
+    };
+    keep(redis.port);
+    let silent = world.finding("copies-events-off");
+    assert_eq!(silent["level"], "note");
+    assert!(silent["text"].as_str().unwrap().contains("copies: 2"));
+    let cure = silent["cure"].as_str().unwrap();
+    let (_, setting) = cure.split_once("CONFIG SET ").unwrap();
+    let setting: Vec<&str> = setting.split([' ', ',']).take(2).collect();
+    redis.ask(&[
+        b"CONFIG",
+        b"SET",
+        setting[0].as_bytes(),
+        setting[1].as_bytes(),
+    ]);
+    assert_eq!(world.finding("copies")["level"], "good");
+    let port = redis.port;
+    drop(redis);
+    let gone = world.finding("copies-unusable");
+    assert_eq!(gone["level"], "bad");
+    let said = world.check(&["--lang", "zh"]);
+    assert_eq!(said.code, 1);
+    for part in ["无法保持副本", &port.to_string()] {
+        assert!(said.out.contains(part), "{said:?}");
     }
 }

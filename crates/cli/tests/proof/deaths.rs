@@ -25,7 +25,8 @@ pub(crate) fn death(
     let mut mints = log.iter().filter(minted);
     let own = mints.find(|call| call.minted.as_ref().unwrap().value == print);
     let own = own.unwrap_or_else(|| panic!("{app}: a token WeChat never minted: {print}"));
-    let ends = own.at.plus(world.rules().token_lifetime);
+    let ends = own.minted.as_ref().and_then(|minted| minted.ends);
+    let ends = ends.expect("it is a token");
     let next = mints.next();
     match (lane, next) {
         (Lane::Classic, Some(next)) => {

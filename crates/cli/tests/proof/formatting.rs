@@ -10,7 +10,7 @@ use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{
     Credential, CredentialKey, Generation, Kind, Lane, Ticket, Token, ValueId,
 };
-use wxtoken_core::refresh::event::{Adoption, CallId, Effect, Event, SaveId};
+use wxtoken_core::refresh::event::{Adoption, CallId, Effect, Event, Meeting, SaveId};
 use wxtoken_core::refresh::rules::{Lanes, Rules};
 use wxtoken_core::refresh::verdict::Verdict;
 use wxtoken_core::refresh::{Machine, step};
@@ -133,6 +133,7 @@ fn what_the_rules_hear_hold_and_ask_for_shows_no_value() {
         fence: FENCE,
         holds_for: std::time::Duration::from_secs(30),
         record: Some(record.clone()),
+        begins_epoch: false,
     };
     shows_nothing(&needles, "a lease", &lease);
     for event in [
@@ -142,9 +143,15 @@ fn what_the_rules_hear_hold_and_ask_for_shows_no_value() {
             fence: FENCE,
             until: Boot::NEVER,
             record: Some(record.clone()),
+            begins_epoch: false,
         },
         Event::Learned(record.clone()),
         Event::Adopt(adoption(id)),
+        Event::Met(Meeting {
+            over: id,
+            token: token(),
+            id,
+        }),
     ] {
         shows_nothing(&needles, "an event", &event);
     }
@@ -212,6 +219,7 @@ async fn what_the_keeper_and_the_store_hold_shows_no_value() {
         generation: Generation(1),
         sent: now().boot,
         expires: Boot::NEVER,
+        adopted: false,
     });
     let key = CredentialKey {
         app: app(),

@@ -13,11 +13,16 @@
     reason = "a story is told in one piece, in the order in which it happens"
 )]
 
+mod accounts;
+mod blows;
 mod chance;
+mod counts;
 mod deaths;
 mod http;
 mod meddler;
+mod netns;
 mod place;
+mod presence;
 mod readers;
 mod redis_groups;
 mod redis_server;
@@ -36,6 +41,7 @@ mod formatting;
 mod holders;
 mod kills;
 mod lost_answers;
+mod namespaces;
 mod needles;
 mod outages;
 mod partitions;
@@ -48,8 +54,10 @@ mod shadow;
 mod shared_canary;
 mod sharing;
 mod silent_log;
+mod sink_cycles;
 mod sinks;
 mod stopping;
+mod strikes;
 mod thousand;
 mod together;
 mod unbelieved;

@@ -22,6 +22,8 @@ pub(crate) trait Shared {
     fn wechat(&self, _at: usize, wechat: &Upstream) -> String {
         wechat.base_url()
     }
+    /// Its place is known, and who asks there has to reach it.
+    fn placed(&self, _at: usize, _place: &Place) {}
     /// Its program.
     fn program(&self, _at: usize) -> Command {
         Server::program()
@@ -76,6 +78,7 @@ impl<R: Shared> Replicas<R> {
                 redis.url(at)
             );
             place.configure(lines);
+            redis.placed(at, &place);
             place
         };
         let places: Vec<Place> = (0..replicas).map(place).collect();

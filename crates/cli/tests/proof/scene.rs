@@ -148,6 +148,13 @@ impl<R: Shared> Scene<R> {
         let world = replicas.world();
         let logs = || replicas.places.iter().map(Place::logs).collect::<String>();
         assert_eq!(fetches(world), before, "{what} costs no fetch\n{}", logs());
+        // As long as a replica takes Redis for away, it may ask for stable tokens without a lease.
+        until_asked("what was not saved is saved", PATIENCE, async || {
+            let logs = logs();
+            let times = |what: &str| logs.matches(what).count();
+            times("what is handed out could not be saved") == times("\"over: unsaved of ")
+        })
+        .await;
         let begun = now();
         let dead = apps.iter().zip(&tokens).enumerate();
         join_all(dead.map(async |(at, ((app, lane), token))| {

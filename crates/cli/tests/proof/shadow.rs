@@ -220,3 +220,49 @@ async fn a_gateway_call_of_an_app_in_shadow_is_refused_with_the_reason_and_not_m
     let sent = "/cgi-bin/message/custom/send";
     assert_eq!(others.wechat.world().calls(APP, sent), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_added_in_shadow_by_a_reload_is_taken_over_when_it_goes_live() {
+    let others = Others::new(&[]).await;
+    let first = others.fetch().await;
+    others.place.configure(CALLER);
+    let server = Server::start(&others.place).await;
+    others.mode("shadow", "classic");
+    server.signal(Signal::HUP);
+    let world = others.wechat.world();
+    until("it is probed", || world.calls(APP, PROBE) >= 1).await;
+    others.mode("live", "classic");
+    server.signal(Signal::HUP);
+    let line = format!("GET /v1/apps/{APP}/access_token");
+    until_asked("it is handed out", PATIENCE, async || {
+        server.ask(&line, "").await.token().as_ref() == Some(&first)
+    })
+    .await;
+    assert_eq!(others.fetches(), 1, "it lives, so nothing is fetched");
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_fetched_in_the_very_moment_of_the_switch_is_not_overwritten_by_the_one_before() {
+    for lane in ["classic", "stable"] {
+        let others = Others::new(&[]).await;
+        let first = others.fetch().await;
+        others.mode("shadow", lane);
+        let server = Server::start(&others.place).await;
+        let world = others.wechat.world();
+        until("it is probed", || world.calls(APP, PROBE) >= 1).await;
+        others.mode("live", lane);
+        let renewed = others.fetch().await;
+        server.signal(Signal::HUP);
+        let line = format!("GET /v1/apps/{APP}/access_token");
+        until_asked("another is handed out", PATIENCE, async || {
+            assert_ne!(others.entry(), first, "it dies within minutes");
+            let handed = server.ask(&line, "").await.token();
+            handed.is_some_and(|handed| handed != first && others.entry() == handed)
+        })
+        .await;
+        let lies = others.entry();
+        assert!(lies == renewed || world.is_live(APP, &lies));
+        assert!(server.stop().await.success());
+    }
+}

@@ -1,7 +1,6 @@
 //! A thousand apps, and a dead token in three hundred hands: what three replicas cost WeChat together.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use wxtoken_simulator::{Fault, FaultScope, Lane, Rules, generated_app};
@@ -16,8 +15,11 @@ const STABLE: &str = "/cgi-bin/stable_token";
 const PROBE: &str = "/cgi-bin/get_api_domain_ip";
 const MENU: &str = "/cgi-bin/menu/get";
 const REPLICAS: usize = 3;
-/// On two idle processors a thousand apps take six seconds, in a build that was not optimised.
-const STARVED: Duration = Duration::from_secs(10);
+/// What a replica counts that lost its lease to another while it believed in it.
+const OVERTAKEN: [&str; 2] = [
+    "wxtoken_store_writes_total{outcome=\"stale\"}",
+    "wxtoken_alarms_total{alarm=\"lease-lost\"}",
+];
 
 /// A caller that may do all that is done here.
 fn caller() -> String {
@@ -62,20 +64,24 @@ async fn three_replicas_that_start_together_fetch_a_thousand_apps_a_thousand_tim
         assert_eq!(world.minted(app, Lane::Stable), 1, "{app}");
     }
     let calls = world.calls_total(STABLE);
-    if took < STARVED {
-        assert_eq!(calls, APPS as u64, "{}", logs());
-    } else {
-        // A holder that gets no processor for longer than its lease lives is followed by another, which is given the same
-        // value: a machine that builds eight things meanwhile has shown three dozen such calls.
-        println!("starved of processors: {calls} calls in {took:.1?}");
-        assert!((APPS..APPS + APPS / 10).contains(&usize::try_from(calls).unwrap()));
+    // A holder that stalls for longer than its lease lives, on a machine starved of processors, is followed by another, which
+    // WeChat gives the same value: that shows in a write that is refused, or in a lease that is told to be lost.
+    let mut overtaken = 0;
+    for at in 0..REPLICAS {
+        for sign in OVERTAKEN {
+            overtaken += replicas.metric(at, sign).await;
+        }
     }
+    let extra = calls
+        .checked_sub(APPS as u64)
+        .expect("each app was asked for");
+    assert!(extra <= overtaken, "{extra} > {overtaken}\n{}", logs());
     let mut split = Vec::new();
     for at in 0..REPLICAS {
         split.push(replicas.metric(at, "wxtoken_upstream_calls_total{").await);
     }
     println!(
-        "{REPLICAS} replicas, {APPS} apps: all up after {up:.1?}, all tokens at all of them after {took:.1?}; fetched {split:?}"
+        "{REPLICAS} replicas, {APPS} apps: all up after {up:.1?}, all tokens at all of them after {took:.1?}; fetched {split:?}, overtaken {overtaken}"
     );
     assert_eq!(split.iter().sum::<u64>(), calls);
     let most = split.iter().max().unwrap();

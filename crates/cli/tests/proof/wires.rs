@@ -33,13 +33,13 @@ pub(crate) enum Cut {
 
 /// Listens here, where one runtime's sockets are made, and leads there, where another's are.
 pub(crate) fn forward(
-    listen: (&Handle, u16),
+    listen: (&Handle, SocketAddr),
     connect: (&Handle, SocketAddr),
     cut: watch::Receiver<Cut>,
 ) {
-    let (port, to, connect) = (listen.1, connect.1, connect.0.clone());
+    let (at, to, connect) = (listen.1, connect.1, connect.0.clone());
     listen.0.spawn(async move {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let listener = TcpListener::bind(at).await.unwrap();
         loop {
             let Ok((near, _)) = listener.accept().await else {
                 continue;
@@ -82,10 +82,21 @@ async fn pass(
     }
 }
 
+/// This port of whoever asks.
+pub(crate) fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Lines that can be cut.
+pub(crate) trait Lines: Shared {
+    /// What passes on a line from now on.
+    fn set(&self, at: usize, line: Line, cut: Cut);
+}
+
 /// Lines through this process, to one Redis and one WeChat.
 pub(crate) struct Wires {
-    /// It lives as long as the lines to it.
-    _redis: Redis,
+    /// Where the lines of one kind lead.
+    pub(crate) redis: Redis,
     replicas: Vec<[Wire; 2]>,
 }
 
@@ -101,8 +112,8 @@ impl Wire {
             port: free_port(),
             cut: watch::Sender::new(Cut::Nothing),
         };
-        let to = SocketAddr::from(([127, 0, 0, 1], port));
-        forward((&here, wire.port), (&here, to), wire.cut.subscribe());
+        let (at, to) = (loopback(wire.port), loopback(port));
+        forward((&here, at), (&here, to), wire.cut.subscribe());
         wire
     }
 }
@@ -113,7 +124,7 @@ impl Wires {
         let lines = |_| [Wire::to(redis.port), Wire::to(port)];
         Self {
             replicas: (0..replicas).map(lines).collect(),
-            _redis: redis,
+            redis,
         }
     }
 
@@ -121,16 +132,17 @@ impl Wires {
         &self.replicas[at][usize::from(line == Line::WeChat)]
     }
 
-    /// What passes on a line from now on.
-    pub(crate) fn set(&self, at: usize, line: Line, cut: Cut) {
-        self.wire(at, line).cut.send_replace(cut);
-    }
-
     /// Whose call it was, by the port it came in at.
     pub(crate) fn caller(&self, host: &str) -> usize {
         let is = |at: &usize| host.ends_with(&format!(":{}", self.wire(*at, Line::WeChat).port));
         let mut all = 0..self.replicas.len();
         all.find(is).expect("it came from one of them")
+    }
+}
+
+impl Lines for Wires {
+    fn set(&self, at: usize, line: Line, cut: Cut) {
+        self.wire(at, line).cut.send_replace(cut);
     }
 }
 

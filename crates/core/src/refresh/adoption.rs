@@ -1,7 +1,7 @@
 //! Rule 10: a token that other programs use is taken over instead of being killed by a first fetch.
 //!
 //! It is probed first, and its lane is not fetched meanwhile. Alive, it is held like one of ours; dead, it is refused.
-//! In shadow mode every value that others write comes here, one after the other; held, but not handed out, it is probed
+//! In shadow mode every value that others write comes here and is probed in its turn; held, but not handed out, it is probed
 //! regularly, and there when the app goes live.
 
 use super::alarm::Alarm;
@@ -11,60 +11,102 @@ use super::lane::{Health, Held};
 use super::machine::Machine;
 use crate::clock::{Boot, Now, Wall};
 use crate::credential::{Lane, ValueId};
-use crate::source::Ask;
 
 /// What an adopted token, whose age nobody knows, is believed to have left.
 const UNKNOWN_LEFT: u64 = 3_600_000;
 /// What WeChat gives a token at most: whoever says that more is left is wrong.
 const MOST_LEFT: u64 = 7_200_000;
 /// Probes without an answer, after which a lane that may be fetched is fetched.
-const PATIENCE: u8 = 3;
+pub(super) const PATIENCE: u8 = 3;
+/// At most this many wait to be probed: more than programs fetch for one app.
+const MOST_OFFERS: usize = 8;
+
+/// A token to be taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) given: Adoption,
+    /// Shadow mode: when it was seen in use. What is held since longer is older.
+    met: Option<Boot>,
+}
+
+impl Offer {
+    /// Whether it was in use after this value came.
+    fn is_newer_than(&self, held: &Held) -> bool {
+        self.met.is_some_and(|met| met > held.sent)
+    }
+}
 
 impl Machine {
     /// Somebody hands over a token that others use.
     pub(super) fn consider(&mut self, adoption: Adoption, now: Now) {
         let held = self.lives_in(adoption.lane, now);
-        let needed = held.is_none_or(|held| self.rules.shadow && held != adoption.id);
-        if self.in_use(adoption.lane) && needed {
-            self.lane_mut(adoption.lane).health.failures = 0;
-            self.adopting = Some(adoption);
+        let needed = held.is_none_or(|held| self.rules.shadow && held.id != adoption.id);
+        if !self.in_use(adoption.lane) || !needed {
+            return;
         }
+        if let Some(known) = self.offer_of(adoption.id) {
+            known.given.expires = adoption.expires.or(known.given.expires);
+            return;
+        }
+        let met = self.rules.shadow.then_some(now.boot);
+        // Of values that are seen in use there may be several; an operator gives one.
+        self.offers
+            .retain(|offer| met.is_some() || offer.met.is_some());
+        if self.offers.len() >= MOST_OFFERS {
+            self.offers.remove(0);
+        }
+        self.lane_mut(adoption.lane).health.failures = 0;
+        let given = adoption;
+        self.offers.push(Offer { given, met });
     }
 
-    fn lives_in(&self, lane: Lane, now: Now) -> Option<ValueId> {
+    fn offer_of(&mut self, id: ValueId) -> Option<&mut Offer> {
+        self.offers.iter_mut().find(|offer| offer.given.id == id)
+    }
+
+    fn take_offer(&mut self, about: Option<ValueId>) -> Option<Offer> {
+        let asked = |offer: &Offer| Some(offer.given.id) == about;
+        let at = self.offers.iter().position(asked)?;
+        Some(self.offers.remove(at))
+    }
+
+    pub(super) fn lives_in(&self, lane: Lane, now: Now) -> Option<&Held> {
         let state = self.lane(lane).filter(|state| state.live(now))?;
-        state.held.as_ref().map(|held| held.id)
+        state.held.as_ref()
     }
 
     /// Another replica's value is held now: nothing has to be taken over, unless others wrote another since.
     pub(super) fn adoption_overtaken(&mut self, lane: Lane, now: Now) {
+        let mut offers = std::mem::take(&mut self.offers);
         if let Some(held) = self.lives_in(lane, now) {
             let shadow = self.rules.shadow;
-            self.adopting
-                .take_if(|given| given.lane == lane && (given.id == held || !shadow));
+            offers.retain(|offer| {
+                let needed = shadow || offer.is_newer_than(held);
+                offer.given.lane != lane || (needed && offer.given.id != held.id)
+            });
         }
+        self.offers = offers;
     }
 
-    /// What is to be adopted into this lane, and has not been proven alive or dead.
+    /// What is to be adopted into this lane, and has not been proven alive or dead: the newest, for that is in use.
     pub(super) fn adopting(&self, lane: Lane) -> Option<&Adoption> {
-        self.adopting.as_ref().filter(|given| given.lane == lane)
-    }
-
-    /// The question that decides.
-    pub(super) fn ask_of_adoption(&self, lane: Lane) -> Option<Ask> {
-        let given = self.adopting(lane)?;
-        Some(Ask::Probe(lane, given.token.clone()))
+        let mut all = self.offers.iter().rev().map(|offer| &offer.given);
+        all.find(|given| given.lane == lane)
     }
 
     /// It lives: it is held.
     pub(super) fn adopt_if_alive(&mut self, about: Option<ValueId>, sent: Boot, now: Now) {
-        let Some(given) = self.adopting.take_if(|given| Some(given.id) == about) else {
+        let Some(offer) = self.take_offer(about) else {
             return;
         };
-        let lane = given.lane;
-        if !self.rules.shadow && self.lives_in(lane, now).is_some() {
+        let lane = offer.given.lane;
+        let held = self.lives_in(lane, now);
+        if !self.rules.shadow && held.is_some_and(|held| !offer.is_newer_than(held)) {
             return; // an operator's fetch was faster
         }
+        let (given, met) = (offer.given, offer.met);
+        self.offers
+            .retain(|other| other.given.lane != lane || other.met > met);
         let left = given.expires.map(|at| at.since(now.wall).min(MOST_LEFT));
         let expires = left.map_or(sent.plus(UNKNOWN_LEFT), |left| now.boot.plus(left));
         let timing = self.rules.timing;
@@ -93,6 +135,7 @@ impl Machine {
             due,
             dead: false,
             restored: false,
+            adopted: true,
         });
         state.unsaved = true;
         state.order_to_be = Wall::default();
@@ -107,15 +150,19 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let refused = self.adopting.take_if(|given| Some(given.id) == about);
-        if refused.is_some() {
-            effects.push(Effect::Alarm(if self.rules.shadow {
-                clash(None, now)
-            } else {
-                Alarm::AdoptionRefused
-            }));
+        let Some(refused) = self.take_offer(about) else {
+            return false;
+        };
+        // What came after it may have ended it in good order.
+        let later =
+            |offer: &Offer| offer.given.lane == refused.given.lane && offer.met > refused.met;
+        let followed = self.offers.iter().any(later);
+        if refused.met.is_none() {
+            effects.push(Effect::Alarm(Alarm::AdoptionRefused));
+        } else if self.rules.shadow && !followed {
+            effects.push(Effect::Alarm(clash(None, now)));
         }
-        refused.is_some()
+        true
     }
 
     /// Shadow mode: a value that others use died before its end.
@@ -125,11 +172,11 @@ impl Machine {
         }
     }
 
-    /// WeChat does not say. A lane that may be fetched all the same does not wait for ever.
+    /// WeChat does not say. A lane that is fetched all the same does not wait for ever; a shadow goes on asking.
     pub(super) fn adoption_undecided(&mut self, lane: Lane, failures: u8, now: Now) {
         let may_fetch = lane == Lane::Stable || self.classic_held_back(now).is_none();
-        if may_fetch && failures >= PATIENCE && self.adopting(lane).is_some() {
-            self.adopting = None;
+        if !self.rules.shadow && may_fetch && failures >= PATIENCE {
+            self.offers.retain(|offer| offer.given.lane != lane);
         }
     }
 }

@@ -17,6 +17,13 @@ pub enum Alarm {
         /// When it was found dead.
         found_dead: Wall,
     },
+    /// Another program's token lives where a copy of ours should be: it was fetched after ours, which ends within minutes.
+    ForeignFetch {
+        /// When ours was fetched.
+        fetched: Wall,
+        /// When theirs was first seen.
+        noticed: Wall,
+    },
     /// Another program forced the stable token to change.
     ForeignForce {
         /// When that was noticed.
@@ -144,7 +151,7 @@ impl Alarm {
     #[must_use]
     pub const fn name(&self) -> AlarmName {
         match self {
-            Self::ForeignFetcher { .. } => AlarmName::ForeignFetcher,
+            Self::ForeignFetcher { .. } | Self::ForeignFetch { .. } => AlarmName::ForeignFetcher,
             Self::ForeignForce { .. } => AlarmName::ForeignForce,
             Self::GaveWay => AlarmName::GaveWay,
             Self::Refused { .. } => AlarmName::Refused,

@@ -8,14 +8,8 @@ use crate::clock::{Boot, Now};
 use crate::credential::Lane;
 
 impl Machine {
-    /// A classic value died early. If no call of ours can have done it, somebody else fetched.
-    pub(super) fn killed(
-        &mut self,
-        fetched: Boot,
-        last_alive: Boot,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
+    /// A classic value died early, or is about to. If no call of ours can have done it, somebody else fetched.
+    pub(super) fn killed(&mut self, accusation: Alarm, now: Now, effects: &mut Vec<Effect>) {
         if self.may_be_our_doing() {
             return;
         }
@@ -27,11 +21,7 @@ impl Machine {
             }
             return;
         }
-        effects.push(Effect::Alarm(Alarm::ForeignFetcher {
-            fetched: now.wall_at(fetched),
-            last_alive: now.wall_at(last_alive),
-            found_dead: now.wall,
-        }));
+        effects.push(Effect::Alarm(accusation));
         let at = self.steady_wall(now);
         let (primary, two_lanes) = (self.primary(), self.in_use(Lane::Stable));
         let contest = self.contest_mut();

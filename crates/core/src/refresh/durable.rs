@@ -77,9 +77,11 @@ fn stored_ticket(held: &HeldTicket, now: Now) -> StoredTicket {
         token: held.token.clone(),
         id: held.id,
         first_seen: held.order,
-        born_after: held
-            .first_end
-            .map(|end| now.wall_at(end).minus(held.lifetime)),
+        born_after: held.first_end.map(|end| {
+            // What it was stored with may lie before boot time began, which this machine's clock cannot say.
+            let stored = held.stored_birth.filter(|_| held.restored);
+            stored.unwrap_or_else(|| now.wall_at(end).minus(held.lifetime))
+        }),
         expires: now.wall_at(held.expires),
     }
 }

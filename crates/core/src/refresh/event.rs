@@ -31,6 +31,17 @@ pub struct Adoption {
     pub expires: Option<Wall>,
 }
 
+/// Another's value was found where a copy of ours should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// The value of ours that should be there.
+    pub over: ValueId,
+    /// Theirs.
+    pub token: Token,
+    /// Its keyed hash.
+    pub id: ValueId,
+}
+
 /// Something happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -58,6 +69,8 @@ pub enum Event {
         until: Boot,
         /// The record as it is now.
         record: Option<Box<Record>>,
+        /// Nobody who had it has written in its epoch yet: what was written before may be lost in part.
+        begins_epoch: bool,
     },
     /// Someone else holds the lease.
     LeaseTaken {
@@ -90,6 +103,8 @@ pub enum Event {
     },
     /// A token that others use is handed over, to be held once a probe finds it alive.
     Adopt(Adoption),
+    /// Another's value was found where a copy of ours should be: where it may have ended ours, a probe tells whether it lives.
+    Met(Meeting),
     /// The configuration changed, or the app is back in it: what was refused is tried at once.
     RulesChanged(Arc<Rules>),
     /// The server stops, or the app is ours no more: what is under way ends, nothing else begins; the lease is given back.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::event::{CallId, Effect, Event};
 use super::lane::Nudge;
 use super::machine::{Job, LeaseState, Machine, Saving, Task};
+use super::mutant::planted;
 use super::rules::{FORCE_GAP, Rules, WISH_LAPSES};
 use super::verdict::Evidence;
 use crate::budget::Budgets;
@@ -36,7 +37,8 @@ impl Machine {
                 .wrapping_sub(now.boot.0.cast_signed()),
             ahead: 0,
             contest: None,
-            adopting: None,
+            offers: Vec::new(),
+            strangers: Vec::new(),
             jobs: Vec::new(),
             calls: CallId::default(),
             lease: own.map_or(
@@ -79,17 +81,11 @@ impl Machine {
                 fence,
                 until,
                 record,
+                begins_epoch,
             } => {
-                self.forget_what_another_epoch_counts(fence);
-                let begins = fence.number == 1;
-                self.lease = LeaseState::Held { fence, until };
-                self.saving.not_before = now.boot; // the store is back, if it was away
-                match record {
-                    Some(record) => self.learn(&record, true, now),
-                    None => self.count_forces_as_spent(now),
-                }
-                if begins {
-                    self.doubt_what_is_held();
+                self.lease_won((fence, until), record.as_deref(), now);
+                if begins_epoch && !planted!(self.rules, EpochNotDoubted) {
+                    self.doubt_the_young_epoch(now);
                 }
             }
             Event::LeaseTaken { free_at } => {
@@ -108,6 +104,7 @@ impl Machine {
             }
             Event::Nudged { kind, force } => self.nudged(kind, force, now),
             Event::Adopt(adoption) => self.consider(adoption, now),
+            Event::Met(meeting) => self.meet(meeting, now),
             Event::RulesChanged(rules) => self.rules_changed(rules, now),
             Event::Stopping => self.stopping = true,
         }
@@ -161,6 +158,9 @@ impl Machine {
         self.compare_clocks(failure.upstream_time, sent, now, effects);
         if !failure.sent {
             self.refund(&job);
+        }
+        if let LeaseState::Held { stands_back, .. } = &mut self.lease {
+            *stands_back = matches!(failure.trouble, Trouble::Passing(_));
         }
         self.failed(&job, failure, now, effects);
     }

@@ -6,7 +6,7 @@ use crate::retry::{self, Jitter, Spent};
 use crate::source::Trouble;
 use crate::store::{Intent, StoredToken};
 
-use super::rules::{CLOCK_TOLERANCE, REACH};
+use super::rules::REACH;
 
 /// A token held, handed out or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Held {
     pub(super) dead: bool,
     /// It came from the store, so its expiry rests on two wall clocks.
     pub(super) restored: bool,
+    /// Others fetched it and we took it over: in which lane, nobody knows.
+    pub(super) adopted: bool,
 }
 
 impl Held {
@@ -137,6 +139,8 @@ pub(super) struct LaneState {
     pub(super) health: Health,
     /// The note of a call that may have minted and whose answer was never saved.
     pub(super) intent: Option<Intent>,
+    /// An open note that this one took the place of: what it may have minted is still not known.
+    pub(super) beneath: Option<Intent>,
     /// When normal mode last answered with the value held.
     pub(super) confirmed: Boot,
     /// Another's open note, and when we first heard of it.
@@ -230,11 +234,17 @@ impl LaneState {
         (self.unsaved, self.unsaved_mint) = (false, false);
     }
 
-    /// The note is settled: the call is known to have minted, or not to have.
+    /// The note is settled: a value is known that was asked for after it.
     pub(super) fn close_intent(&mut self) {
+        self.beneath = None;
         if let Some(intent) = self.intent.take() {
             self.closed = Some(intent);
         }
+    }
+
+    /// The note's call is known not to have minted: what was open before it is open again.
+    pub(super) fn withdraw_intent(&mut self) {
+        (self.closed, self.intent) = (self.intent.or(self.closed), self.beneath.take());
     }
 
     /// A call of ours may be under way until then.
@@ -253,30 +263,6 @@ impl LaneState {
     pub(super) fn held_is_doubted(&self) -> bool {
         let held = self.held.as_ref();
         held.is_some_and(|held| held.sent < self.doubted_until)
-    }
-
-    /// When this note's call has surely ended by our own clock, for its writer's may be another: it was written no later than
-    /// we first heard of it.
-    fn surely_ended(&mut self, note: Intent, now: Now) -> Boot {
-        let known = self.heard.filter(|(known, _)| *known == note);
-        let (_, heard) = *self.heard.insert(known.unwrap_or((note, now.boot)));
-        heard.plus(note.deadline.since(note.sent))
-    }
-
-    /// Keeps in mind that another's call may be under way: if nothing is heard of it, it has to be asked after.
-    pub(super) fn await_theirs(&mut self, note: Intent, now: Now) {
-        self.theirs = Some(self.surely_ended(note, now).plus(200));
-    }
-
-    /// Whoever takes over fetches nothing before another's call has ended. A note that we had not heard of, and that is older
-    /// than clocks can differ, is over.
-    pub(super) fn wait_out(&mut self, note: Intent, now: Now) {
-        self.others_end = self.others_end.max(note.deadline);
-        let known = self.heard.is_some_and(|(known, _)| known == note);
-        let ends = self.surely_ended(note, now);
-        if known || now.wall <= note.deadline.plus(CLOCK_TOLERANCE) {
-            self.wait_until = self.wait_until.max(ends);
-        }
     }
 
     /// Shortens the held value's life: a call that may have minted ends it within the overlap (rule 3).

@@ -4,8 +4,8 @@ use super::alarm::{Alarm, AlarmName};
 use super::event::{CallId, Effect, SaveId};
 use super::lane::Outcome;
 use super::machine::{LeaseState, Machine, Task};
-use super::rules::FORCE_GAP;
-use crate::clock::Now;
+use super::rules::{FORCE_GAP, REACH};
+use crate::clock::{Boot, Now};
 use crate::credential::{Kind, Lane, ValueId};
 use crate::source::Ask;
 use crate::store::{Fence, Record};
@@ -91,7 +91,7 @@ impl Machine {
             let state = self.lane_mut(lane);
             state.retry.not_before = state.retry.not_before.max(now.boot.plus(wait));
             if job.task.mints() {
-                state.close_intent();
+                state.withdraw_intent();
                 self.saving.dirty = true;
             }
         }
@@ -168,6 +168,26 @@ impl Machine {
         self.raise(Alarm::Unsaved, effects);
     }
 
+    /// Whoever wrote before is overtaken: what the record says is known now.
+    pub(super) fn lease_won(
+        &mut self,
+        (fence, until): (Fence, Boot),
+        record: Option<&Record>,
+        now: Now,
+    ) {
+        self.forget_what_another_epoch_counts(fence);
+        self.lease = LeaseState::Held {
+            fence,
+            until,
+            stands_back: false,
+        };
+        self.saving.not_before = now.boot; // the store is back, if it was away
+        match record {
+            Some(record) => self.learn(record, true, now),
+            None => self.count_forces_as_spent(now),
+        }
+    }
+
     /// Who waits for it asks at once, but not all in the same moment.
     pub(super) fn lease_freed(&mut self, now: Now) {
         if let LeaseState::None { not_before } = &mut self.lease {
@@ -176,10 +196,11 @@ impl Machine {
         }
     }
 
-    /// The first lease of an epoch: a note may be lost whose writer is gone, so that an early death of what is held accuses
-    /// nobody.
-    pub(super) fn doubt_what_is_held(&mut self) {
+    /// Nothing was written in this epoch yet: a note may be lost whose writer is gone, and whose call is under way. An early
+    /// death of what is held, or is fetched at once, accuses nobody.
+    pub(super) fn doubt_the_young_epoch(&mut self, now: Now) {
         if let Some(classic) = self.lanes[Lane::Classic.index()].as_mut() {
+            classic.doubt_calls_until(now.boot.plus(REACH));
             classic.doubt_held();
         }
     }
@@ -259,12 +280,15 @@ impl Machine {
         effects.push(Effect::Save(next, Box::new(self.record(now)), fence));
     }
 
-    /// Gives a lease back that nothing needs.
+    /// Gives a lease back that nothing needs; or that is of no use here, for WeChat did not answer: another replica may reach it.
     pub(super) fn release_idle_lease(&mut self, next_want: Option<u64>, effects: &mut Vec<Effect>) {
-        let LeaseState::Held { fence, .. } = self.lease else {
+        let LeaseState::Held {
+            fence, stands_back, ..
+        } = self.lease
+        else {
             return;
         };
-        let soon = next_want.is_some_and(|wait| wait < 2000);
+        let soon = !stands_back && next_want.is_some_and(|wait| wait < 2000);
         if self.at_work() || self.saving.dirty || (soon && !self.stopping) {
             return;
         }

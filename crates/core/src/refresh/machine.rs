@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::adoption::Offer;
 use super::counts::TakenBack;
-use super::event::{Adoption, CallId, SaveId};
+use super::event::{CallId, SaveId};
 use super::lane::LaneState;
-use super::rules::{Rules, STRAGGLE};
+use super::rules::Rules;
+use super::stranger::Stranger;
 use super::ticket::TicketState;
 use crate::budget::{BudgetKind, Budgets};
 use crate::clock::{Boot, Now, Wall};
@@ -107,6 +109,8 @@ pub(super) enum LeaseState {
     Held {
         fence: Fence,
         until: Boot,
+        /// WeChat did not answer the last call: another replica may reach it.
+        stands_back: bool,
     },
     /// The store cannot be reached.
     Away {
@@ -124,6 +128,8 @@ pub(super) struct Saving {
     pub(super) not_before: Boot,
     /// Writes of either sort that have not come back: a new lease would make them stale.
     pub(super) writes: u16,
+    /// A value of another was met, asked for then, that may be older than what we have minted: all have to be told.
+    pub(super) overlapped: Option<Wall>,
 }
 
 /// A value no longer handed out.
@@ -154,7 +160,10 @@ pub struct Machine {
     /// several clocks would else be forgotten whenever one of them hears of the other.
     pub(super) ahead: u64,
     pub(super) contest: Option<Box<Contest>>,
-    pub(super) adopting: Option<Adoption>,
+    /// Tokens to be taken over, the newest last.
+    pub(super) offers: Vec<Offer>,
+    /// Others' values that lay where ours should.
+    pub(super) strangers: Vec<Stranger>,
     pub(super) jobs: Vec<Job>,
     pub(super) calls: CallId,
     pub(super) lease: LeaseState,
@@ -201,16 +210,6 @@ impl Machine {
         }
     }
 
-    /// Two mints may have overlapped: one fetch must settle which value lives.
-    pub(super) fn unsettled(&self) -> bool {
-        let held = self
-            .lane(Lane::Classic)
-            .and_then(|state| state.held.as_ref());
-        self.late_mint
-            .zip(held)
-            .is_some_and(|(at, held)| held.order <= at.plus(STRAGGLE))
-    }
-
     pub(super) fn busy(&self, task: Task) -> bool {
         self.jobs.iter().any(|job| job.task.excludes(task))
     }
@@ -236,7 +235,7 @@ impl Machine {
     pub(super) const fn fence(&self, now: Now) -> Option<Fence> {
         match self.lease {
             LeaseState::Own(fence) => Some(fence),
-            LeaseState::Held { fence, until } if now.boot.0 < until.0 => Some(fence),
+            LeaseState::Held { fence, until, .. } if now.boot.0 < until.0 => Some(fence),
             _ => None,
         }
     }

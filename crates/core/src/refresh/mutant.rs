@@ -12,8 +12,6 @@ pub enum Mutant {
     NoIntent,
     /// Expiry is counted from when the answer arrived.
     ExpiryFromReceipt,
-    /// The store takes writes under any fence (planted in the model store).
-    NoFence,
     /// Each lane has its own generations.
     GenerationPerLane,
     /// A report is believed without a probe.
@@ -30,16 +28,21 @@ pub enum Mutant {
     SinkPutBackUnprobed,
     /// A ticket's `expires_in` is believed.
     TicketExpiryTrusted,
+    /// A successor does not wait for another's open note.
+    NoteNotWaitedFor,
+    /// A writer that is refused does not say that it has minted.
+    LateMintNotPosted,
+    /// Where a store may have lost a note, an early death is another program's doing all the same.
+    EpochNotDoubted,
 }
 
 #[cfg(feature = "mutants")]
 impl Mutant {
-    /// All twelve.
-    pub const ALL: [Self; 12] = [
+    /// All fourteen.
+    pub const ALL: [Self; 14] = [
         Self::PublishBeforeSave,
         Self::NoIntent,
         Self::ExpiryFromReceipt,
-        Self::NoFence,
         Self::GenerationPerLane,
         Self::UnprobedEvidence,
         Self::FetchAtRestart,
@@ -48,6 +51,9 @@ impl Mutant {
         Self::LateAnswerWins,
         Self::SinkPutBackUnprobed,
         Self::TicketExpiryTrusted,
+        Self::NoteNotWaitedFor,
+        Self::LateMintNotPosted,
+        Self::EpochNotDoubted,
     ];
 }
 

@@ -116,6 +116,7 @@ impl Machine {
                 *count = Count::default();
             }
         }
+        self.forget_strangers(now);
         for state in self.lanes.iter_mut().flatten() {
             passed(&mut state.health.not_before);
             passed(&mut state.health.hearsay_after);
@@ -212,6 +213,7 @@ impl Parked {
                 due: self.due.at(self.handed.sent),
                 dead: false,
                 restored: self.restored,
+                adopted: self.handed.adopted,
             }),
             health: Health {
                 last_alive: self.last_alive.at(self.handed.sent),

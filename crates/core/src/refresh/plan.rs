@@ -8,12 +8,13 @@ use super::mutant::planted;
 use super::rules::REACH;
 use super::wants::Want;
 use crate::clock::{Boot, Now};
-use crate::credential::ValueId;
+use crate::credential::{Lane, Token, ValueId};
 use crate::source::Ask;
 use crate::store::Intent;
 
 impl Machine {
     pub(super) fn plan(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        self.tell_of_overlap(now, effects);
         self.choose(now, effects);
         self.settle_alarms(now, effects);
         let mut wants = self.wants(now);
@@ -42,6 +43,11 @@ impl Machine {
             return;
         }
         let leased = self.leased(now, effects);
+        let task = if leased {
+            task
+        } else {
+            self.without_lease(task, now)
+        };
         if !leased && !self.may_go_without(task, now) {
             return;
         }
@@ -91,6 +97,7 @@ impl Machine {
             let sent = now.boot_at(open.sent).min(now.boot);
             state.doubt_calls_until(sent.plus(REACH));
         }
+        state.beneath = state.intent;
         state.intent = Some(Intent {
             fence,
             sent,
@@ -111,6 +118,19 @@ impl Machine {
     pub(super) fn held_by(&self, task: Task) -> Option<ValueId> {
         let state = task.fetches().and_then(|lane| self.lane(lane))?;
         state.held.as_ref().map(|held| held.id)
+    }
+
+    /// What is to be forced waits for the lease; where a renewal is due meanwhile, normal mode keeps the lane alive.
+    fn without_lease(&self, task: Task, now: Now) -> Task {
+        let due = self.lane(Lane::Stable).is_none_or(|state| {
+            let held = state.held.as_ref().filter(|held| held.live(now));
+            state.retry.not_before <= now.boot && held.is_none_or(|held| held.due <= now.boot)
+        });
+        if task == Task::Forced && due {
+            Task::Stable
+        } else {
+            task
+        }
     }
 
     /// The one stated exception to rule 1: while the store is away, stable in normal mode gives every replica the same
@@ -176,11 +196,20 @@ impl Machine {
         match task {
             Task::Classic | Task::Stable | Task::Forced => None,
             Task::Ticket(_) => self.best_token(now).map(|token| token.id),
-            Task::Probe(lane) if self.adopting(lane).is_some() => {
-                self.adopting(lane).map(|given| given.id)
-            }
-            Task::Probe(lane) => self.lane(lane)?.held.as_ref().map(|held| held.id),
+            Task::Probe(lane) => self.in_question(lane, now).map(|(id, _)| id),
         }
+    }
+
+    /// Which value the next probe of a lane is about: others' values that decide on ours come first.
+    fn in_question(&self, lane: Lane, now: Now) -> Option<(ValueId, &Token)> {
+        if let Some(given) = self.adopting(lane) {
+            return Some((given.id, &given.token));
+        }
+        if let Some(stranger) = self.stranger_in_question(lane, now) {
+            return Some((stranger.id, &stranger.token));
+        }
+        let held = self.lane(lane)?.held.as_ref()?;
+        Some((held.id, &held.token))
     }
 
     /// The question a task asks; none if what it was about is gone.
@@ -190,12 +219,10 @@ impl Machine {
             Task::Stable => Some(Ask::Stable),
             Task::Forced => Some(Ask::Forced),
             Task::Ticket(ticket) => Some(Ask::Ticket(ticket, self.best_token(now)?.token.clone())),
-            Task::Probe(lane) if self.adopting(lane).is_some() => self.ask_of_adoption(lane),
-            Task::Probe(lane) => self
-                .lane(lane)?
-                .held
-                .as_ref()
-                .map(|held| Ask::Probe(lane, held.token.clone())),
+            Task::Probe(lane) => {
+                let (_, token) = self.in_question(lane, now)?;
+                Some(Ask::Probe(lane, token.clone()))
+            }
         }
     }
 

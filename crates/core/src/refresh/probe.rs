@@ -1,6 +1,7 @@
 //! Rule 8: from evidence to proof. One shared probe per value; alive, dead, or inconclusive.
 
-use super::alarm::AlarmName;
+use super::adoption;
+use super::alarm::{Alarm, AlarmName};
 use super::event::Effect;
 use super::machine::{Machine, Task};
 use super::mutant::planted;
@@ -115,6 +116,7 @@ impl Machine {
         let probe_due = sent.plus(self.probe_interval(lane, now)).max(now.boot);
         let gap = PROBE_GAP.max(self.spent(Task::Probe(lane).budget(), now).spacing());
         self.adopt_if_alive(about, sent, now);
+        self.stranger_lives(about, now, effects);
         let state = self.lane_mut(lane);
         let Some(held) = state.held.as_mut().filter(|held| Some(held.id) == about) else {
             return;
@@ -138,7 +140,10 @@ impl Machine {
             ..Default::default()
         };
         self.saving.dirty |= rose;
-        if put_back {
+        // What is out by now was put into the sinks when it was published, and nothing was asked about it here.
+        let handed = &self.handed[Kind::AccessToken.index()];
+        let is_out = handed.current.as_ref().is_some_and(|out| out.id == id);
+        if put_back && is_out {
             effects.push(Effect::PutBack(Kind::AccessToken));
         }
         self.tickets_may_use(id, now);
@@ -153,7 +158,7 @@ impl Machine {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        if self.refuse_adoption(about, now, effects) {
+        if self.refuse_adoption(about, now, effects) || self.stranger_is_dead(about, now) {
             return;
         }
         let again = self.first_probe(lane, now);
@@ -178,7 +183,12 @@ impl Machine {
         if early && !ran_out {
             self.clashed(last_alive, now, effects);
             if lane == Lane::Classic {
-                self.killed(fetched, last_alive, now, effects);
+                let accusation = Alarm::ForeignFetcher {
+                    fetched: now.wall_at(fetched),
+                    last_alive: now.wall_at(last_alive),
+                    found_dead: now.wall,
+                };
+                self.killed(accusation, now, effects);
             }
         }
         self.bury(lane, now);
@@ -207,6 +217,7 @@ impl Machine {
     pub(super) fn probe_failed(&mut self, lane: Lane, trouble: Trouble, now: Now) {
         let spent = self.spent(Task::Probe(lane).budget(), now);
         let regular = self.probe_interval(lane, now);
+        let shadow = self.rules.shadow;
         let mut jitter = self.jitter;
         let state = self.lane_mut(lane);
         let left = state.left(now);
@@ -218,9 +229,13 @@ impl Machine {
             }
             Trouble::Refused(_) | Trouble::QuotaUsedUp => 60_000 + jitter.below(60_000),
         };
+        // Nobody waits for what a shadow learns.
+        let patient = shadow && failures >= adoption::PATIENCE;
+        let wait = if patient { wait.max(regular) } else { wait };
         state.health.not_before = now.boot.plus(wait);
         state.health.probe_due = now.boot.plus(regular.min(wait));
         self.jitter = jitter;
         self.adoption_undecided(lane, failures, now);
+        self.stranger_undecided(lane, failures, now);
     }
 }

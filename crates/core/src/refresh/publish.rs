@@ -21,6 +21,7 @@ pub(super) struct Candidate<'a> {
     pub(super) id: ValueId,
     sent: Boot,
     expires: Boot,
+    adopted: bool,
 }
 
 impl Candidate<'_> {
@@ -33,13 +34,14 @@ impl Candidate<'_> {
             generation,
             sent: self.sent,
             expires: self.expires,
+            adopted: self.adopted,
         })
     }
 
     /// Whether this is what is out, under that generation.
     fn is_out(self, out: &Credential, generation: Generation) -> bool {
-        (out.id, out.lane, out.expires, out.generation)
-            == (self.id, self.lane, self.expires, generation)
+        (out.id, out.lane, out.expires, out.adopted, out.generation)
+            == (self.id, self.lane, self.expires, self.adopted, generation)
     }
 }
 
@@ -69,6 +71,7 @@ impl Machine {
                 id: held.id,
                 sent: held.first_seen,
                 expires: held.expires,
+                adopted: false,
             });
         }
         let (primary, handed) = (self.primary(), &self.handed[kind.index()]);
@@ -81,6 +84,7 @@ impl Machine {
                 id: held.id,
                 sent: held.sent,
                 expires: held.expires,
+                adopted: held.adopted,
             })
         });
         let first = living.next()?;

@@ -26,27 +26,26 @@ impl Machine {
         now: Now,
     ) -> bool {
         let sent = now.boot_at(stored.sent).min(now.boot);
-        let unsaved = self.lane(lane).is_some_and(|state| state.unsaved);
         let replaced = self.known.iter().any(|known| known.id == stored.id);
-        if let Some(state) = self.lanes[lane.index()].as_deref_mut()
-            && let Some(held) = state.held.as_mut()
-        {
-            if held.id == stored.id {
+        let held = self
+            .lane_mut(lane)
+            .held
+            .as_mut()
+            .map(|held| (held.id, &mut held.order));
+        match held {
+            Some((id, _)) if id == stored.id => {
                 self.met_again(lane, stored, takes_over, now);
                 return false;
             }
-            if replaced {
-                held.order = held.order.max(stored.sent.plus(1)); // ours came after it
+            Some((_, order)) if replaced => {
+                *order = (*order).max(stored.sent.plus(1)); // ours came after it
                 return false;
             }
-            // At the same place, what is durable goes before what is not.
-            if held.order > stored.sent || held.order == stored.sent && !unsaved {
-                return false;
-            }
-            if lane == Lane::Stable && unsaved && held.live(now) {
-                rival(state, stored, now);
-                return false;
-            }
+            Some(_) | None => {}
+        }
+        self.meets_what_may_be_newer(lane, stored.sent);
+        if !self.gives_way(lane, stored, now) {
+            return false;
         }
         let held = self.revived(lane, stored, sent, now);
         self.displace(lane, now);
@@ -76,6 +75,26 @@ impl Machine {
             ..Default::default()
         };
         true
+    }
+
+    /// Whether what is held, if anything, makes room for another value.
+    fn gives_way(&mut self, lane: Lane, stored: &StoredToken, now: Now) -> bool {
+        let state = self.lane_mut(lane);
+        let Some(held) = &state.held else {
+            return true;
+        };
+        // At the same place, what is durable goes before what is not. Two that both are know nothing of each other: all take the
+        // same one, and one more fetch tells which lives.
+        let tied = held.order == stored.sent && !state.unsaved;
+        let stays = held.order > stored.sent || tied && held.id > stored.id;
+        if !stays && lane == Lane::Stable && state.unsaved && held.live(now) {
+            rival(state, stored, now);
+            return false;
+        }
+        if tied && lane == Lane::Classic {
+            self.late_mint = self.late_mint.max(Some(stored.sent));
+        }
+        !stays
     }
 
     /// The value held is stored as well: where it stands among others, and whether it is said to be dead.
@@ -127,6 +146,7 @@ impl Machine {
             due,
             dead: stored.dead,
             restored: true,
+            adopted: false,
         }
     }
 
@@ -141,6 +161,7 @@ impl Machine {
         now: Now,
     ) {
         let own_store = matches!(self.lease, LeaseState::Own(_));
+        let waits = !own_store && !planted!(self.rules, NoteNotWaitedFor);
         if intent.is_none() && self.lane(lane).is_none() {
             return;
         }
@@ -179,6 +200,8 @@ impl Machine {
         state.may_have_been_replaced(sent, OVERLAP);
         if !own_store {
             state.doubt_calls_until(now.boot.plus(REACH)); // by whatever clock it was sent
+        }
+        if waits {
             state.wait_out(intent, now);
         }
     }
@@ -209,6 +232,7 @@ impl Machine {
             lifetime,
             expires: now.boot.plus(left),
             restored: true,
+            stored_birth: stored.born_after,
         });
         state.due = now.boot; // its age is uncertain: ask soon
         state.retry.clear();

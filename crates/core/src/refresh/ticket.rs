@@ -29,6 +29,15 @@ pub(super) struct HeldTicket {
     pub(super) expires: Boot,
     /// It came from the store and has not been the answer since: its times rest on two wall clocks.
     pub(super) restored: bool,
+    /// After when it was born, as it was stored.
+    pub(super) stored_birth: Option<Wall>,
+}
+
+impl HeldTicket {
+    /// It is believed for two askings of ten minutes after it was last the answer.
+    fn outlive(&mut self) {
+        self.expires = self.expires.max(self.last_seen.plus(self.lifetime / 6));
+    }
 }
 
 /// One ticket kind of one app.
@@ -52,6 +61,15 @@ impl TicketState {
         self.held
             .as_ref()
             .is_some_and(|held| now.boot < held.expires)
+    }
+
+    /// Nobody says whether it is still the answer: trouble displaces nothing (rule 6), so it is believed beyond its end.
+    pub(super) fn unanswered(&mut self, now: Now) {
+        if let Some(held) = &mut self.held
+            && now.boot < held.expires
+        {
+            held.outlive();
+        }
     }
 
     /// Takes an answer to a question sent at `sent`, which was `wall`; says whether the ticket changed.
@@ -78,6 +96,7 @@ impl TicketState {
                 lifetime,
                 expires: sent.plus(lifetime),
                 restored: false,
+                stored_birth: None,
             },
         };
         held.last_seen = held.last_seen.max(sent);
@@ -88,7 +107,10 @@ impl TicketState {
         if held.last_seen >= held.last_end {
             held.first_end = None; // it outlived what its birth was thought to be
         }
-        held.expires = held.expires.max(held.last_seen.plus(held.lifetime / 6));
+        // Before its end may have come nothing is known but that it has not.
+        if held.first_end.is_none_or(|first_end| sent >= first_end) {
+            held.outlive();
+        }
         if trusted {
             held.expires = sent.plus(lifetime);
             held.first_end = Some(sent.plus(lifetime));
@@ -103,16 +125,20 @@ impl TicketState {
     }
 }
 
-/// When to ask again: every twelfth of a lifetime (10 min) while its birth is unknown; else at half its life (hourly), and
-/// around its end in steps that halve the uncertainty.
+/// When to ask again: every twelfth of a lifetime (10 min) while its birth is unknown; else at half its life (hourly), once more
+/// 5 min before its end, so that it is believed if WeChat is away just then, and around its end in steps that halve the uncertainty.
 fn next_ask(held: &HeldTicket, now: Boot, jitter: &mut Jitter) -> Boot {
     let step = held.lifetime / 12;
     let Some(first_end) = held.first_end else {
         return now.plus(step - jitter.below(step / 10));
     };
     let half_life = held.lifetime / 2;
-    if now.plus(half_life) < first_end {
+    let last_minutes = first_end.minus(step / 2);
+    if now.plus(half_life) < last_minutes {
         return now.plus(half_life - jitter.below(step / 10));
+    }
+    if now < last_minutes {
+        return last_minutes;
     }
     if now < first_end {
         return first_end;
@@ -160,6 +186,8 @@ mod tests {
             state.due
         );
         see(&mut state, "b", 4_200_000);
+        assert_eq!(state.due, Boot(6_900_000), "five minutes before");
+        see(&mut state, "b", 6_900_000);
         assert_eq!(
             state.due,
             Boot(7_200_000),
@@ -186,6 +214,31 @@ mod tests {
         see(&mut state, "a", 0);
         see(&mut state, "a", 3_600_000);
         assert_eq!(state.held.as_ref().unwrap().expires, Boot(LIFETIME));
+    }
+
+    #[test]
+    fn rule_11_a_ticket_whose_end_falls_into_an_outage_is_believed_meanwhile_and_no_longer_while_all_is_well()
+     {
+        let mut state = TicketState::default();
+        see(&mut state, "a", 0);
+        see(&mut state, "b", 600_000);
+        see(&mut state, "b", 4_200_000);
+        see(&mut state, "b", 6_900_000);
+        let ends = |state: &TicketState| state.held.as_ref().unwrap().expires;
+        assert_eq!(ends(&state), Boot(7_800_000), "as far as is known");
+        let at = |ms| Now {
+            wall: Wall(ms),
+            boot: Boot(ms),
+        };
+        state.unanswered(at(7_200_000));
+        assert_eq!(ends(&state), Boot(8_100_000));
+        // And not for ever: it was the answer 20 minutes ago.
+        state.unanswered(at(8_000_000));
+        assert_eq!(ends(&state), Boot(8_100_000));
+        // What has come down stays down.
+        state.held.as_mut().unwrap().expires = Boot(7_800_000);
+        state.unanswered(at(7_900_000));
+        assert_eq!(ends(&state), Boot(7_800_000));
     }
 
     #[test]

@@ -80,6 +80,9 @@ impl Machine {
             }
             return;
         }
+        if let Trouble::Passing(_) = failure.trouble {
+            state.unanswered(now);
+        }
         self.jitter = jitter;
         self.tell_trouble(ticket.kind(), None, failure.trouble, effects);
     }

@@ -4,7 +4,7 @@ use super::alarm::Alarm;
 use super::due;
 use super::event::Effect;
 use super::lane::{Health, Held, Nudge, Outcome};
-use super::machine::{Job, LeaseState, Machine, Task};
+use super::machine::{Job, Machine, Task};
 use super::mutant::planted;
 use super::rules::{FORCE_GAP, OVERLAP, STRAGGLE};
 use crate::clock::{Boot, Now, Wall};
@@ -30,7 +30,8 @@ impl Machine {
         let Some(lane) = task.fetches() else { return };
         self.saving.dirty = true;
         let without_lease = task.mints() && self.fence(now).is_none();
-        let replicas = !matches!(self.lease, LeaseState::Own(_));
+        let tells = without_lease || self.may_have_overlapped(job, now);
+        let replicas = self.has_others();
         let state = self.lane_mut(lane);
         state.retry.clear();
         if task == Task::Forced || state.wish(now) != Some(Nudge::Force) {
@@ -64,7 +65,7 @@ impl Machine {
         } else {
             self.new_value(task, lane, sent, minted, now, effects);
         }
-        if without_lease {
+        if tells {
             self.minted_without_lease(lane, now, effects);
         }
         self.settle_rival(lane, now);
@@ -75,22 +76,6 @@ impl Machine {
         let state = self.lane_mut(lane);
         if let Some(held) = state.held.as_mut().filter(|_| state.rival.is_some()) {
             held.due = now.boot;
-        }
-    }
-
-    /// Somebody else may have minted as well: all are told, and one fetch settles it.
-    pub(super) fn minted_without_lease(&mut self, lane: Lane, now: Now, effects: &mut Vec<Effect>) {
-        match lane {
-            Lane::Classic => {
-                self.late_mint = self.late_mint.max(Some(now.wall));
-                effects.push(Effect::PostLateMint(now.wall));
-            }
-            // Normal mode tells at once which value lives.
-            Lane::Stable => {
-                if let Some(held) = self.lane_mut(lane).held.as_mut() {
-                    held.due = now.boot;
-                }
-            }
         }
     }
 
@@ -137,7 +122,7 @@ impl Machine {
         } else {
             held.expires.max(expires)
         };
-        held.restored = false;
+        (held.restored, held.adopted) = (false, false);
         held.due = due::due_again(lane, held.expires, now.boot, &timing, &mut jitter);
         if let Some(note) = state.intent {
             // A force may still be under way: ask again when it has surely ended.
@@ -199,6 +184,7 @@ impl Machine {
             due,
             dead: false,
             restored: false,
+            adopted: false,
         });
         state.health = Health {
             last_alive: sent,

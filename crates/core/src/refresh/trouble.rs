@@ -34,6 +34,8 @@ impl Machine {
         let spent = self.spent(budget, now);
         let wall = self.steady_wall(now);
         let mut jitter = self.jitter;
+        let may_have_minted = failure.sent && may_have_minted(failure.trouble);
+        let tells = may_have_minted && self.may_have_overlapped(job, now);
         let state = self.lane_mut(lane);
         if (job.task, failure.trouble) == (Task::Forced, Trouble::QuotaUsedUp) {
             // No more forced ones: that says nothing about normal mode.
@@ -41,7 +43,7 @@ impl Machine {
             state.nudge = None;
             state.last = Some((Outcome::Failed(failure.trouble), now.boot));
             state.retry.trouble = Some((failure.trouble, now.wall));
-            state.close_intent();
+            state.withdraw_intent();
             self.saving.dirty = true;
             self.jitter = jitter;
             self.tell_trouble(Kind::AccessToken, Some(lane), failure.trouble, effects);
@@ -54,18 +56,21 @@ impl Machine {
         state.nudge = None;
         state.last = Some((Outcome::Failed(failure.trouble), now.boot));
         if job.task.mints() {
-            if failure.sent && may_have_minted(failure.trouble) {
+            if may_have_minted {
                 if state.held.as_ref().is_none_or(|held| held.sent <= sent) {
                     state.may_have_been_replaced(sent, OVERLAP);
                 } else {
                     state.doubt_calls_until(sent.plus(REACH));
                 }
             } else {
-                state.close_intent();
+                state.withdraw_intent();
             }
             self.saving.dirty = true;
         }
         self.jitter = jitter;
+        if tells {
+            self.minted_without_lease(lane, now, effects);
+        }
         self.tell_trouble(Kind::AccessToken, Some(lane), failure.trouble, effects);
     }
 
@@ -80,7 +85,7 @@ impl Machine {
         }
         state.retry.not_before = now.boot;
         if job.task.mints() {
-            state.close_intent();
+            state.withdraw_intent();
             self.saving.dirty = true;
         }
         true

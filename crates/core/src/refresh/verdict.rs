@@ -13,6 +13,17 @@ pub enum Evidence {
     Sink,
 }
 
+/// What another's value, found where a copy of ours should be, means for ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Theirs {
+    /// It lives and came after ours, which ends within minutes: theirs stays until ours is another.
+    Lives,
+    /// It is dead, or ended nothing: what becomes of ours is for a probe of ours to say.
+    IsNoMatter,
+    /// WeChat does not say.
+    Unclear,
+}
+
 /// The answer to "this token is dead".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {

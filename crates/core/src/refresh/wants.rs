@@ -114,7 +114,7 @@ impl Machine {
         if self.busy(task) {
             return None;
         }
-        if self.adopting(lane).is_some() {
+        if self.adopting(lane).is_some() || self.stranger_in_question(lane, now).is_some() {
             let not_before = self
                 .lane(lane)
                 .map_or(Boot::default(), |state| state.health.not_before);

@@ -468,13 +468,14 @@ impl Bench {
         self.now.wall = Wall(self.now.wall.0.saturating_add_signed(by));
     }
 
-    /// The lease is ours for half a minute.
+    /// The lease is ours for half a minute; number one is the first of its epoch.
     pub(crate) fn lease_won(&mut self, number: u64) {
         let record = self.stored.clone().map(Box::new);
         self.hear(Event::LeaseWon {
             fence: Fence { epoch: 1, number },
             until: self.now.boot.plus(30 * SECOND),
             record,
+            begins_epoch: number == 1,
         });
     }
 

@@ -1,12 +1,14 @@
 //! Rule 1: one fetch in flight per credential, in the process and in the cluster.
 
-use crate::bench::{Bench, Disk, HOUR, MINUTE, SECOND, both, classic, id, stable, with_jsapi};
+use crate::bench::{
+    Bench, Disk, FULL, HOUR, MINUTE, SECOND, both, classic, id, stable, with_jsapi,
+};
 use wxtoken_core::clock::Boot;
-use wxtoken_core::credential::{Kind, Lane};
+use wxtoken_core::credential::{Kind, Lane, Token};
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::verdict::Evidence;
 use wxtoken_core::source::{Ask, Passing, Trouble};
-use wxtoken_core::store::Fence;
+use wxtoken_core::store::{Fence, Record, StoredToken};
 
 #[test]
 fn rule_1_a_lane_is_asked_once_however_often_it_is_wanted() {
@@ -93,6 +95,34 @@ fn rule_1_a_lease_that_nothing_needs_is_given_back() {
 }
 
 #[test]
+fn rule_1_who_gets_no_answer_from_wechat_lets_another_replica_try() {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(2);
+    bench.busy();
+    assert_eq!(bench.released, 1, "its own next try is a second away");
+    let asked = bench.lease_asked;
+    bench.pass(3 * SECOND);
+    assert!(
+        bench.lease_asked > asked,
+        "and it asks again like all others"
+    );
+}
+
+#[test]
+fn rule_1_a_report_does_not_wait_for_a_holder_that_cannot_reach_wechat() {
+    let mut bench = Bench::leased(classic());
+    bench.lease_won(2);
+    bench.answer("a", FULL);
+    bench.pass(30 * SECOND);
+    bench.reported("a");
+    bench.lease_won(3);
+    assert_eq!(bench.words(), ["probe a"]);
+    let released = bench.released;
+    bench.cut();
+    assert_eq!(bench.released, released + 1);
+}
+
+#[test]
 fn rule_1_a_call_whose_lease_would_end_before_it_does_not_leave() {
     let mut bench = Bench::leased(classic());
     bench.disk = Disk::Slow;
@@ -125,6 +155,63 @@ fn rule_1_with_the_store_away_stable_is_asked_in_normal_mode_and_classic_is_not(
             .iter()
             .any(|asked| matches!(asked.ask, Ask::Classic))
     );
+}
+
+#[test]
+fn rule_1_with_the_store_away_a_forced_refresh_that_waits_for_it_does_not_hold_back_the_renewal() {
+    let mut bench = Bench::leased(stable());
+    bench.lease_won(1);
+    bench.answer("a", 7200);
+    bench.pass(7200 * SECOND - 300 * SECOND - MINUTE);
+    bench.nudge(true);
+    bench.hear(Event::LeaseUnavailable);
+    assert!(
+        bench.words().is_empty(),
+        "nothing is due but what is wished"
+    );
+    while bench.words().is_empty() && bench.left() > 200 * SECOND {
+        bench.pass(5 * SECOND);
+        bench.hear(Event::LeaseUnavailable);
+    }
+    assert_eq!(bench.words(), ["stable"]);
+    bench.answer("b", 7200);
+    assert_eq!(bench.current().as_deref(), Some("b"));
+    bench.pass(5 * SECOND);
+    bench.lease_won(2);
+    assert_eq!(bench.words(), ["forced"], "the wish is not forgotten");
+}
+
+#[test]
+fn rule_1_of_two_values_that_two_masters_took_at_one_place_all_take_the_same_and_one_fetch_settles_it()
+ {
+    let start = Bench::leased(classic());
+    let record = |value: &str| {
+        let mut bench = Bench::leased(classic());
+        bench.now = start.now;
+        bench.lease_won(5);
+        bench.answer(value, FULL);
+        (bench.stored.clone().unwrap(), bench)
+    };
+    let ((a, mut has_a), (b, mut has_b)) = (record("a"), record("b"));
+    let place = |record: &Record| record.lanes[0].as_ref().unwrap().sent;
+    assert_eq!(place(&a), place(&b));
+    let held = |bench: &Bench| bench.machine.record(bench.now).lanes[0].clone().unwrap().id;
+    for bench in [&mut has_a, &mut has_b] {
+        for record in [&a, &b, &a, &b] {
+            bench.hear(Event::Learned(Box::new(record.clone())));
+        }
+    }
+    assert_eq!(held(&has_a), held(&has_b));
+    has_a.stored = Some(b);
+    has_a.lease_won(7);
+    assert_eq!(has_a.words(), ["classic"]);
+    has_a.answer("c", FULL);
+    let settled = has_a.stored.clone().unwrap();
+    has_b.hear(Event::Learned(Box::new(settled)));
+    assert_eq!(has_b.current().as_deref(), Some("c"));
+    has_b.stored = has_a.stored.clone();
+    has_b.pass(MINUTE);
+    assert!(has_b.words().is_empty(), "{:?}", has_b.words());
 }
 
 #[test]
@@ -163,6 +250,67 @@ fn rule_1_what_was_minted_without_a_lease_is_posted_and_settled_by_one_fetch() {
     assert!(
         !bench.words().contains(&"classic".to_owned()),
         "one settles it"
+    );
+}
+
+/// A holder that was stopped in the middle of a classic fetch for so long that another waited its note out and fetched; it has
+/// just heard of that.
+fn stopped_past_its_note() -> Bench {
+    let mut bench = Bench::leased(classic());
+    bench.lease_won(1);
+    assert_eq!(bench.words(), ["classic"]);
+    bench.pass(21 * SECOND);
+    let mut record = bench.stored.clone().unwrap();
+    record.lanes[Lane::Classic.index()] = Some(StoredToken {
+        token: Token::new("theirs").unwrap(),
+        id: id("theirs"),
+        sent: bench.now.wall,
+        expires: bench.now.wall.plus(2 * HOUR),
+        lifetime: 2 * HOUR,
+        dead: false,
+    });
+    record.intents = [None; 2];
+    bench.stored = Some(record.clone());
+    bench.hear(Event::Learned(Box::new(record)));
+    assert_eq!(bench.current().as_deref(), Some("theirs"));
+    bench
+}
+
+/// It is settled by one fetch, and no more.
+fn settled_once(bench: &mut Bench) {
+    assert_eq!(bench.late_mints.len(), 1, "and all others are told");
+    bench.pass(3 * SECOND);
+    bench.lease_won(3);
+    assert_eq!(bench.words(), ["classic"], "the settling fetch");
+    bench.answer("settled", FULL);
+    assert_eq!(bench.current().as_deref(), Some("settled"));
+    bench.quiet(30 * SECOND);
+}
+
+#[test]
+fn rule_1_a_call_cut_off_after_its_note_had_ended_is_settled_by_one_fetch() {
+    let mut bench = stopped_past_its_note();
+    bench.cut(); // WeChat may have decided it after theirs
+    settled_once(&mut bench);
+}
+
+#[test]
+fn rule_1_a_call_answered_after_its_note_had_ended_is_settled_by_one_fetch() {
+    let mut bench = stopped_past_its_note();
+    bench.answer("ours", FULL);
+    assert_eq!(bench.current().as_deref(), Some("theirs"));
+    settled_once(&mut bench);
+}
+
+#[test]
+fn rule_1_a_call_cut_off_in_time_needs_no_settling() {
+    let mut bench = Bench::leased(classic());
+    bench.lease_won(1);
+    bench.pass(10 * SECOND);
+    bench.cut();
+    assert!(
+        bench.late_mints.is_empty(),
+        "who follows waits for the end of its note"
     );
 }
 

@@ -141,6 +141,27 @@ fn rule_10_a_death_after_the_store_began_anew_accuses_nobody_for_a_note_may_be_l
 }
 
 #[test]
+fn rule_10_a_death_of_what_was_fetched_as_the_store_began_anew_accuses_nobody_for_a_call_may_be_lost()
+ {
+    for (number, accused) in [(1, false), (7, true)] {
+        let mut bench = Bench::leased(classic());
+        bench.lease_won(5);
+        bench.answer("a", FULL);
+        bench.pass(10 * MINUTE);
+        bench.nudge(false);
+        bench.lease_won(number);
+        bench.answer_to("classic", "b", FULL);
+        bench.all_well();
+        bench.pass(10 * MINUTE);
+        bench.reported("b");
+        bench.lease_won(8);
+        assert_eq!(bench.words(), ["probe b"]);
+        bench.dead();
+        assert_eq!(bench.alarmed(AlarmName::ForeignFetcher), accused);
+    }
+}
+
+#[test]
 fn rule_10_a_contested_standby_is_left_alone_for_two_hours() {
     let mut bench = Bench::with_token(both(Lane::Stable), "s");
     bench.answer_to("classic", "c", FULL);

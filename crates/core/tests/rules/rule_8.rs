@@ -380,6 +380,19 @@ fn rule_8_a_sinks_entry_is_not_put_back_where_ours_is_dead() {
 }
 
 #[test]
+fn rule_8_a_probe_of_what_is_no_longer_handed_out_puts_nothing_back() {
+    let mut bench = Bench::new(both(Lane::Stable));
+    bench.answer_to("classic", "c", FULL);
+    assert_eq!(bench.current().as_deref(), Some("c"), "stable is late");
+    bench.pass(11 * SECOND);
+    bench.report(Kind::AccessToken, "c", Evidence::Sink);
+    bench.answer_to("stable", "s", FULL);
+    assert_eq!(bench.current().as_deref(), Some("s"));
+    bench.alive();
+    assert!(bench.put_back.is_empty(), "nobody has asked about it");
+}
+
+#[test]
 fn rule_8_a_report_is_probed_though_the_disk_is_full() {
     let mut bench = grown(classic());
     bench.disk = Disk::Full;

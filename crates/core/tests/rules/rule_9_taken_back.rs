@@ -135,6 +135,7 @@ fn rule_9_what_a_store_that_started_anew_counts_is_not_taken_back() {
         },
         until: bench.now.boot.plus(LATE),
         record,
+        begins_epoch: true,
     });
     assert_eq!(forced(&bench), 2);
 }

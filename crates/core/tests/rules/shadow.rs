@@ -150,3 +150,88 @@ fn rule_10_going_back_into_the_shadow_takes_the_value_down_and_keeps_it_in_mind(
     assert_eq!(bench.current().as_deref(), Some("a"));
     assert!(bench.words().is_empty(), "it lives, so nothing is fetched");
 }
+
+#[test]
+fn rule_10_a_value_seen_just_before_the_switch_wins_over_the_one_held_until_then() {
+    for rules in [stable(), classic()] {
+        let mut bench = Bench::new(shadow(rules.clone()));
+        seen(&mut bench, "first", 2 * HOUR);
+        bench.alive();
+        bench.pass(10 * SECOND);
+        seen(&mut bench, "second", 2 * HOUR);
+        assert_eq!(bench.words(), ["probe second"]);
+        bench.rules_change(rules);
+        bench.alive();
+        assert_eq!(bench.current().as_deref(), Some("second"));
+        assert!(bench.words().is_empty(), "and nothing is fetched");
+    }
+}
+
+#[test]
+fn rule_10_what_was_fetched_after_a_value_was_seen_in_use_stays() {
+    let mut bench = Bench::new(shadow(classic()));
+    seen(&mut bench, "first", 2 * HOUR);
+    bench.alive();
+    bench.pass(10 * SECOND);
+    seen(&mut bench, "second", 2 * HOUR);
+    bench.rules_change(classic());
+    bench.pass(SECOND);
+    bench.nudge(false);
+    bench.answer_to("classic", "ours", FULL);
+    bench.alive();
+    assert_eq!(bench.current().as_deref(), Some("ours"));
+}
+
+#[test]
+fn rule_10_a_shadow_asks_until_wechat_says_whether_a_value_lives() {
+    for rules in [stable(), classic()] {
+        let mut bench = Bench::new(shadow(rules));
+        seen(&mut bench, "theirs", 2 * HOUR);
+        let mut asked = 0;
+        let end = bench.now.boot.plus(HOUR);
+        while bench.now.boot < end {
+            if bench.words().is_empty() {
+                assert_eq!(bench.next_ask(2 * MINUTE), "probe theirs");
+            }
+            bench.busy();
+            asked += 1;
+        }
+        assert!((30..200).contains(&asked), "{asked} probes in an hour");
+        bench.next_ask(2 * MINUTE);
+        bench.alive();
+        assert!(held(&bench));
+    }
+}
+
+#[test]
+fn rule_10_of_two_values_in_use_the_one_that_lives_is_held_whichever_was_seen_first() {
+    for [first, second] in [["alive", "dead"], ["dead", "alive"]] {
+        let mut bench = Bench::new(shadow(stable()));
+        seen(&mut bench, first, 2 * HOUR);
+        seen(&mut bench, second, 2 * HOUR);
+        while !held(&bench) {
+            if bench.words().is_empty() {
+                bench.next_ask(MINUTE);
+            }
+            match bench.words()[0].as_str() {
+                "probe alive" => bench.alive(),
+                "probe dead" => bench.dead(),
+                other => panic!("{other}"),
+            }
+        }
+        bench.rules_change(stable());
+        assert_eq!(bench.current().as_deref(), Some("alive"));
+    }
+}
+
+#[test]
+fn rule_10_the_newest_of_two_living_values_is_held() {
+    let mut bench = Bench::new(shadow(classic()));
+    seen(&mut bench, "first", 2 * HOUR);
+    bench.pass(SECOND);
+    seen(&mut bench, "second", 2 * HOUR);
+    watch(&mut bench, MINUTE);
+    bench.rules_change(classic());
+    assert_eq!(bench.current().as_deref(), Some("second"));
+    assert!(!bench.alarmed(AlarmName::Clash));
+}

@@ -3,10 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use wxtoken_core::clock::Wall;
 use wxtoken_core::refresh::event::{CallId, Event};
 use wxtoken_core::store::{Fence, Record};
 
 use crate::question::{Question, Says, Value};
+use crate::redis::{Holder, Redis};
 use crate::table::Fault;
 
 /// A write on its way to the store.
@@ -17,6 +19,8 @@ pub(crate) struct Write {
     pub(crate) record: Box<Record>,
     pub(crate) fence: Fence,
     pub(crate) note: bool,
+    /// The newest version its writer knows of, and the late mint it has been shown.
+    pub(crate) knows: (u64, Option<Wall>),
 }
 
 /// Something that will happen.
@@ -30,7 +34,19 @@ pub(crate) enum Ev {
     Land(usize, u32, Box<Write>),
     WriteDone(usize, u32, bool, Event),
     LeaseTry(usize, u32, u64),
-    Reconcile(usize),
+    /// The holder's process keeps its lease alive.
+    Keep(usize, u32),
+    /// A message has told of a new version; or of an epoch.
+    Read(usize, u32),
+    Refill(usize, u32),
+    Compare(usize, u32),
+    Mended(usize),
+    FailOver(Box<Redis>),
+    OldMasterEnds,
+    /// By then another must have followed who was lost.
+    Followed(Holder, u64),
+    /// By then this generation is known to this process.
+    Known(usize, u32, u64),
     Reload(usize, u32),
     Fault,
     Fire(Fault, usize),

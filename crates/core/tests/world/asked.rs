@@ -4,7 +4,7 @@ use wxtoken_core::credential::Lane;
 use wxtoken_core::retry::Spent;
 
 use crate::question::{Question, Who};
-use crate::replica::{Call, id_of};
+use crate::replica::id_of;
 use crate::setup::{DAY, HOUR, MINUTE, SECOND};
 use crate::world::World;
 
@@ -33,7 +33,8 @@ impl World {
             let soon = self.judge.calls[4]
                 .back()
                 .is_some_and(|last| t < last + 30 * SECOND);
-            if soon && t > self.judge.clocks_excused_until {
+            let forgotten = self.judge.lost_at > 0 && t < self.judge.lost_at + MINUTE;
+            if soon && !forgotten && t > self.judge.clocks_excused_until {
                 self.break_promise(
                     "budgets are never exceeded",
                     format!("#{r} forced twice within 30 s"),
@@ -41,12 +42,14 @@ impl World {
             }
         }
         for budget in budgets {
+            let forgiven = self.forgiven(budget);
             let calls = &mut self.judge.calls[budget];
             while calls.front().is_some_and(|at| at + 30 * HOUR <= t) {
                 calls.pop_front();
             }
             calls.push_back(t);
-            let (limit, total) = (usize::from(self.rules.limits.per_day[budget]), calls.len());
+            let limit = usize::from(self.rules.limits.per_day[budget]) + forgiven;
+            let total = calls.len();
             if total <= limit || t <= self.judge.clocks_excused_until {
                 continue;
             }
@@ -68,8 +71,8 @@ impl World {
     fn judge_slot(&mut self, r: usize, question: Question, lane: Lane) {
         let t = self.t;
         let timeout = self.rules.timing.call_timeout;
-        let normal = |question| question == Question::Stable;
-        let leased = |call: &Call| call.leased;
+        let normal = question == Question::Stable;
+        let leased = self.is_leased(r);
         let clash = self
             .replicas
             .iter()
@@ -78,9 +81,21 @@ impl World {
                 let call = replica.calls.iter().find(|call| {
                     let under_way =
                         t < call.asked + timeout && call.question.fetches() == Some(lane);
-                    // The stated exception: stable in normal mode, while the store is away.
-                    let excepted = normal(call.question) && !leased(call)
-                        || normal(question) && self.store.away_until > 0;
+                    let excepted = if call.question == Question::Stable {
+                        // The stated exception, stable in normal mode while the store is away; or its lease ended under it.
+                        !call.leased
+                            || normal
+                                && (!leased
+                                    || self.lost_its_lease(
+                                        r,
+                                        t.saturating_sub(self.rules.timing.lease),
+                                    ))
+                            || self.lost_its_lease(other, call.asked)
+                    } else {
+                        // A note that was not heard of is measured by clocks, which may be off by hours.
+                        let misjudged = self.judge.stepped;
+                        normal && !leased || call.lost || misjudged || self.store.is_behind(r)
+                    };
                     under_way && !(excepted && other != r)
                 })?;
                 Some((other, call.question))
@@ -91,6 +106,25 @@ impl World {
                 format!("#{r} asks {question:?} while #{other} asks {call:?}"),
             );
         }
+    }
+
+    /// Whether its process stood still or was cut off, or the store ended all leases, after it had made a call.
+    fn lost_its_lease(&self, r: usize, asked: u64) -> bool {
+        let replica = &self.replicas[r];
+        let since = asked.saturating_sub(3 * SECOND);
+        let store = &self.store;
+        let ends = [
+            replica.stalled_until,
+            replica.cut.0,
+            replica.behind_until,
+            store.away_until,
+            store.full_until,
+            store.slow.0,
+            self.judge.lost_at,
+            self.judge.epoch_began,
+            self.judge.lease_ended,
+        ];
+        store.behind.is_some() || ends.into_iter().any(|end| end >= since)
     }
 
     /// Nothing is minted, and at a restart nothing fetched, while the value at hand lives and is not due.
@@ -115,10 +149,13 @@ impl World {
         // Whether its clock was right when it took a value from the store, a machine learns later: then normal mode tells.
         let unsure = self.judge.stepped && self.setup.readings.date_header;
         // Or another replica saved another value: which of them lives, normal mode tells as well.
-        let stored = self.store.record.as_ref();
+        let stored = self.store.record();
         let stored = stored.and_then(|record| record.lanes[lane.index()].as_ref());
         let rival = stored.is_some_and(|stored| stored.id != id_of(seen.value));
-        if (unsure || rival || self.replicas[r].asks_again) && question == Question::Stable {
+        // Or it has heard of another's note, and was cut off before it heard how that ended.
+        let unheard = t < self.replicas[r].cut_at + MINUTE / 2;
+        let asks_after = unsure || rival || unheard || self.replicas[r].asks_again;
+        if asks_after && question == Question::Stable {
             return;
         }
         let left = minted.expires - t;

@@ -8,8 +8,9 @@ use wxtoken_core::refresh::event::{CallId, Effect, Event};
 use wxtoken_core::source::{Answer, Ask, Failure, Minted, Passing, Reply, Trouble};
 
 use crate::agenda::Ev;
+use crate::phase::Fate;
 use crate::question::{Question, Says, Value, Who};
-use crate::replica::{Call, DAWN, Fate, id_of, token};
+use crate::replica::{Call, DAWN, id_of, token};
 use crate::setup::SECOND;
 use crate::world::World;
 
@@ -21,7 +22,7 @@ impl World {
                 let asked = self.t;
                 self.soon(20, Ev::LeaseTry(r, life, asked));
             }
-            Effect::Release(fence) => self.store.release((r, life), fence),
+            Effect::Release(fence) => self.release(r, life, fence),
             Effect::Note(call, record, fence) => {
                 self.replicas[r].notes += 1;
                 self.write(
@@ -63,11 +64,8 @@ impl World {
             }
             Effect::PostLateMint(at) => {
                 self.tell(|| format!("  #{r} posts a late mint"));
-                let t = self.t;
-                if self.store.note_late_mint(at, t) {
-                    self.spread_word(r);
-                }
-                self.judge.reason(0, t);
+                self.replicas[r].posted = self.replicas[r].minted;
+                self.post_late_mint(r, at);
             }
             Effect::Publish(kind) => self.tell(|| format!("  #{r} publishes {kind}")),
             Effect::PutBack(kind) => self.put_back(r, kind),
@@ -86,11 +84,8 @@ impl World {
         if t < self.cut_until && fate == Fate::Well {
             fate = self.cut_fate();
         }
-        let leased = self.setup.own
-            || self
-                .store
-                .lease
-                .is_some_and(|(holder, until)| holder == (r, life) && t < until);
+        let leased = self.is_leased(r);
+        let lost = self.store.is_behind(r);
         let over = self.replicas[r].seen[0].map(|seen| seen.value);
         self.replicas[r].calls.push(Call {
             id,
@@ -99,6 +94,7 @@ impl World {
             over,
             fate,
             leased,
+            lost,
         });
         if matches!(question, Question::Probe(..)) {
             self.replicas[r].last_probe = t;
@@ -165,6 +161,11 @@ impl World {
             && !matches!(says, Says::Value(value, _) if value == before)
         {
             self.readers_will_notice(before);
+        }
+        if let (Who::Us, Some(lane), Says::Value(value, _)) = (who, question.fetches(), says)
+            && before != Some(value)
+        {
+            self.judge_storm(lane);
         }
         self.judge_mint(question, who, before, says);
         says

@@ -1,7 +1,7 @@
 //! What goes wrong, when, and to whom: at any step of any process, or of WeChat, or of the store.
 
 use crate::agenda::Ev;
-use crate::replica::Phase;
+use crate::phase::Phase;
 use crate::setup::{DAY, HOUR, MINUTE, SECOND};
 use crate::table::Fault;
 use crate::world::{Armed, World};
@@ -47,13 +47,17 @@ impl World {
         }
     }
 
-    /// Where there are leases to be asked for, that is short and rare: more faults wait for it.
+    /// Where there are leases to be asked for, that is short and rare, and what happens to their store meets few processes that
+    /// stand still: more faults wait for both.
     pub(crate) fn draw_phase(&mut self) -> Phase {
         loop {
             let phase = self.chance.pick(&Phase::ALL);
             let leases = !self.setup.own;
             if leases && self.chance.percent(18) {
                 return Phase::Leasing;
+            }
+            if leases && self.chance.percent(8) {
+                return Phase::Stalled;
             }
             if leases || phase != Phase::Leasing {
                 return phase;
@@ -76,11 +80,15 @@ impl World {
                 .chance
                 .pick(&[Fault::ForeignFetch, Fault::ForeignForce]);
         }
+        if !self.setup.own && self.chance.percent(30) {
+            return self.chance.pick(&Fault::OF_A_SHARED_STORE);
+        }
         loop {
             let fault = self.chance.pick(&Fault::ALL);
             let fits = match fault {
                 Fault::ForeignFetch | Fault::ForeignForce => self.setup.foreign,
                 Fault::WallStep => self.setup.clocks_step,
+                _ if Fault::OF_A_SHARED_STORE.contains(&fault) => !self.setup.own,
                 _ => true,
             };
             if fits {
@@ -131,6 +139,12 @@ impl World {
         let t = self.t;
         self.wechat.calm(t);
         self.store.calm(t);
+        self.old_master_ends();
+        for r in 0..self.replicas.len() {
+            let cut = &mut self.replicas[r].cut;
+            cut.0 = cut.0.min(t);
+            self.mended(r);
+        }
         self.unreachable_until = t;
         self.cut_until = t;
         self.next_fate = None;

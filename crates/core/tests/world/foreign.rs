@@ -45,8 +45,10 @@ impl World {
             .is_some_and(|(ours, (dead, heard))| dead == ours as Value && heard <= asked);
         // Where a clock was found to be off, an early death accuses nobody, and so protects nobody.
         let unsure = self.judge.stepped && self.setup.readings.date_header;
+        let late = self.judge.last_late_mint.max(self.judge.unwritten_epoch);
         let doubted = ours.is_some_and(|ours| {
-            self.judge.uncertain[0] + 2 * MINUTE >= self.wechat.value(ours as Value).at
+            let at = self.wechat.value(ours as Value).at;
+            self.judge.uncertain[0] + 2 * MINUTE >= at || late > 0 && late + 2 * MINUTE >= at
         });
         let excused = unsure
             || doubted
@@ -78,7 +80,7 @@ impl World {
 
     /// Of several replicas one that is cut off cannot know that another has just given way.
     fn asker_may_know_of_giving_way(&self) -> bool {
-        let stored = self.store.record.as_ref();
+        let stored = self.store.record();
         let itself = self.replicas.iter().any(|replica| {
             let asks = |call: &Call| call.question == Question::Classic;
             let machine = replica.machine.as_ref();
@@ -109,6 +111,7 @@ impl World {
         let minted = self.wechat.value(value);
         let foreign = minted.killed_by == Who::Foreign && minted.dies < minted.expires;
         let excused = self.judge.all_bad_until + HOUR / 4 > self.t
+            || self.judge.of_two_masters(minted.at)
             || self.replicas[r].clock_doubt
             || !self.setup.own && self.judge.stepped;
         if !foreign && !excused {

@@ -48,7 +48,8 @@ impl World {
         };
         let spent = self.believed(r, BudgetKind::Probe);
         if spent.used >= spent.limit
-            || self.store.away_until > from && spent.used * 4 >= spent.limit
+            || self.store.away_until.max(self.replicas[r].cut.0) > from
+                && spent.used * 4 >= spent.limit
         {
             return;
         }
@@ -144,14 +145,20 @@ impl World {
         }
     }
 
-    /// The same, or what the machine believes where a clock was set: then it may only believe more.
+    /// The same, or what the machine believes: it may have counted calls of an earlier life that never left. Where a clock was
+    /// set, or what others counted may be lost or never have been made, it may believe any more than that.
     pub(crate) fn believed(&self, r: usize, kind: BudgetKind) -> Spent {
         let spent = self.spent(kind as usize);
         let replica = &self.replicas[r];
-        let machine = replica.machine.as_ref().filter(|_| self.judge.stepped);
+        let machine = replica.machine.as_ref();
         let believes = machine.map_or(0, |machine| machine.spent(kind, replica.now(self.t)).used);
+        let most = if self.judge.stepped || !self.setup.own {
+            u32::MAX
+        } else {
+            spent.used + spent.used / 20 + 1
+        };
         Spent {
-            used: spent.used.max(believes),
+            used: spent.used.max(believes.min(most)),
             ..spent
         }
     }

@@ -3,20 +3,15 @@
 use std::collections::VecDeque;
 
 use wxtoken_core::budget::BudgetKind;
-use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::Lane;
-use wxtoken_core::refresh::event::Event;
+use wxtoken_core::refresh::event::{CallId, Event};
 use wxtoken_core::refresh::verdict::Evidence;
-use wxtoken_core::source::{Passing, Reply, Trouble};
+use wxtoken_core::source::{Answer, Passing, Reply, Trouble};
 
 use crate::question::{Question, Says, Value};
 use crate::replica::{Call, Replica, value_of};
 use crate::setup::{HOUR, MINUTE, SECOND};
-use crate::store::Store;
 use crate::world::World;
-
-/// What of a record others must hear of.
-pub(crate) type Word = ([u64; 3], [Option<(u64, bool)>; 2], Option<Wall>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
@@ -51,11 +46,42 @@ pub(crate) struct Judge {
     pub(crate) known_dead: Option<(Value, u64)>,
     pub(crate) last_ticket: u64,
     pub(crate) last_late_mint: u64,
+    /// When the store last lost what it held, and whether nobody has had a lease since.
+    pub(crate) lost_at: u64,
+    pub(crate) after_loss: bool,
+    pub(crate) epoch_began: u64,
+    /// When a lease was last given in an epoch in which nobody had written: what is held then, or fetched soon after, may have
+    /// been ended by a call of ours whose note is lost, and accuses nobody.
+    pub(crate) unwritten_epoch: u64,
+    /// Calls that no store and no survivor knows of, by budget: until when, and how many.
+    pub(crate) forgiven: [Vec<(u64, u32)>; 5],
+    /// When a note of a classic fetch was last taken.
+    pub(crate) noted_at: u64,
+    /// From when to when there last were two masters.
+    pub(crate) split: (u64, u64),
+    /// When a lease was last ended early.
+    pub(crate) lease_ended: u64,
+    /// When somebody was last given the lease.
+    pub(crate) granted_at: u64,
+    /// Mints of ours since the store was emptied, by lane.
+    pub(crate) minted_since_loss: [u32; 2],
     /// The store's newest generations and lane orders.
     pub(crate) stored: ([u64; 3], [u64; 2]),
 }
 
 impl Judge {
+    /// Whether there were two masters when a value was minted. Each may have taken one, and by clocks that are seconds apart
+    /// the one that is dead may seem the newer: then its death is not known to be our doing.
+    pub(crate) const fn of_two_masters(&self, minted: u64) -> bool {
+        let (from, until) = self.split;
+        from > 0 && minted >= from && minted <= until + MINUTE
+    }
+
+    /// Which of two masters' values lives, one more fetch tells: by then all have heard of it.
+    pub(crate) const fn is_settling(&self, t: u64) -> bool {
+        self.split.1 > 0 && t <= self.split.1 + HOUR
+    }
+
     /// A mint of this lane has a reason for a while.
     pub(crate) fn reason(&mut self, lane: usize, t: u64) {
         self.reasons[lane] = self.reasons[lane].max(t + HOUR);
@@ -106,22 +132,6 @@ impl Judge {
         self.born_before[r] = t;
     }
 
-    pub(crate) fn word(&self, store: &Store) -> Word {
-        let Some(record) = &store.record else {
-            return Word::default();
-        };
-        let lane = |lane: usize| {
-            record.lanes[lane]
-                .as_ref()
-                .map(|held| (held.id.0, held.dead))
-        };
-        (
-            [0, 1, 2].map(|kind| record.handed_out[kind].generation.0),
-            [lane(0), lane(1)],
-            record.late_mint,
-        )
-    }
-
     pub(crate) fn fetched_by(&self, value: Value) -> Option<(usize, u32)> {
         self.fetched.get(value as usize).copied().flatten()
     }
@@ -139,6 +149,7 @@ impl World {
         let replica = &mut self.replicas[r];
         match event {
             Event::LeaseWon { .. } => replica.leasing = false,
+            Event::LeaseFreed | Event::LeaseLost(_) => excuse(replica, t + 600),
             Event::LeaseTaken { free_at } => {
                 replica.leasing = false;
                 let free = replica.true_time(*free_at).max(t + 50) + 300;
@@ -148,27 +159,7 @@ impl World {
                 replica.leasing = false;
                 excuse(replica, t + 5100);
             }
-            Event::Answered(call, answer) => {
-                if let Some(at) = replica.told_dead.iter().position(|(id, _)| id == call) {
-                    let (_, value) = replica.told_dead.swap_remove(at);
-                    self.judge.just_dead = Some((r, value));
-                    self.judge.known_dead = Some((value, t));
-                    self.judge.accused = false;
-                }
-                if let Reply::Minted(minted) = &answer.reply {
-                    let at = value_of(minted.id) as usize;
-                    if let Some((_, over)) = replica.stable_over.take_if(|(id, _)| id == call) {
-                        // Another value was heard of before the answer: which of them lives, only one more tells.
-                        let seen = replica.seen[0].map(|seen| seen.value);
-                        replica.asks_again = seen != over && seen != Some(value_of(minted.id));
-                    }
-                    let life = replica.life;
-                    if self.judge.fetched.len() <= at {
-                        self.judge.fetched.resize(at + 1, None);
-                    }
-                    self.judge.fetched[at] = Some((r, life));
-                }
-            }
+            Event::Answered(call, answer) => self.note_answer(r, *call, answer),
             Event::Stale(_) => {
                 excuse(replica, t + 600);
                 self.judge.reasons = self.judge.reasons.map(|until| until.max(t + 10 * MINUTE));
@@ -195,6 +186,33 @@ impl World {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn note_answer(&mut self, r: usize, call: CallId, answer: &Answer) {
+        let t = self.t;
+        let replica = &mut self.replicas[r];
+        if let Some(at) = replica.told_dead.iter().position(|(id, _)| *id == call) {
+            let (_, value) = replica.told_dead.swap_remove(at);
+            self.judge.just_dead = Some((r, value));
+            self.judge.known_dead = Some((value, t));
+            self.judge.accused = false;
+        }
+        if let Reply::Minted(minted) = &answer.reply {
+            let at = value_of(minted.id) as usize;
+            if let Some((_, over)) = replica.stable_over.take_if(|(id, _)| *id == call) {
+                // Another value was heard of before the answer: which of them lives, only one more tells.
+                let seen = replica.seen[0].map(|seen| seen.value);
+                replica.asks_again = seen != over && seen != Some(value_of(minted.id));
+            }
+            if self.wechat.value(at as Value).lane == Some(Lane::Classic) {
+                replica.minted = Some(at as Value);
+            }
+            let life = replica.life;
+            if self.judge.fetched.len() <= at {
+                self.judge.fetched.resize(at + 1, None);
+            }
+            self.judge.fetched[at] = Some((r, life));
         }
     }
 
@@ -235,9 +253,13 @@ impl World {
                 *failures = if trouble.is_some() { *failures + 1 } else { 0 };
                 if *failures > 0 {
                     let wait = (SECOND << (*failures).min(7).saturating_sub(1)).min(MINUTE);
-                    let guilt = &mut replica.guilt[0];
                     let until = heard + wait + 2 * spacing + 100;
-                    guilt.excused_until = guilt.excused_until.max(until);
+                    for (k, guilt) in replica.guilt.iter_mut().enumerate() {
+                        // A ticket that was refused for its token waits until a probe has told of that.
+                        if k == 0 || guilt.failures > 0 {
+                            guilt.excused_until = guilt.excused_until.max(until);
+                        }
+                    }
                 }
                 if matches!(says, Says::Dead(_)) && lane == Lane::Classic {
                     replica.told_dead.push((call.id, value));

@@ -6,6 +6,7 @@ use wxtoken_core::credential::Lane;
 use wxtoken_core::refresh::event::{Adoption, Event};
 use wxtoken_core::refresh::{Machine, step};
 
+use crate::agenda::Ev;
 use crate::replica::{id_of, token};
 use crate::story::words;
 use crate::world::World;
@@ -31,6 +32,7 @@ impl World {
         let t = self.t;
         let replica = &mut self.replicas[r];
         let now = replica.now(t);
+        let refused = matches!(event, Event::Stale(_));
         let Some(machine) = replica.machine.take() else {
             return;
         };
@@ -49,6 +51,9 @@ impl World {
                 format!("#{r} stepped 400 times in a millisecond"),
             );
             return;
+        }
+        if refused {
+            self.judge_late_mint(r, &effects);
         }
         let life = self.replicas[r].life;
         self.replicas[r].woken = false;
@@ -78,8 +83,15 @@ impl World {
         }
         let t = self.t;
         let own = self.store.open();
-        // A store that is away leaves the local snapshot, which is as old as the last write.
-        let record = self.store.shown();
+        let record = if self.setup.own {
+            let record = self.store.shown();
+            // A write that was under way when the last process died may have landed since.
+            let yielded = record.as_ref().is_some_and(|record| record.contest.yielded);
+            self.judge.gave_way = yielded;
+            record
+        } else {
+            self.load(r)
+        };
         let seed = self.chance.next();
         let rules = Arc::clone(&self.rules);
         let replica = &mut self.replicas[r];
@@ -89,7 +101,6 @@ impl World {
         replica.life += 1;
         replica.born = t;
         replica.looked = t;
-        replica.learned = self.store.version;
         replica.write_tail = t;
         self.judge.restarted(r, replica);
         self.judge_open_notes();
@@ -129,7 +140,12 @@ impl World {
         }
         self.look(r);
         for event in queued {
-            self.give(r, life, event);
+            // What waited on other connections, the store's among them, may be heard first.
+            if self.chance.percent(30) {
+                self.soon(100, Ev::Give(r, life, event));
+            } else {
+                self.give(r, life, event);
+            }
         }
         self.give(r, life, Event::Due);
     }

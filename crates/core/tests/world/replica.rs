@@ -5,55 +5,14 @@ use wxtoken_core::credential::{Kind, Token, ValueId};
 use wxtoken_core::refresh::Machine;
 use wxtoken_core::refresh::event::{CallId, Event};
 
+use crate::client::{Client, Reach};
+use crate::phase::{Fate, Phase};
 use crate::question::{Question, Value};
+use crate::redis::Body;
 use crate::setup::DAY;
 
 /// The wall clock at the beginning of a world.
 pub(crate) const DAWN: u64 = 1_795_000_000_000;
-
-/// What a process is at when something happens to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Idle,
-    BackingOff,
-    Leasing,
-    Noting,
-    Fetching,
-    Probing,
-    Ticketing,
-    Staged,
-    Saving,
-    Stalled,
-    Down,
-}
-
-impl Phase {
-    pub(crate) const ALL: [Self; 11] = [
-        Self::Idle,
-        Self::BackingOff,
-        Self::Leasing,
-        Self::Noting,
-        Self::Fetching,
-        Self::Probing,
-        Self::Ticketing,
-        Self::Staged,
-        Self::Saving,
-        Self::Stalled,
-        Self::Down,
-    ];
-}
-
-/// What happens to a call on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Well,
-    /// Minted, and the answer never comes.
-    LostAnswer,
-    /// Arrives long after it was given up.
-    LateRequest(u64),
-    /// The answer takes so long.
-    Delayed(u64),
-}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -65,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) fate: Fate,
     /// Made under a lease, or with a store of our own.
     pub(crate) leased: bool,
+    /// The store has lost its note, and nobody could tell.
+    pub(crate) lost: bool,
 }
 
 /// What readers of one kind see.
@@ -135,8 +96,19 @@ pub(crate) struct Replica {
     pub(crate) told_dead: Vec<(CallId, Value)>,
     /// When somebody meddled with a sink, until it is put right.
     pub(crate) tampered: [Option<u64>; 3],
-    /// The store's version it has learned.
-    pub(crate) learned: u64,
+    /// Its side of a shared store.
+    pub(crate) client: Client,
+    /// What its disk holds of the record.
+    pub(crate) snapshot: Option<Body>,
+    /// Cut off from the store until then, this way; and when that last began.
+    pub(crate) cut: (u64, Reach),
+    pub(crate) cut_at: u64,
+    /// When it last missed a message; when it last came back from a master that was none any more.
+    pub(crate) deaf_at: u64,
+    pub(crate) behind_until: u64,
+    /// The last classic value that it fetched, and the last that it has told of as a late mint.
+    pub(crate) minted: Option<Value>,
+    pub(crate) posted: Option<Value>,
     /// What it was told about values by a clock that had been set since.
     pub(crate) clock_doubt: bool,
     /// Steps at one instant, to catch hot loops.
@@ -176,7 +148,14 @@ impl Replica {
             last_probe: 0,
             told_dead: Vec::new(),
             tampered: [None; 3],
-            learned: 0,
+            client: Client::default(),
+            snapshot: None,
+            cut: (0, Reach::Well),
+            cut_at: 0,
+            deaf_at: 0,
+            behind_until: 0,
+            minted: None,
+            posted: None,
             clock_doubt: false,
             steps: (0, 0),
         }
@@ -251,6 +230,8 @@ impl Replica {
         self.life += 1;
         self.queued.clear();
         self.calls.clear();
+        self.client = Client::default();
+        (self.minted, self.posted) = (None, None);
         self.told_dead.clear();
         (self.notes, self.saves) = (0, 0);
         (self.staged, self.leasing, self.failing) = (false, false, false);

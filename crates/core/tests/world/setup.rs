@@ -2,11 +2,10 @@
 
 use wxtoken_core::budget::Limits;
 use wxtoken_core::credential::Lane;
-#[cfg(feature = "mutants")]
-use wxtoken_core::refresh::mutant::Mutant;
 use wxtoken_core::refresh::rules::{Lanes, Rules, Timing};
 
 use crate::chance::Chance;
+use crate::redis::Mistakes;
 
 pub(crate) const SECOND: u64 = 1000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
@@ -52,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) adopts: bool,
     /// Nothing goes wrong with clocks: then budgets are judged without excuses.
     pub(crate) clocks_step: bool,
+    /// What is wrong with the store.
+    pub(crate) mistakes: Mistakes,
 }
 
 impl Setup {
@@ -90,11 +91,7 @@ impl Setup {
         Self {
             rules,
             own,
-            replicas: if own {
-                1
-            } else {
-                chance.between(1, 4) as usize
-            },
+            replicas: if own { 1 } else { chance.pick(&[1, 2, 2, 3]) },
             days: chance.between(10, 30),
             readings: Readings {
                 third_evicts: chance.percent(60),
@@ -115,12 +112,8 @@ impl Setup {
             hammered,
             adopts,
             clocks_step: chance.percent(50),
+            mistakes: Mistakes::default(),
         }
-    }
-
-    #[cfg(feature = "mutants")]
-    pub(crate) fn planted(&self, mutant: Mutant) -> bool {
-        self.rules.mutant == Some(mutant)
     }
 }
 

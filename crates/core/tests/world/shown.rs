@@ -81,30 +81,44 @@ impl World {
             );
         }
         let Some(before) = before else { return };
-        let older = self.wechat.value(before.value);
-        if before.value != seen.value
-            && older.lane == minted.lane
-            && older.at > minted.at
-            && !self.setup.adopts
-        {
-            self.break_promise(
-                "an older value never replaces a newer one",
-                format!("#{r} hands out v{} after v{}", seen.value, before.value),
-            );
-        }
+        self.judge_order(r, before, seen);
         // What was taken from a store is corrected by an answer, which counts from when its question was sent.
         let resumed = self.replicas[r].stalled_until + SECOND >= t;
         let correction = if resumed { 11 * MINUTE } else { 12 * SECOND };
         if before.value == seen.value && seen.ends + correction < before.ends {
             self.cut_short(r, before, seen.ends);
         }
-        let _ = t;
+    }
+
+    /// One value after another.
+    fn judge_order(&mut self, r: usize, before: Seen, seen: Seen) {
+        let t = self.t;
+        let minted = self.wechat.value(seen.value);
+        let replaced = self.wechat.value(before.value);
+        // One more fetch tells, too, where the store has forgotten the older one since, and a clock that was set gives it the
+        // newer generation.
+        let forgotten = self.judge.stepped && self.judge.lost_at >= minted.at;
+        if before.value != seen.value
+            && replaced.lane == minted.lane
+            && replaced.at > minted.at
+            && !self.setup.adopts
+            && !self.judge.is_settling(t)
+            && !forgotten
+        {
+            self.break_promise(
+                "an older value never replaces a newer one",
+                format!("#{r} hands out v{} after v{}", seen.value, before.value),
+            );
+        }
     }
 
     fn withdrawn(&mut self, r: usize, k: usize, before: Seen) {
         let t = self.t;
         if k == 0 {
             self.replicas[r].absent_since = t;
+            let minted = self.wechat.value(before.value);
+            let natural = minted.dies == u64::MAX && minted.expires <= t + SECOND;
+            self.judge_without_store(r, natural);
         }
         if k == 0 && before.ends > t + 50 {
             self.cut_short(r, before, t);

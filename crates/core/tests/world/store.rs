@@ -1,25 +1,28 @@
-//! The model store: one record, leases with fences, and what a store refuses.
+//! What keeps the records: a file of the process's own, or Redis, shared; and what each refuses.
 
 use wxtoken_core::clock::Wall;
 use wxtoken_core::store::{Fence, Record};
 
-use crate::setup::SECOND;
+use crate::redis::{Mistakes, Redis};
 
-/// Who holds a lease: which replica, in which of its lives.
-pub(crate) type Holder = (usize, u32);
+/// A master that was replaced and does not know it: some replicas still reach it for a while, and it goes on giving leases.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    pub(crate) redis: Redis,
+    pub(crate) reached_by: [bool; 3],
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     own: bool,
-    /// The planted mistake: any fence will do.
-    pub(crate) any_fence: bool,
-    pub(crate) record: Option<Record>,
-    /// Grows with every write.
-    pub(crate) version: u64,
+    /// The record of a file of one's own.
+    record: Option<Record>,
     fence: u64,
-    pub(crate) lease: Option<(Holder, u64)>,
-    /// A late mint that no writer has been shown yet.
+    /// A late mint that no writer has been shown yet, there.
     unseen: Option<Wall>,
+    /// The master, where it is shared.
+    pub(crate) redis: Redis,
+    pub(crate) behind: Option<Behind>,
     /// Writes are refused until then.
     pub(crate) full_until: u64,
     /// Nothing is reachable until then.
@@ -39,15 +42,17 @@ pub(crate) enum Written {
 }
 
 impl Store {
-    pub(crate) fn new(own: bool, any_fence: bool) -> Self {
+    pub(crate) fn new(own: bool, mistakes: Mistakes) -> Self {
         Self {
             own,
-            any_fence,
             record: None,
-            version: 0,
             fence: 0,
-            lease: None,
             unseen: None,
+            redis: Redis {
+                mistakes,
+                ..Redis::default()
+            },
+            behind: None,
             full_until: 0,
             away_until: 0,
             slow: (0, 0),
@@ -61,44 +66,51 @@ impl Store {
         self.slow.0 = self.slow.0.min(t);
     }
 
-    /// A process opens a store of its own: everything before it is stale.
-    pub(crate) fn open(&mut self) -> Option<Fence> {
-        self.own.then(|| self.next_fence())
+    /// What it holds: of two masters, the one that will stay.
+    pub(crate) fn record(&self) -> Option<&Record> {
+        if self.own {
+            return self.record.as_ref();
+        }
+        let body = self.redis.row.as_ref()?.body.as_ref()?;
+        Some(&body.record)
     }
 
-    fn next_fence(&mut self) -> Fence {
-        self.fence += 1;
-        Fence {
-            epoch: 1,
-            number: self.fence,
+    /// The master that this replica reaches.
+    pub(crate) fn at(&mut self, r: usize) -> &mut Redis {
+        match &mut self.behind {
+            Some(behind) if behind.reached_by[r] => &mut behind.redis,
+            _ => &mut self.redis,
         }
     }
 
-    /// The record as a writer sees it; from here on it knows of any late mint.
+    pub(crate) const fn mistakes(&self) -> Mistakes {
+        self.redis.mistakes
+    }
+
+    /// Whether this replica reaches a master that is none any more.
+    pub(crate) fn is_behind(&self, r: usize) -> bool {
+        let behind = self.behind.as_ref();
+        behind.is_some_and(|behind| behind.reached_by[r])
+    }
+
+    /// A store of its own gives a fence for life.
+    pub(crate) fn open(&mut self) -> Option<Fence> {
+        self.own.then(|| {
+            self.fence += 1;
+            Fence {
+                epoch: 1,
+                number: self.fence,
+            }
+        })
+    }
+
+    /// The record of one's own file; from here on its writer knows of any late mint.
     pub(crate) fn shown(&mut self) -> Option<Box<Record>> {
         self.unseen = None;
         self.record.clone().map(Box::new)
     }
 
-    /// None while another holds it.
-    pub(crate) fn lease(&mut self, holder: Holder, millis: u64, t: u64) -> Result<Fence, u64> {
-        if let Some((other, until)) = self.lease
-            && other != holder
-            && t < until
-        {
-            return Err(until - t);
-        }
-        self.lease = Some((holder, t + millis));
-        Ok(self.next_fence())
-    }
-
-    pub(crate) fn release(&mut self, holder: Holder, fence: Fence) {
-        let newest = fence.number == self.fence;
-        if newest && self.lease.is_some_and(|(held_by, _)| held_by == holder) {
-            self.lease = None;
-        }
-    }
-
+    /// A write into one's own file.
     pub(crate) fn write(&mut self, record: Record, fence: Fence, t: u64) -> Written {
         if t < self.full_until || t < self.away_until {
             return Written::Refused;
@@ -110,7 +122,7 @@ impl Store {
                 .into_iter()
                 .any(|(held, offered)| offered.generation < held.generation)
         });
-        if !self.any_fence && (fence.number < self.fence || older) {
+        if !self.redis.mistakes.any_fence && (fence.number < self.fence || older) {
             return Written::Stale;
         }
         self.remember(&record);
@@ -119,11 +131,10 @@ impl Store {
             late_mint,
             ..record
         });
-        self.version += 1;
         Written::Durable
     }
 
-    fn remember(&mut self, record: &Record) {
+    pub(crate) fn remember(&mut self, record: &Record) {
         let tokens = record.lanes.iter().flatten().map(|stored| stored.id.0);
         let tickets = record.tickets.iter().flatten().map(|stored| stored.id.0);
         for id in tokens.chain(tickets) {
@@ -140,16 +151,15 @@ impl Store {
         self.ever.get(id as usize).copied().unwrap_or(false)
     }
 
-    pub(crate) fn note_late_mint(&mut self, at: Wall, t: u64) -> bool {
+    /// A late mint, noted in one's own file.
+    pub(crate) fn note_late_mint(&mut self, at: Wall, t: u64) {
         if t < self.away_until {
-            return false;
+            return;
         }
         self.unseen = self.unseen.max(Some(at));
         if let Some(record) = self.record.as_mut() {
             record.late_mint = record.late_mint.max(Some(at));
         }
-        self.version += 1;
-        true
     }
 
     /// How long a write takes now.
@@ -157,6 +167,3 @@ impl Store {
         if t < self.slow.0 { self.slow.1 } else { 4 }
     }
 }
-
-/// For how long leases are granted.
-pub(crate) const LEASE: u64 = 30 * SECOND;

@@ -8,8 +8,9 @@ use wxtoken_core::refresh::rules::{Lanes, Rules};
 use wxtoken_core::refresh::verdict::Evidence;
 
 use crate::agenda::Ev;
+use crate::phase::Fate;
 use crate::question::{Question, Value, Who};
-use crate::replica::{Fate, KINDS, id_of};
+use crate::replica::{KINDS, id_of};
 use crate::setup::{DAY, HOUR, MINUTE, SECOND};
 use crate::table::Fault;
 use crate::world::World;
@@ -31,12 +32,18 @@ impl World {
                     self.store.full_until = until;
                 } else {
                     self.store.away_until = until;
+                    for r in 0..self.replicas.len() {
+                        self.push(until, Ev::Mended(r));
+                    }
                 }
             }
             Fault::StoreSlow => {
                 let until = t + self.window();
                 let most = if self.setup.own { 9000 } else { 50_000 };
                 self.store.slow = (until, self.chance.between(100, most));
+            }
+            Fault::StoreCut | Fault::StoreEmptied | Fault::StoreFailsOver | Fault::LeaseEnds => {
+                self.strike_store(fault, r);
             }
             Fault::Unreachable => self.unreachable_until = t + self.window(),
             Fault::Cut => self.cut_until = t + self.window(),
@@ -126,6 +133,9 @@ impl World {
         if fault == Fault::Reboot {
             let t = self.t;
             self.replicas[r].reboot(t);
+            if self.chance.percent(30) {
+                self.replicas[r].snapshot = None; // another machine takes its place
+            }
         }
     }
 
@@ -134,6 +144,7 @@ impl World {
         self.tell(|| format!("#{r} dies"));
         self.integrate(r);
         self.judge_crash(r);
+        self.holder_is_lost(r);
         self.replicas[r].die();
         let rest = if self.chance.percent(40) {
             self.chance.below(50)
@@ -153,6 +164,7 @@ impl World {
         replica.stalled_until = t + millis;
         let life = replica.life;
         self.push(t + millis, Ev::Resume(r, life));
+        self.holder_is_lost(r);
         self.fire_armed(r);
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::replica::Phase;
+use crate::phase::Phase;
 
 /// What can go wrong, or be done to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub(crate) enum Fault {
     WallStep,
     StoreRefuses,
     StoreSlow,
+    StoreCut,
+    StoreEmptied,
+    StoreFailsOver,
+    LeaseEnds,
     Unreachable,
     Cut,
     Busy,
@@ -34,13 +38,17 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Crash,
         Self::Reboot,
         Self::Stall,
         Self::WallStep,
         Self::StoreRefuses,
         Self::StoreSlow,
+        Self::StoreCut,
+        Self::StoreEmptied,
+        Self::StoreFailsOver,
+        Self::LeaseEnds,
         Self::Unreachable,
         Self::Cut,
         Self::Busy,
@@ -59,6 +67,14 @@ impl Fault {
         Self::Nudge,
         Self::Force,
         Self::Reconfigure,
+    ];
+
+    /// What happens only where replicas share a store.
+    pub(crate) const OF_A_SHARED_STORE: [Self; 4] = [
+        Self::StoreCut,
+        Self::StoreEmptied,
+        Self::StoreFailsOver,
+        Self::LeaseEnds,
     ];
 
     /// Whether it can happen to a process in this phase: nothing more can be done to one that is not there, and one that
@@ -90,7 +106,7 @@ impl Fault {
 /// What worlds have lived through.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Table {
-    pub(crate) hits: [[u64; 11]; 24],
+    pub(crate) hits: [[u64; 11]; 28],
     pub(crate) millis: u64,
     pub(crate) steps: u64,
     pub(crate) calls: u64,

@@ -11,11 +11,8 @@ use crate::world::World;
 impl World {
     /// Another replica's call may just have minted, as its note in the store says: whoever takes over must doubt.
     pub(crate) fn open_note(&self, lane: Lane) -> bool {
-        let note = self
-            .store
-            .record
-            .as_ref()
-            .and_then(|record| record.intents[lane.index()]);
+        let record = self.store.record();
+        let note = record.and_then(|record| record.intents[lane.index()]);
         note.is_some_and(|note| note.fence.number > 0)
     }
 
@@ -59,7 +56,7 @@ impl World {
         });
         self.judge.known_dead = None; // it may not have been written down
         if self.setup.own {
-            let record = self.store.record.as_ref();
+            let record = self.store.record();
             self.judge.gave_way = record.is_some_and(|record| record.contest.yielded);
         }
         let minting: Vec<Lane> = replica
@@ -80,7 +77,7 @@ impl World {
     pub(crate) fn judge_store(&mut self) {
         let t = self.t;
         self.judge.last_write = t;
-        let Some(record) = &self.store.record else {
+        let Some(record) = self.store.record() else {
             return;
         };
         let generations = [0, 1, 2].map(|k| record.handed_out[k].generation.0);
@@ -96,7 +93,10 @@ impl World {
             .zip(lanes)
             .any(|(now, then)| *now > 0 && *now < then);
         self.judge.stored = (generations, orders);
-        if back || older && !self.judge.stepped {
+        if generations[0] > before[0] {
+            self.will_be_known(generations[0]);
+        }
+        if back || older && !self.judge.stepped && !self.judge.is_settling(t) {
             self.break_promise(
                 "the store never goes back",
                 format!("{before:?} {lanes:?} to {generations:?} {orders:?}"),
@@ -128,7 +128,11 @@ impl World {
 
     pub(crate) fn judge_calm(&mut self) {
         let t = self.t;
-        let owed = self.setup.rules.take_over || self.adopt.is_some();
+        // Where nobody remembers that a token was adopted, a person has to say so again.
+        let record = self.store.record();
+        let remembered = record.is_some_and(|record| record.contest.classic_ours);
+        let adopted = self.adopt.is_some() && (self.judge.lost_at == 0 || remembered);
+        let owed = self.setup.rules.take_over || adopted;
         let spent = (0..2).any(|budget| {
             let spent = self.spent(budget);
             spent.used + 2 >= spent.limit

@@ -9,8 +9,9 @@ use wxtoken_core::refresh::rules::Rules;
 use crate::agenda::{Agenda, Ev};
 use crate::chance::Chance;
 use crate::judge::Judge;
+use crate::phase::{Fate, Phase};
 use crate::question::{Question, Says, Value, Who};
-use crate::replica::{Fate, Phase, Replica};
+use crate::replica::Replica;
 use crate::setup::{DAY, HOUR, MINUTE, SECOND, Setup};
 use crate::store::Store;
 use crate::story::Violation;
@@ -58,10 +59,6 @@ impl World {
         let mut chance = Chance::new(seed);
         let drawn = Setup::draw(&mut chance);
         let setup = setup.unwrap_or(drawn);
-        #[cfg(feature = "mutants")]
-        let any_fence = setup.planted(wxtoken_core::refresh::mutant::Mutant::NoFence);
-        #[cfg(not(feature = "mutants"))]
-        let any_fence = false;
         let skew = setup.skew;
         let replicas = (0..setup.replicas)
             .map(|_| {
@@ -74,7 +71,7 @@ impl World {
         Self {
             t: MINUTE,
             wechat,
-            store: Store::new(setup.own, any_fence),
+            store: Store::new(setup.own, setup.mistakes),
             replicas,
             judge: Judge::default(),
             table: Table::default(),
@@ -157,7 +154,15 @@ impl World {
             Ev::Land(r, life, write) => self.land(r, life, *write),
             Ev::WriteDone(r, life, note, event) => self.write_done(r, life, note, event),
             Ev::LeaseTry(r, life, asked) => self.try_lease(r, life, asked),
-            Ev::Reconcile(r) => self.reconcile(r),
+            Ev::Keep(r, life) => self.keep(r, life),
+            Ev::Read(r, life) => self.read(r, life),
+            Ev::Refill(r, life) => self.refill(r, life),
+            Ev::Compare(r, life) => self.compare(r, life),
+            Ev::Mended(r) => self.mended(r),
+            Ev::FailOver(copy) => self.fail_over(*copy),
+            Ev::OldMasterEnds => self.old_master_ends(),
+            Ev::Followed(lost, since) => self.judge_followed(lost, since),
+            Ev::Known(r, life, generation) => self.judge_known(r, life, generation),
             Ev::Reload(r, life) => {
                 let rules = Arc::clone(&self.rules);
                 self.give(r, life, Event::RulesChanged(rules));

@@ -1,11 +1,16 @@
-//! What reaches the store, in the order given or never, who hears of it, and leases.
+//! What reaches the store, in the order given or never, and what comes back.
 
+use std::sync::Arc;
+
+use wxtoken_core::clock::Wall;
 use wxtoken_core::refresh::event::Event;
 use wxtoken_core::store::{Fence, Record};
 
 use crate::agenda::{Ev, Write};
+use crate::client::Reach;
+use crate::redis::Refused;
 use crate::setup::SECOND;
-use crate::store::{LEASE, Written};
+use crate::store::Written;
 use crate::world::World;
 
 impl World {
@@ -28,6 +33,7 @@ impl World {
             record,
             fence,
             note,
+            knows: self.knows(r),
         };
         self.push(at, Ev::Land(r, life, Box::new(write)));
     }
@@ -38,27 +44,76 @@ impl World {
         if gone && self.chance.percent(50) {
             return; // it had not left yet
         }
-        let Write {
-            good,
-            bad,
-            record,
-            fence,
-            note,
-        } = write;
-        let before = self.judge.word(&self.store);
+        let note = write.note;
+        if !self.setup.own {
+            let (event, within) = self.land_shared(r, gone, write);
+            self.soon(within, Ev::WriteDone(r, life, note, event));
+            return;
+        }
         let t = self.t;
-        let event = match self.store.write(*record, fence, t) {
+        let event = match self.store.write(*write.record, write.fence, t) {
             Written::Durable => {
                 self.judge_store();
-                if self.judge.word(&self.store) != before {
-                    self.spread_word(r);
-                }
-                good
+                write.good
             }
-            Written::Refused => bad,
+            Written::Refused => write.bad,
             Written::Stale => Event::Stale(self.store.shown()),
         };
         self.soon(3, Ev::WriteDone(r, life, note, event));
+    }
+
+    /// In Redis: what its writer hears of it, and how soon.
+    fn land_shared(&mut self, r: usize, gone: bool, write: Write) -> (Event, u64) {
+        let reach = if gone { Reach::Well } else { self.reach(r) };
+        if reach == Reach::NoRequest || self.t < self.store.full_until {
+            return (write.bad, 2 * SECOND);
+        }
+        let (known, shown) = write.knows;
+        let (fence, record) = (write.fence, Arc::new(*write.record));
+        let taken = (self.store.at(r)).write(known, shown, fence, Arc::clone(&record));
+        if taken.is_ok() {
+            self.landed(r, &record, write.note);
+        }
+        if gone || reach == Reach::NoAnswer {
+            return (write.bad, 2 * SECOND);
+        }
+        let event = match taken {
+            Ok(version) => {
+                self.wrote(r, fence, record, version);
+                write.good
+            }
+            Err(refused) => Event::Stale(self.refused(r, &record, fence, refused)),
+        };
+        (event, 3)
+    }
+
+    fn landed(&mut self, r: usize, record: &Record, note: bool) {
+        self.store.remember(record);
+        if !self.store.is_behind(r) {
+            if note && record.intents[0].is_some() {
+                self.judge.noted_at = self.t;
+            }
+            self.judge_store();
+        }
+        self.publish_version(r, false);
+    }
+
+    /// What was refused is offered where the store has forgotten. The row's record.
+    fn refused(
+        &mut self,
+        r: usize,
+        record: &Record,
+        fence: Fence,
+        refused: Refused,
+    ) -> Option<Box<Record>> {
+        self.forget_lease(r, fence);
+        let row = self.store.at(r).row.clone();
+        match row {
+            Some(row) if refused == Refused::Stale && row.granted.epoch == fence.epoch => {
+                self.take(r, &row, true)
+            }
+            _ => self.offer(r, Some(record)),
+        }
     }
 
     pub(crate) fn write_done(&mut self, r: usize, life: u32, note: bool, event: Event) {
@@ -78,62 +133,25 @@ impl World {
         self.give(r, life, event);
     }
 
-    /// Others hear of a change: soon, or when they next compare, or first of an older one.
-    pub(crate) fn spread_word(&mut self, from: usize) {
-        for r in 0..self.replicas.len() {
-            if r == from || !self.replicas[r].up() {
-                continue;
-            }
-            if self.chance.percent(85) {
-                let life = self.replicas[r].life;
-                if let Some(record) = self.store.record.clone() {
-                    let within = if self.chance.percent(5) { 5000 } else { 50 };
-                    self.soon(within, Ev::Give(r, life, Event::Learned(Box::new(record))));
-                }
-            } else {
-                self.soon(60 * SECOND, Ev::Reconcile(r));
-            }
-        }
-    }
-
-    pub(crate) fn reconcile(&mut self, r: usize) {
-        if self.t < self.store.away_until {
-            self.soon(60 * SECOND, Ev::Reconcile(r));
-            return;
-        }
-        let version = self.store.version;
-        if self.replicas[r].learned < version {
-            self.replicas[r].learned = version;
-            let life = self.replicas[r].life;
-            if let Some(record) = self.store.record.clone() {
-                self.give(r, life, Event::Learned(Box::new(record)));
-            }
-        }
-    }
-
     pub(crate) fn try_lease(&mut self, r: usize, life: u32, asked: u64) {
-        let t = self.t;
         if self.replicas[r].life != life {
             return;
         }
-        if t < self.store.away_until {
-            self.soon(2000, Ev::Give(r, life, Event::LeaseUnavailable));
-            return;
+        match self.ask_for_lease(r, life, asked) {
+            Some(event) => self.soon(10, Ev::Give(r, life, event)),
+            None => self.soon(2000, Ev::Give(r, life, Event::LeaseUnavailable)),
         }
-        let event = match self.store.lease((r, life), LEASE, t) {
-            Ok(fence) => {
-                self.replicas[r].learned = self.store.version;
-                self.judge_open_notes();
-                Event::LeaseWon {
-                    fence,
-                    until: self.replicas[r].now(asked).boot.plus(LEASE),
-                    record: self.store.shown(),
-                }
-            }
-            Err(free_in) => Event::LeaseTaken {
-                free_at: self.replicas[r].now(t).boot.plus(free_in),
-            },
-        };
-        self.soon(10, Ev::Give(r, life, event));
+    }
+
+    pub(crate) fn post_late_mint(&mut self, r: usize, at: Wall) {
+        let t = self.t;
+        if self.setup.own {
+            self.store.note_late_mint(at, t);
+        } else if self.reach(r) != Reach::NoRequest && t >= self.store.full_until {
+            let (known, _) = self.knows(r);
+            self.store.at(r).note(known, at);
+            self.publish_version(r, false);
+        }
+        self.judge.reason(0, t);
     }
 }

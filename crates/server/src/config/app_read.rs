@@ -74,8 +74,12 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
     table.set(&mut take_over, "take_over", |f| f.boolean());
     let mut shadow = false;
     table.set(&mut shadow, "mode", |f| f.one_of(&MODES));
+    let redis = read_redis(table, app_type, kinds);
+    let holds_token = |row: &RedisRow| row.kind == Kind::AccessToken;
     if shadow && !table.has("redis") {
         table.wrong("mode", Flaw::ShadowOfNothing);
+    } else if shadow && !redis.is_empty() && !redis.iter().any(holds_token) {
+        table.wrong("mode", Flaw::ShadowOfTickets);
     }
     let (rare, files) = read_rare(table, app_type, kinds);
     let app = App {
@@ -98,7 +102,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<AppRow> {
         app,
         spot,
         files: files.into(),
-        redis: read_redis(table, app_type, kinds),
+        redis,
     })
 }
 

@@ -156,6 +156,8 @@ bilingual! {
             "\"website\" 类型的应用没有可以写出副本的内容；去掉这一段";
         ShadowOfNothing => "in shadow mode an app's [[app.redis]] say where others keep its token; add one, or write mode = \"live\"",
             "shadow 模式下，由应用的 [[app.redis]] 说明别的程序把令牌放在哪里；加上一段，或写 mode = \"live\"";
+        ShadowOfTickets => "in shadow mode the access_token that others use is watched and taken over, and no [[app.redis]] here holds one; add the one that does, or write mode = \"live\"",
+            "shadow 模式下，观察并接管的是别的程序使用的 access_token，而这里没有一段 [[app.redis]] 存放它；加上存放它的那一段，或写 mode = \"live\"";
         SinkNotKept { kind: Kind } => "{kind} is not among this app's kinds; add it there",
             "{kind} 不在这个应用的 kinds 里；在那里加上";
         SinkOurs => "wxtoken reads this file itself and would overwrite it; name another",
@@ -221,7 +223,7 @@ bilingual! {
         ShortKey { name: String } => "{name} is short; `wxtoken key` makes one nobody guesses",
             "{name} 比较短；`wxtoken key` 生成的没人猜得到";
         ClassicNotTaken { app: AppId } =>
-            "app {app}: lanes has \"classic\", but no classic token is fetched until take_over = true says that what other programs hold may die, or initial_token gives one to adopt",
+            "app {app}: lanes has \"classic\", but no classic token is fetched until take_over = true says that what other programs hold may die, initial_token gives one to adopt, or the app was in shadow mode before: then the token that was seen to live is taken over",
             "应用 {app}：lanes 里有 \"classic\"，但要等 take_over = true 表明可以让其他程序手里的令牌失效，或用 initial_token 给出现有的令牌，才会获取普通令牌";
         GatewayOnly { caller: String } =>
             "caller {caller}: without a key it is known at the gateway alone, by its address or its certificate",

@@ -51,7 +51,7 @@ pub struct RedisSinkConfig {
 /// One table, and what is still to be looked up for it.
 pub(super) struct RedisRow {
     server: RedisServer,
-    kind: Kind,
+    pub(super) kind: Kind,
     format: Format,
     module: Module,
     prefix: Option<Box<str>>,

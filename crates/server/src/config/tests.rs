@@ -369,6 +369,10 @@ fn an_app_is_small_because_a_hundred_thousand_are_held() {
 fn a_shadow_needs_something_to_watch_and_takes_no_token_of_others() {
     let told = wrong(&app("mode = \"shadow\""));
     assert!(told.contains("[[app.redis]]"), "{told}");
+    let ticket = "[[app.redis]]\nurl = \"redis://localhost/0\"\nformat = \"wxjava-mp\"\nkind = \"jsapi_ticket\"";
+    let kinds = "kinds = [\"access_token\", \"jsapi_ticket\"]";
+    let told = wrong(&app(&format!("mode = \"shadow\"\n{kinds}\n{ticket}")));
+    assert!(told.contains("no [[app.redis]] here holds one"), "{told}");
     let sink = "[[app.redis]]\nurl = \"redis://localhost/0\"\nformat = \"wxjava-mp\"";
     let lines = format!("mode = \"shadow\"\nlanes = [\"classic\"]\n{sink}");
     let config = parse(&app(&lines)).unwrap();

@@ -43,5 +43,6 @@ pub(crate) fn handed(
         generation: value.generation,
         sent: now.boot,
         expires: now.boot.plus(millis(good_for)),
+        adopted: value.adopted,
     }))
 }

@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use wxtoken_core::app::AppId;
-use wxtoken_core::budget::BudgetKind;
-use wxtoken_core::clock::{Boot, Now, Wall};
-use wxtoken_core::credential::{CredentialKey, Kind, Lane, Ticket, Token, ValueId};
-use wxtoken_core::refresh::event::{Adoption, Event};
-use wxtoken_core::refresh::verdict::{Evidence, Verdict};
+use wxtoken_core::clock::{Now, Wall};
+use wxtoken_core::credential::{CredentialKey, Kind, Token, ValueId};
+use wxtoken_core::refresh::event::{Adoption, Event, Meeting};
+use wxtoken_core::refresh::verdict::{Evidence, Theirs, Verdict};
 use wxtoken_core::refresh::{HeldBack, Machine, Standing, step};
 
 use super::absent::Absent;
+use super::command::Command;
 use super::driver::Driver;
-use super::handle::Command;
 use super::parts::{Kept, State};
 use super::reasons::no_live;
-use super::tell::describe_trouble;
-use super::views::{AppStatus, KindStatus, LaneStatus, RefreshOutcome, Report};
+use super::status::state_of;
+use super::views::{AppStatus, RefreshOutcome, Report};
 
 impl Driver {
     pub(super) fn command(&mut self, command: Command) {
@@ -44,18 +43,34 @@ impl Driver {
                 token,
                 id,
                 expires,
-            } => self.observed(key, token, id, expires),
+                answer,
+            } => drop(answer.send(self.observed(key, token, id, expires))),
+            Command::Met {
+                key,
+                meeting,
+                wait,
+                answer,
+            } => self.met(key, meeting, wait, answer),
             Command::Status { apps, answer } => drop(answer.send(self.status(&apps))),
         }
     }
 
-    /// Of an app that is in shadow mode no more, it is the machine's own values that count.
-    fn observed(&mut self, key: CredentialKey, token: Token, id: ValueId, expires: Option<Wall>) {
+    /// Of an app that is not in shadow mode it is the machine's own values that count.
+    fn observed(
+        &mut self,
+        key: CredentialKey,
+        token: Token,
+        id: ValueId,
+        expires: Option<Wall>,
+    ) -> bool {
         let Ok((index, machine)) = self.find(&key) else {
-            return;
+            return false;
         };
-        if !machine.rules().shadow || key.kind != Kind::AccessToken {
-            return;
+        if !machine.rules().shadow {
+            return false;
+        }
+        if key.kind != Kind::AccessToken {
+            return true; // nothing can be asked of a ticket
         }
         let lane = machine.rules().lanes.primary();
         self.feed(
@@ -67,6 +82,24 @@ impl Driver {
                 expires,
             }),
         );
+        true
+    }
+
+    fn met(
+        &mut self,
+        key: CredentialKey,
+        meeting: Meeting,
+        wait: Duration,
+        answer: oneshot::Sender<Result<Theirs, Absent>>,
+    ) {
+        let index = match self.find(&key) {
+            Ok((index, _)) => index,
+            Err(absent) => return drop(answer.send(Err(absent))),
+        };
+        let pair = (meeting.over, meeting.id);
+        let now = self.parts.clock.now().boot;
+        self.waiting.met(index, key, pair, now, wait, answer);
+        self.feed(index, Event::Met(meeting));
     }
 
     fn find(&self, key: &CredentialKey) -> Result<(u32, Cow<'_, Machine>), Absent> {
@@ -214,72 +247,5 @@ fn not_begun(
     tried.held_back(kind, force, now).map(|why| match why {
         HeldBack::OverBudget(kind) => RefreshOutcome::OverBudget(kind),
         why => RefreshOutcome::HeldBack(why),
-    })
-}
-
-/// An app's state; it has lacked a live value since then, if it lacks one.
-fn state_of(app: AppId, machine: &Machine, since: Wall, now: Now) -> AppStatus {
-    let kinds = Kind::ALL
-        .into_iter()
-        .filter(|kind| machine.rules().keeps(*kind));
-    AppStatus {
-        app,
-        kinds: kinds
-            .map(|kind| kind_status(machine, kind, since, now))
-            .collect(),
-        lanes: Lane::ALL
-            .into_iter()
-            .filter_map(|lane| lane_status(machine, lane, now))
-            .collect(),
-        budgets: BudgetKind::ALL
-            .into_iter()
-            .map(|kind| {
-                let (used, limit) = machine.budget(kind, now);
-                (kind, used, limit)
-            })
-            .collect(),
-    }
-}
-
-fn kind_status(machine: &Machine, kind: Kind, since: Wall, now: Now) -> KindStatus {
-    let current = machine.current(kind, now);
-    let absent = current.is_none().then(|| no_live(machine, now, since));
-    let (own_trouble, next) = match Ticket::of(kind) {
-        Some(ticket) => machine
-            .ticket_view(ticket)
-            .map_or((None, None), |(trouble, at)| (trouble, Some(at))),
-        None => {
-            let lane = current
-                .and_then(|value| value.lane)
-                .unwrap_or(machine.rules().lanes.primary());
-            machine
-                .lane_view(lane, now)
-                .map_or((None, None), |view| (view.trouble, view.due))
-        }
-    };
-    let trouble = own_trouble.map(|(trouble, since)| (describe_trouble(trouble), since));
-    KindStatus {
-        kind,
-        lane: current.and_then(|value| value.lane),
-        generation: current.map(|value| value.generation),
-        since: current.map(|value| now.wall_at(value.sent)),
-        expires_at: current.map(|value| now.wall_at(value.expires)),
-        trouble: trouble.or_else(|| absent.as_ref().map(|why| (why.detail.clone(), why.since))),
-        next_try: absent.and_then(|why| why.next_try).or(next
-            .filter(|at| *at < Boot::NEVER)
-            .map(|at| now.wall_at(at))),
-    }
-}
-
-fn lane_status(machine: &Machine, lane: Lane, now: Now) -> Option<LaneStatus> {
-    let view = machine.lane_view(lane, now)?;
-    Some(LaneStatus {
-        lane,
-        live: view.live,
-        expires_at: view.expires.map(|at| now.wall_at(at)),
-        due_at: view.due.map(|at| now.wall_at(at)),
-        trouble: view
-            .trouble
-            .map(|(trouble, since)| (describe_trouble(trouble), since)),
     })
 }

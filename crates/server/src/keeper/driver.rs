@@ -15,7 +15,7 @@ use wxtoken_core::refresh::event::Event;
 use wxtoken_core::refresh::{Machine, step};
 use wxtoken_core::store::Record;
 
-use super::handle::Command;
+use super::command::Command;
 use super::parts::{Control, Input, Kept, Parts, Spec, State, Write};
 use super::tell::Tell;
 use super::waiting::Waiting;

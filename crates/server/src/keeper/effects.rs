@@ -174,10 +174,12 @@ impl Driver {
                     fence,
                     holds_for,
                     record,
+                    begins_epoch,
                 }) => Event::LeaseWon {
                     fence,
                     until: asked.plus(millis(holds_for)),
                     record,
+                    begins_epoch,
                 },
                 Ok(Lease::Taken { free_in }) => Event::LeaseTaken {
                     free_at: later(clock.as_ref(), free_in),

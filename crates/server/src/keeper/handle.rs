@@ -7,61 +7,16 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Clock, Now, Wall};
 use wxtoken_core::credential::{Credential, CredentialKey, Token, ValueId};
-use wxtoken_core::refresh::verdict::Evidence;
+use wxtoken_core::refresh::event::Meeting;
+use wxtoken_core::refresh::verdict::{Evidence, Theirs};
 
 use super::absent::Absent;
+use super::command::Command;
 use super::shelf::Shelf;
 use super::views::{AppStatus, Notice, RefreshOutcome, Report};
 
 /// Makes a value's keyed hash.
 pub type HashValue = Arc<dyn Fn(&str) -> ValueId + Send + Sync>;
-
-/// A question to the loop that drives the machines.
-#[derive(Debug)]
-pub enum Command {
-    /// Somebody calls a value dead; answered when more is known.
-    Report {
-        /// Which credential it was taken for.
-        key: CredentialKey,
-        /// The reported value, hashed.
-        id: ValueId,
-        /// On whose word.
-        evidence: Evidence,
-        /// How long the reporter waits for a better answer than `pending`.
-        wait: Duration,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Result<Report, Absent>>,
-    },
-    /// An operator wants a fetch now.
-    Refresh {
-        /// Of what.
-        key: CredentialKey,
-        /// Stable with `force_refresh`.
-        force: bool,
-        /// How long to wait for the outcome.
-        wait: Duration,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
-    },
-    /// Another program's token was seen, of an app in shadow mode.
-    Observed {
-        /// What it is used as.
-        key: CredentialKey,
-        /// The value, as it is to be held once a probe finds it alive.
-        token: Token,
-        /// Its keyed hash.
-        id: ValueId,
-        /// When it ends, if that is known.
-        expires: Option<Wall>,
-    },
-    /// Everything about some apps.
-    Status {
-        /// Which. The loop does nothing else meanwhile, so few at a time.
-        apps: Vec<AppId>,
-        /// Where the answer goes.
-        answer: oneshot::Sender<Vec<AppStatus>>,
-    },
-}
 
 /// The loop is gone: the server is stopping.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -206,18 +161,40 @@ impl Keeper {
         .await
     }
 
-    /// Another program's token was seen, of an app in shadow mode: it is probed, and held if it lives.
-    pub async fn observed(&self, key: CredentialKey, token: &Token, expires: Option<Wall>) {
+    /// Another program's token was seen, of an app in shadow mode: it is probed, and held if it lives. False where the app is
+    /// not known, or not in shadow mode, yet: it is to be told again.
+    pub async fn observed(&self, key: CredentialKey, token: &Token, expires: Option<Wall>) -> bool {
         let id = self.id_of(token.expose());
         let token = token.clone();
-        let command = Command::Observed {
+        let taken = self.ask(|answer| Command::Observed {
             key,
             token,
             id,
             expires,
-        };
-        // Nobody is left to hear of it where this fails.
-        let _ = self.commands.send(command).await;
+            answer,
+        });
+        taken.await.unwrap_or_default()
+    }
+
+    /// Another's value was found where a copy of this one of ours should be: whether it lives and has ended ours.
+    ///
+    /// # Errors
+    /// Unknown app or kind, or the server is stopping.
+    pub async fn met(
+        &self,
+        key: CredentialKey,
+        over: ValueId,
+        token: Token,
+        wait: Duration,
+    ) -> Result<Result<Theirs, Absent>, KeeperStopped> {
+        let id = self.id_of(token.expose());
+        self.ask(|answer| Command::Met {
+            key,
+            meeting: Meeting { over, token, id },
+            wait,
+            answer,
+        })
+        .await
     }
 
     /// An operator's refresh: tried at once, within the budgets.

@@ -4,6 +4,8 @@
 //! Must not know: HTTP, WeChat's JSON, which store sits behind the trait.
 
 mod absent;
+mod answers;
+mod command;
 mod commands;
 mod driver;
 mod effects;
@@ -13,6 +15,7 @@ mod parts;
 mod reasons;
 mod roster;
 mod shelf;
+mod status;
 mod tell;
 #[cfg(test)]
 mod tests;
@@ -20,8 +23,9 @@ mod views;
 mod waiting;
 
 pub use absent::{Absent, NoLive};
+pub use command::Command;
 pub use driver::Driver;
-pub use handle::{Command, HashValue, Keeper, KeeperStopped};
+pub use handle::{HashValue, Keeper, KeeperStopped};
 pub use parts::{Control, Copies, Forget, HandedOut, Parts, Spec};
 pub use shelf::Shelf;
 pub use tell::CountAlarm;

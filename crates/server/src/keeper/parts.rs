@@ -14,7 +14,7 @@ use wxtoken_core::refresh::{Machine, Parked};
 use wxtoken_core::source::CredentialSource;
 use wxtoken_core::store::{Fence, Record, RecordStore, StoreError};
 
-use super::handle::Command;
+use super::command::Command;
 use super::shelf::Shelf;
 use super::tell::CountAlarm;
 use super::views::Notice;

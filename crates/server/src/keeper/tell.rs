@@ -67,6 +67,7 @@ impl Tell {
 const fn serious(alarm: &Alarm) -> bool {
     match alarm {
         Alarm::ForeignFetcher { .. }
+        | Alarm::ForeignFetch { .. }
         | Alarm::GaveWay
         | Alarm::Refused { .. }
         | Alarm::QuotaUsedUp { .. }
@@ -100,6 +101,17 @@ pub(crate) fn time(at: Wall) -> String {
     jiff::Timestamp::from_second(second).map_or_else(|_| "?".to_owned(), |time| time.to_string())
 }
 
+/// Another program's token lives beside ours.
+fn younger(fetched: Wall, noticed: Wall) -> String {
+    format!(
+        "another program with the same AppSecret fetched the classic token: its own lives, seen {}; ours, fetched {}, ends within \
+         five minutes of that and is replaced now. Find it, or hand out the stable lane (lanes = [\"stable\"]), which classic \
+         fetches cannot kill",
+        time(noticed),
+        time(fetched)
+    )
+}
+
 /// The alarm in plain words, with its cure.
 pub(super) fn describe(alarm: &Alarm) -> String {
     match *alarm {
@@ -108,6 +120,7 @@ pub(super) fn describe(alarm: &Alarm) -> String {
              at {}. Find it, or hand out the stable lane (lanes = [\"stable\"]), which classic fetches cannot kill",
             time(fetched), time(last_alive), time(found_dead)
         ),
+        Alarm::ForeignFetch { fetched, noticed } => younger(fetched, noticed),
         Alarm::ForeignForce { noticed } => format!(
             "another program forced the stable token to change (noticed {}); force_refresh is for leaks only",
             time(noticed)

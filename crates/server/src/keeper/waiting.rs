@@ -1,18 +1,16 @@
 //! Those who wait for an answer: reporters of dead tokens, and operators who asked for a refresh.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::{Boot, Now, millis};
-use wxtoken_core::credential::{Credential, CredentialKey, Generation, Lane, Ticket, ValueId};
-use wxtoken_core::refresh::verdict::Verdict;
-use wxtoken_core::refresh::{LaneView, Machine, Outcome, Standing};
+use wxtoken_core::credential::{CredentialKey, Generation, ValueId};
+use wxtoken_core::refresh::Machine;
+use wxtoken_core::refresh::verdict::{Theirs, Verdict};
 
 use super::absent::Absent;
+use super::answers::{refreshed, verdict};
 use super::shelf::Shelf;
-use super::tell::describe_trouble;
 use super::views::{RefreshOutcome, Report};
 use crate::words::Sentence;
 
@@ -26,12 +24,17 @@ enum Wanted {
         before: Option<Generation>,
         answer: oneshot::Sender<Result<RefreshOutcome, Absent>>,
     },
+    Theirs {
+        over: ValueId,
+        id: ValueId,
+        answer: oneshot::Sender<Result<Theirs, Absent>>,
+    },
 }
 
-struct Waiter {
+pub(super) struct Waiter {
     index: u32,
-    key: CredentialKey,
-    asked: Boot,
+    pub(super) key: CredentialKey,
+    pub(super) asked: Boot,
     deadline: Boot,
     wanted: Wanted,
 }
@@ -70,6 +73,19 @@ impl Waiting {
             before,
             answer,
         };
+        self.wait(index, key, asked, wait, wanted);
+    }
+
+    pub(super) fn met(
+        &mut self,
+        index: u32,
+        key: CredentialKey,
+        (over, id): (ValueId, ValueId),
+        asked: Boot,
+        wait: Duration,
+        answer: oneshot::Sender<Result<Theirs, Absent>>,
+    ) {
+        let wanted = Wanted::Theirs { over, id, answer };
         self.wait(index, key, asked, wait, wanted);
     }
 
@@ -117,6 +133,11 @@ impl Waiting {
                         self.answer_refresh(at, outcome);
                     }
                 }
+                Wanted::Theirs { over, id, .. } => {
+                    if let Some(theirs) = machine.theirs(*over, *id, now) {
+                        self.answer_theirs(at, theirs);
+                    }
+                }
             }
         }
     }
@@ -130,6 +151,12 @@ impl Waiting {
     fn answer_refresh(&mut self, at: usize, outcome: RefreshOutcome) {
         if let Wanted::Refresh { answer, .. } = self.waiters.swap_remove(at).wanted {
             let _ = answer.send(Ok(outcome));
+        }
+    }
+
+    fn answer_theirs(&mut self, at: usize, theirs: Theirs) {
+        if let Wanted::Theirs { answer, .. } = self.waiters.swap_remove(at).wanted {
+            let _ = answer.send(Ok(theirs));
         }
     }
 
@@ -163,6 +190,7 @@ impl Waiting {
                     );
                     self.answer_refresh(at, RefreshOutcome::Failed(text));
                 }
+                Wanted::Theirs { .. } => self.answer_theirs(at, Theirs::Unclear),
             }
         }
     }
@@ -176,98 +204,8 @@ impl Waiting {
             match self.waiters.swap_remove(at).wanted {
                 Wanted::Verdict { answer, .. } => drop(answer.send(Err(Absent::UnknownApp))),
                 Wanted::Refresh { answer, .. } => drop(answer.send(Err(Absent::UnknownApp))),
+                Wanted::Theirs { answer, .. } => drop(answer.send(Err(Absent::UnknownApp))),
             }
         }
     }
-}
-
-/// What can be said of a reported value now; none while it is worth waiting.
-fn verdict(machine: &Machine, waiter: &Waiter, id: ValueId, now: Now) -> Option<Report> {
-    let current = machine.current(waiter.key.kind, now).map(Arc::clone);
-    let said = |verdict| {
-        Some(Report {
-            verdict,
-            current: current.clone(),
-            next_try: None,
-        })
-    };
-    match machine.standing(waiter.key.kind, id, now) {
-        Standing::Current {
-            suspected: true, ..
-        } => None,
-        Standing::Current { last_alive, .. } if last_alive >= waiter.asked => said(Verdict::Alive),
-        // Hearsay within seconds of the last: not looked into again.
-        Standing::Current { .. } => said(Verdict::Pending),
-        Standing::Known | Standing::Unknown if current.is_some() => said(Verdict::Refreshed),
-        Standing::Known | Standing::Unknown => None,
-        Standing::OtherKind(_) => said(Verdict::WrongKind),
-    }
-}
-
-fn refreshed(
-    machine: &Machine,
-    waiter: &Waiter,
-    force: bool,
-    before: Option<Generation>,
-    now: Now,
-) -> Option<RefreshOutcome> {
-    let current = machine.current(waiter.key.kind, now).map(Arc::clone);
-    if let Some(ticket) = Ticket::of(waiter.key.kind) {
-        return ticket_refreshed(machine, waiter, ticket, current, before, now);
-    }
-    let of_lane = |lane: Lane| Some((lane, machine.lane_view(lane, now)?));
-    let (lane, view) = Lane::ALL
-        .into_iter()
-        .filter(|lane| !force || *lane == Lane::Stable)
-        .filter_map(of_lane)
-        .filter(|(_, view)| ended_since(view, waiter.asked))
-        .max_by_key(|(_, view)| view.last.map(|(_, at)| at))?;
-    match (view.last?.0, current) {
-        (Outcome::New, Some(current)) if Some(current.generation) != before => {
-            Some(RefreshOutcome::Refreshed(current))
-        }
-        (Outcome::New, _) => None, // being saved
-        (Outcome::Same, Some(current)) => Some(RefreshOutcome::Unchanged(current)),
-        (Outcome::Same, None) => Some(RefreshOutcome::Failed(Sentence::new(
-            "微信答复的就是那个已失效的值",
-            "WeChat answered with the value that is dead",
-        ))),
-        (Outcome::Failed(trouble), _) => Some(RefreshOutcome::Failed(describe_trouble(trouble))),
-        (Outcome::OverBudget, _) if force => Some(RefreshOutcome::OverBudget(BudgetKind::Forced)),
-        (Outcome::OverBudget, _) => Some(RefreshOutcome::OverBudget(BudgetKind::of(lane))),
-        (Outcome::StoreRefused, _) => Some(RefreshOutcome::Failed(Sentence::new(
-            "存储写不进去，所以不去获取",
-            "the store takes no writes, so nothing is fetched",
-        ))),
-    }
-}
-
-fn ended_since(view: &LaneView, asked: Boot) -> bool {
-    view.last.is_some_and(|(_, at)| at >= asked)
-}
-
-fn ticket_refreshed(
-    machine: &Machine,
-    waiter: &Waiter,
-    ticket: Ticket,
-    current: Option<Arc<Credential>>,
-    before: Option<Generation>,
-    now: Now,
-) -> Option<RefreshOutcome> {
-    if let Some(current) = current {
-        if Some(current.generation) != before {
-            return Some(RefreshOutcome::Refreshed(current));
-        }
-        if let Standing::Current {
-            last_alive,
-            suspected: false,
-        } = machine.standing(waiter.key.kind, current.id, now)
-            && last_alive >= waiter.asked
-        {
-            return Some(RefreshOutcome::Unchanged(current));
-        }
-    }
-    let (trouble, next) = machine.ticket_view(ticket)?;
-    let (trouble, _) = trouble?;
-    (next > now.boot).then(|| RefreshOutcome::Failed(describe_trouble(trouble)))
 }

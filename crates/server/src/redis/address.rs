@@ -22,7 +22,11 @@ pub struct Host {
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.name, self.port)
+        let Self { name, port } = self;
+        if name.contains(':') {
+            return write!(f, "[{name}]:{port}");
+        }
+        write!(f, "{name}:{port}")
     }
 }
 
@@ -59,15 +63,15 @@ pub struct Address {
 
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
-        let exposed = |address: &Self| {
+        let passwords = [self, other].map(|address| {
             let password = address.password.as_ref();
-            password.map(|password| password.expose_secret().to_owned())
-        };
+            password.map(ExposeSecret::expose_secret)
+        });
         self.servers == other.servers
             && self.tls == other.tls
             && self.db == other.db
             && self.user == other.user
-            && exposed(self) == exposed(other)
+            && passwords[0] == passwords[1]
     }
 }
 
@@ -301,6 +305,21 @@ mod tests {
             Servers::Cluster(vec![host("a", 1), host("b", 2)])
         );
         assert!(cluster.tls);
+    }
+
+    #[test]
+    fn servers_are_shown_as_they_are_written_and_differ_by_their_passwords() {
+        let read = |text: &str| text.parse::<Address>().unwrap();
+        for (text, shown) in [
+            ("redis://me:secret@[fe80::1]:7000/3", "[fe80::1]:7000/3"),
+            ("redis://cache.example", "cache.example:6379/0"),
+            ("redis+sentinel://[::1],b:1/main", "[::1]:26379,b:1/main/0"),
+        ] {
+            assert_eq!(read(text).shown(), shown);
+        }
+        assert_eq!(read("redis://:one@h"), read("redis://:one@h:6379"));
+        assert_ne!(read("redis://:one@h"), read("redis://:other@h"));
+        assert_ne!(read("redis://:one@h"), read("redis://h"));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::trouble::Trouble;
 
+/// rustls has no name of its own for a certificate made in one line of openssl.
+const AUTHORITYS_OWN: &str = "CaUsedAsEndEntity";
+
 impl Trouble {
     /// Names an error that came of talking to `at`.
     pub(crate) fn of(error: &RedisError, at: &str) -> Self {
@@ -22,6 +25,9 @@ impl Trouble {
             ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => {
                 let system = of_system(error);
                 let why = system.map_or_else(|| error.category().to_owned(), ToString::to_string);
+                if why.contains(AUTHORITYS_OWN) {
+                    return Self::AuthoritysOwn { at };
+                }
                 if system.is_some_and(is_of_tls) || error.to_string().contains("certificate") {
                     return Self::Tls { at, why };
                 }
@@ -36,11 +42,10 @@ impl Trouble {
     fn of_server(kind: ServerErrorKind, error: &RedisError, at: String) -> Self {
         match kind {
             ServerErrorKind::BusyLoading => Self::Loading,
-            ServerErrorKind::ReadOnly => Self::ReadOnly { at },
+            // MASTERDOWN is what a replica says that has lost its master.
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown => Self::ReadOnly { at },
             ServerErrorKind::NoPerm => Self::NotAllowed,
-            ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::TryAgain => Self::Incomplete,
+            ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain => Self::Incomplete,
             ServerErrorKind::Moved | ServerErrorKind::Ask => Self::Stranger { at },
             _ => Self::of_code(error.code().unwrap_or("something"), error, at),
         }
@@ -64,6 +69,10 @@ impl Trouble {
             Self::ReadOnly { at }
         } else if inner("NOAUTH") || inner("WRONGPASS") {
             Self::Refused { at }
+        } else if inner("DENIED") {
+            Self::Protected { at }
+        } else if detail.contains("max number of clients reached") {
+            Self::Crowded { at }
         } else if inner("NOPERM")
             || detail.contains("ACL failure in script")
             || detail.contains("The user executing the script can't")
@@ -159,7 +168,10 @@ mod tests {
                 Trouble::Loading,
             ),
             ("CLUSTERDOWN Hash slot not served", Trouble::Incomplete),
-            ("MASTERDOWN Link with MASTER is down", Trouble::Incomplete),
+            (
+                "MASTERDOWN Link with MASTER is down",
+                Trouble::ReadOnly { at: at() },
+            ),
             (
                 "NOPERM this user has no permissions to run the 'evalsha' command",
                 Trouble::NotAllowed,
@@ -204,6 +216,23 @@ mod tests {
             (
                 "WRONGTYPE Operation against a key",
                 Trouble::Other("WRONGTYPE".to_owned()),
+            ),
+        ] {
+            assert_eq!(of(said), meant, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_takes_no_connection_says_why() {
+        let at = || "here:6379".to_owned();
+        for (said, meant) in [
+            (
+                "DENIED Redis is running in protected mode because protected mode is enabled",
+                Trouble::Protected { at: at() },
+            ),
+            (
+                "ERR max number of clients reached",
+                Trouble::Crowded { at: at() },
             ),
         ] {
             assert_eq!(of(said), meant, "{said}");

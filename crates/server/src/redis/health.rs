@@ -16,6 +16,8 @@ pub struct Health {
     pub trouble: Option<(Trouble, Wall)>,
     /// Connections that were opened after the first.
     pub reconnects: u64,
+    /// Records that were put back into a store there that had lost them.
+    pub refilled: u64,
 }
 
 /// Keeps an eye on it.
@@ -28,6 +30,8 @@ pub(crate) struct Watch {
 struct Seen {
     trouble: Option<(Trouble, Now)>,
     opened: u64,
+    /// Where the connection leads.
+    at: String,
 }
 
 impl Watch {
@@ -44,6 +48,7 @@ impl Watch {
         Health {
             trouble: trouble.map(|(trouble, since)| (trouble.clone(), since.wall)),
             reconnects: seen.opened.saturating_sub(1),
+            refilled: 0,
         }
     }
 
@@ -76,6 +81,15 @@ impl Watch {
         let (trouble, since) = seen.trouble.take_if(|(trouble, _)| is_over(trouble))?;
         let lasted = self.clock.now().boot.since(since.boot);
         Some((trouble, Duration::from_millis(lasted)))
+    }
+
+    /// Where the newest connection leads.
+    pub(super) fn leads_to(&self, at: &str) {
+        at.clone_into(&mut self.lock().at);
+    }
+
+    pub(super) fn at(&self) -> String {
+        self.lock().at.clone()
     }
 
     /// A connection was opened.

@@ -1,23 +1,21 @@
-//! The one connection to Redis that everything is asked on: opened when it is needed, dropped when it is of no more use,
-//! opened again with growing pauses.
+//! The one connection to Redis that everything is asked on.
 //!
-//! Owns: back-off, what the trouble is right now. Must not know: what is asked, and by whom.
+//! Owns: what the trouble is right now. Must not know: what is asked, and by whom.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
-use tokio::sync::{Mutex, watch};
-use wxtoken_core::clock::{Boot, Clock, millis};
+use tokio::sync::{Mutex, Notify, watch};
+use wxtoken_core::clock::Clock;
 
+use super::consequences::Then;
 use super::health::Watch;
 use super::open::{Connection, Door};
-use super::trouble::{Then, Trouble};
-
-/// The shortest and the longest pause between two tries, milliseconds. Who is back later than offers are taken (two seconds)
-/// could not give a Redis that has forgotten what it holds.
-const PAUSE: (u64, u64) = (500, 1500);
+use super::opening::{Live, Named, State};
+use super::trouble::Trouble;
 
 /// Who uses a connection.
 #[async_trait]
@@ -32,40 +30,39 @@ pub(crate) trait Guest: Send + Sync {
 
 /// The connection.
 pub(crate) struct Link {
+    pub(super) me: Weak<Self>,
     pub(crate) door: Door,
-    guest: Box<dyn Guest>,
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    pub(super) guest: Box<dyn Guest>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) state: Mutex<State>,
     pub(crate) health: Watch,
-    /// How many connections were opened so far.
-    opened: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct State {
-    live: Option<Live>,
-    failures: u32,
-    not_before: Boot,
-}
-
-#[derive(Clone)]
-pub(crate) struct Live {
-    pub(crate) connection: Connection,
-    /// Where it leads.
-    pub(crate) at: String,
-    number: u64,
+    /// How many connections were opened so far, those aside that took the place of another.
+    pub(super) opened: watch::Sender<u64>,
+    /// Those that were opened where none was, and those that took the place of another.
+    pub(super) connections: AtomicU64,
+    pub(super) master: watch::Sender<Named>,
+    pub(super) renewing: AtomicBool,
+    /// The guest has found what it looks for, on some connection.
+    pub(super) was_seen: AtomicBool,
+    troubled: Notify,
 }
 
 impl Link {
-    pub(crate) fn new(door: Door, guest: Box<dyn Guest>, clock: Arc<dyn Clock>) -> Self {
-        Self {
+    pub(crate) fn new(door: Door, guest: Box<dyn Guest>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             door,
             guest,
             health: Watch::new(Arc::clone(&clock)),
             clock,
             state: Mutex::default(),
             opened: watch::Sender::new(0),
-        }
+            connections: AtomicU64::new(0),
+            master: watch::Sender::default(),
+            renewing: AtomicBool::new(false),
+            was_seen: AtomicBool::new(false),
+            troubled: Notify::new(),
+        })
     }
 
     /// What keeps Redis from being asked or written, as of the last time it was.
@@ -73,7 +70,17 @@ impl Link {
         self.health.trouble()
     }
 
-    /// Changes with every connection that is opened.
+    /// Waits until something is wrong that was not before.
+    pub(crate) async fn troubled(&self) {
+        self.troubled.notified().await;
+    }
+
+    /// Changes with every connection: what was there before may not be there now.
+    pub(crate) fn connection(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Changes with every connection that is opened where none was.
     pub(crate) fn opened(&self) -> watch::Receiver<u64> {
         self.opened.subscribe()
     }
@@ -83,9 +90,19 @@ impl Link {
     pub(crate) async fn ask(&self, command: &Cmd) -> Result<Value, Trouble> {
         let first = self.try_ask(command).await;
         match first {
-            Err(trouble) if trouble.then() == Then::Reconnect => self.try_ask(command).await,
+            Err(trouble) if self.is_asked_again(&trouble) => self.try_ask(command).await,
             done => done,
         }
+    }
+
+    /// A cluster's connection has tried more than once by itself.
+    pub(super) fn is_asked_again(&self, trouble: &Trouble) -> bool {
+        trouble.then() == Then::Reconnect && !self.door.is_of_cluster()
+    }
+
+    /// Whether nothing more can be asked after that. In a cluster it may be so of one node alone.
+    pub(crate) fn is_gone(&self, trouble: &Trouble) -> bool {
+        trouble.is_of_another_store() || trouble.then() != Then::Keep && !self.door.is_of_cluster()
     }
 
     /// Runs a script: the short command names it, for a Redis that knows it; the whole one holds it.
@@ -100,27 +117,28 @@ impl Link {
         }
     }
 
-    /// Something was surely written: whatever was wrong is over.
-    pub(crate) async fn written(&self) {
-        let at = self
-            .state
-            .lock()
-            .await
-            .live
-            .as_ref()
-            .map(|live| live.at.clone());
-        self.well(&at.unwrap_or_default(), |_| true);
-    }
-
-    fn note(&self, trouble: &Trouble) {
-        if self.health.failed(trouble) {
-            self.guest.turned_away(trouble);
+    /// Something was surely written: whatever was wrong is over. In a cluster that was one node of several.
+    pub(crate) fn written(&self) {
+        if !self.door.is_of_cluster() {
+            self.well(|_| true);
         }
     }
 
-    fn well(&self, at: &str, is_over: impl FnOnce(&Trouble) -> bool) {
+    /// Everything was done that was asked of all that can be asked: whatever was wrong is over.
+    pub(crate) fn fine(&self) {
+        self.well(|_| true);
+    }
+
+    pub(super) fn note(&self, trouble: &Trouble) {
+        if self.health.failed(trouble) {
+            self.guest.turned_away(trouble);
+            self.troubled.notify_one();
+        }
+    }
+
+    pub(super) fn well(&self, is_over: impl FnOnce(&Trouble) -> bool) {
         if let Some((over, lasted)) = self.health.over(is_over) {
-            self.guest.back(at, &over, lasted);
+            self.guest.back(&self.health.at(), &over, lasted);
         }
     }
 
@@ -128,7 +146,9 @@ impl Link {
         let live = self.live().await?;
         match live.connection.ask(command).await {
             Ok(answer) => {
-                self.well(&live.at, |trouble| !trouble.is_of_writing());
+                if !self.door.is_of_cluster() {
+                    self.well(|trouble| !trouble.is_of_writing());
+                }
                 Ok(answer)
             }
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -138,106 +158,40 @@ impl Link {
         }
     }
 
-    /// All that was asked was done, writes among it: whatever was wrong is over.
-    pub(super) fn fine(&self, live: &Live) {
-        self.well(&live.at, |_| true);
-    }
-
-    /// Something was not. The connection is dropped where it is of no more use.
+    /// What was asked was not done. The connection is given up where it is of no more use.
     pub(super) async fn failed(&self, live: &Live, error: &RedisError) -> Trouble {
-        let trouble = Trouble::of(error, &live.at);
-        if trouble.then() != Then::Keep {
-            self.drop(Some(live.number)).await;
-        }
+        let met = Trouble::of(error, &live.at);
+        // Slots that are on their way to another node, in what is known to be a cluster.
+        let is_moving = matches!(met, Trouble::Stranger { .. }) && self.door.is_of_cluster();
+        let trouble = if is_moving {
+            Trouble::Incomplete
+        } else {
+            met.clone()
+        };
         self.note(&trouble);
+        self.give_up(live, &met).await;
         trouble
     }
 
-    /// The connection, opened if there is none and the pause is over.
-    pub(crate) async fn live(&self) -> Result<Live, Trouble> {
-        let mut state = self.state.lock().await;
-        if let Some(live) = &state.live {
-            return Ok(live.clone());
-        }
-        let now = self.clock.now().boot;
-        if now < state.not_before
-            && let Some(trouble) = self.trouble()
-        {
-            return Err(trouble);
-        }
-        match self.open().await {
-            Ok((connection, at)) => {
-                let mut number = 0;
-                self.opened.send_modify(|opened| {
-                    *opened += 1;
-                    number = *opened;
-                });
-                let live = Live {
-                    connection,
-                    at,
-                    number,
-                };
-                state.live = Some(live.clone());
-                state.failures = 0;
-                self.health.opened();
-                self.well(&live.at, |trouble| !trouble.is_of_writing());
-                Ok(live)
-            }
-            Err(trouble) => {
-                let pause = pause(state.failures);
-                state.failures = state.failures.saturating_add(1);
-                state.not_before = self.clock.now().boot.plus(millis(pause));
-                self.note(&trouble);
-                Err(trouble)
-            }
+    async fn give_up(&self, live: &Live, trouble: &Trouble) {
+        if self.is_gone(trouble) {
+            self.drop(live).await;
+        } else if trouble.then() != Then::Keep {
+            self.renew(live.number);
         }
     }
 
-    async fn open(&self) -> Result<(Connection, String), Trouble> {
-        let (connection, at) = self.door.open().await?;
-        self.guest.look(&connection, &at).await?;
-        Ok((connection, at))
-    }
-
-    /// Drops the connection; the one of that number, if one is named.
-    pub(crate) async fn drop(&self, number: Option<u64>) {
-        let mut state = self.state.lock().await;
-        state
-            .live
-            .take_if(|live| number.is_none_or(|number| live.number == number));
-    }
-
-    /// Waits as long as the next try has to, and a little longer.
-    pub(crate) async fn pause(&self) {
-        let not_before = self.state.lock().await.not_before;
-        let least = self.clock.now().boot.plus(100);
-        self.clock.sleep_until(not_before.max(least)).await;
+    /// Has the guest look once more: what it looks for may have been lost since the connection was opened.
+    pub(crate) async fn look_again(&self) -> Result<(), Trouble> {
+        let live = self.live().await?;
+        let seen = self.guest.look(&live.connection, &live.at).await;
+        if let Err(trouble) = &seen {
+            self.note(trouble);
+            self.give_up(&live, trouble).await;
+        }
+        seen
     }
 }
 
 /// What Redis says of a script it has not seen.
 const UNKNOWN_SCRIPT: &str = "NOSCRIPT";
-
-/// How long to wait after so many failures: longer each time, and never in step with others.
-fn pause(failures: u32) -> Duration {
-    let most = (PAUSE.0 << failures.min(2)).clamp(PAUSE.0 + 1, PAUSE.1);
-    Duration::from_millis(fastrand::u64(PAUSE.0..=most))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_with_failures_and_stay_within_their_bounds() {
-        for failures in [0, 1, 3, 4, 100, u32::MAX] {
-            for _ in 0..100 {
-                let pause = millis(pause(failures));
-                assert!((PAUSE.0..=PAUSE.1).contains(&pause));
-                assert!(failures > 0 || pause <= PAUSE.0 + 1);
-            }
-        }
-        let longest = (0..200).map(|_| millis(pause(9))).max().unwrap();
-        assert!(longest > 1200, "{longest}");
-    }
-}

@@ -4,10 +4,13 @@
 //! Must not know: what is asked over them, whose keys they are.
 
 mod address;
+mod cluster;
+mod consequences;
 mod diagnosis;
 mod health;
 mod link;
 mod open;
+mod opening;
 mod scan;
 mod sentinels;
 #[cfg(test)]

@@ -73,6 +73,12 @@ impl Door {
         }
     }
 
+    /// The master, where sentinels have named that one, if it is one.
+    pub(super) async fn open_at(&self, master: &Host) -> Option<(Connection, String)> {
+        let connection = self.master(master).await.ok()?;
+        Some((connection, master.to_string()))
+    }
+
     /// The database, where what happens to its keys can be listened to by a connection to one server: not in a cluster.
     pub(crate) fn database(&self) -> Option<u16> {
         match self.address.servers {
@@ -174,9 +180,10 @@ impl Door {
             let client = self.cluster_client(hosts)?;
             client.get_async_connection().await
         };
-        match timeout(self.connect * 2, open).await {
+        // A node that says nothing is waited for twice: among those named, and among those of the cluster.
+        match timeout(self.connect * 3, open).await {
             Ok(Ok(connection)) => Ok((Connection::Cluster(connection), at)),
-            Ok(Err(error)) => Err(Trouble::of(&error, &at)),
+            Ok(Err(error)) => Err(self.why_not(hosts, Trouble::of(&error, &at)).await),
             Err(_) => Err(Trouble::Slow { at }),
         }
     }
@@ -223,7 +230,7 @@ impl Door {
         Ok(address.into_connection_info()?.set_redis_settings(who))
     }
 
-    fn who(&self) -> RedisConnectionInfo {
+    pub(super) fn who(&self) -> RedisConnectionInfo {
         let mut who = RedisConnectionInfo::default()
             .set_skip_set_lib_name()
             .set_db(i64::from(self.address.db));

@@ -17,6 +17,7 @@ pub(crate) struct Scan {
     connection: Connection,
     at: String,
     step: u32,
+    matching: Option<String>,
     ready: VecDeque<Vec<Vec<u8>>>,
     open: VecDeque<Cursor>,
 }
@@ -29,16 +30,18 @@ struct Cursor {
 }
 
 impl Scan {
-    /// Begins a walk that looks at about `step` keys at a time.
+    /// Begins a walk that looks at about `step` keys at a time and meets those that match, where something is to be matched.
     pub(crate) async fn begin(
         connection: Connection,
         at: &str,
         step: u32,
+        matching: Option<String>,
     ) -> Result<Self, Trouble> {
         let mut scan = Self {
             connection,
             at: at.to_owned(),
             step,
+            matching,
             ready: VecDeque::new(),
             open: VecDeque::new(),
         };
@@ -97,6 +100,9 @@ impl Scan {
     fn command(&self, cursor: &[u8]) -> Cmd {
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("COUNT").arg(self.step);
+        if let Some(pattern) = &self.matching {
+            scan.arg("MATCH").arg(pattern);
+        }
         scan
     }
 

@@ -15,23 +15,18 @@ use super::open::Door;
 use super::trouble::Trouble;
 
 impl Door {
-    /// Connections that hear of a new master, and its name; none where there are no sentinels.
-    pub(crate) async fn sentinel_listener(&self) -> Option<Result<(PubSub, &str), Trouble>> {
-        let Servers::Sentinel { hosts, master } = &self.address.servers else {
-            return None;
-        };
-        let mut trouble = None;
-        for host in hosts {
-            match self.sentinel_listener_at(host).await {
-                Ok(listener) => return Some(Ok((listener, master))),
-                Err(why) => trouble = Some(why),
-            }
+    /// The sentinels, and the name of the master they watch; none where there are none.
+    pub(crate) fn sentinels(&self) -> Option<(&[Host], &str)> {
+        match &self.address.servers {
+            Servers::Sentinel { hosts, master } => Some((hosts, master)),
+            Servers::One(_) | Servers::Cluster(_) => None,
         }
-        Some(Err(trouble.unwrap_or(Trouble::Incomplete)))
     }
 
-    async fn sentinel_listener_at(&self, host: &Host) -> Result<PubSub, Trouble> {
-        let mut listener = self.listener_at(host, self.sentinel_who()).await?;
+    /// A connection that hears from this sentinel of a new master.
+    pub(crate) async fn sentinel_listener_at(&self, host: &Host) -> Result<PubSub, Trouble> {
+        let listener = self.listener_at(host, self.sentinel_who()).await;
+        let mut listener = listener.map_err(of_sentinel)?;
         let at = host.to_string();
         match timeout(self.answer, listener.subscribe("+switch-master")).await {
             Ok(Ok(())) => Ok(listener),
@@ -63,11 +58,13 @@ impl Door {
     }
 
     async fn ask_sentinel(&self, sentinel: &Host, master: &str) -> Result<Option<Host>, Trouble> {
-        let connection = self.one(sentinel, self.sentinel_who()).await?;
+        let connection = self.one(sentinel, self.sentinel_who()).await;
+        let connection = connection.map_err(of_sentinel)?;
         let mut question = redis::cmd("SENTINEL");
         question.arg("get-master-addr-by-name").arg(master);
         let answer = connection.ask(&question).await;
-        let answer = answer.map_err(|error| Trouble::of(&error, &sentinel.to_string()))?;
+        let answer =
+            answer.map_err(|error| of_sentinel(Trouble::of(&error, &sentinel.to_string())))?;
         let Value::Array(parts) = answer else {
             return Ok(None);
         };
@@ -91,5 +88,13 @@ impl Door {
             Some(password) => who.set_password(password.expose_secret()),
             None => who,
         }
+    }
+}
+
+/// A sentinel's password is another.
+fn of_sentinel(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Refused { at } => Trouble::SentinelRefused { at },
+        trouble => trouble,
     }
 }

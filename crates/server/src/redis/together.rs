@@ -9,7 +9,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, 
 
 use super::link::Link;
 use super::open::Connection;
-use super::trouble::{Then, Trouble};
+use super::trouble::Trouble;
 
 /// What was answered to the commands of a group, in order; errors of single ones, such as a key of another type, among them.
 type Answers<E> = Result<Vec<Value>, E>;
@@ -22,7 +22,7 @@ impl Link {
         groups: &[Vec<Cmd>],
     ) -> Result<Vec<Answers<Trouble>>, Trouble> {
         match self.try_together(groups).await {
-            Err(trouble) if trouble.then() == Then::Reconnect => self.try_together(groups).await,
+            Err(trouble) if self.is_asked_again(&trouble) => self.try_together(groups).await,
             done => done,
         }
     }
@@ -39,7 +39,7 @@ impl Link {
                 Ok(values) => Ok(values),
                 Err(error) => {
                     let trouble = self.failed(&live, &error).await;
-                    if trouble.then() != Then::Keep {
+                    if self.is_gone(&trouble) {
                         return Err(trouble);
                     }
                     Err(trouble)
@@ -47,7 +47,7 @@ impl Link {
             });
         }
         if named.iter().all(Result::is_ok) {
-            self.fine(&live);
+            self.fine();
         }
         Ok(named)
     }

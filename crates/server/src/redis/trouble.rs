@@ -33,6 +33,30 @@ pub enum Trouble {
         /// Where.
         at: String,
     },
+    /// The sentinels' own password.
+    #[error(
+        "the sentinel at {at} refuses the password; sentinels have one of their own: sentinel_password"
+    )]
+    SentinelRefused {
+        /// Where.
+        at: String,
+    },
+    /// As it was installed: without a password it takes connections from its own machine alone.
+    #[error(
+        "Redis at {at} is in protected mode and takes connections from its own machine alone; give it a password or an ACL user (requirepass, ACL SETUSER) and name it in the address"
+    )]
+    Protected {
+        /// Where.
+        at: String,
+    },
+    /// `maxclients` is reached.
+    #[error(
+        "Redis at {at} takes no more connections (maxclients); look with CLIENT LIST who has so many, or raise it"
+    )]
+    Crowded {
+        /// Where.
+        at: String,
+    },
     /// The user may not do what is needed.
     #[error(
         "the Redis user lacks a permission: it needs ~PREFIX:* &PREFIX:* and +@read +@write +@scripting +@pubsub +@connection -@dangerous +time +info +role in this order, in a cluster +cluster|slots too"
@@ -82,6 +106,15 @@ pub enum Trouble {
         /// What is wrong with it.
         why: String,
     },
+    /// The certificate it shows is an authority's own.
+    #[error(
+        "TLS with Redis at {at} fails: its certificate is marked as an authority's own, as `openssl req -x509` does; issue the \
+         server one with basicConstraints = CA:FALSE"
+    )]
+    AuthoritysOwn {
+        /// Where.
+        at: String,
+    },
     /// Another server than the address speaks of, or none of Redis's.
     #[error(
         "what listens at {at} does not answer as its address wants it: redis:// is one Redis, redis+sentinel:// a sentinel \
@@ -130,6 +163,15 @@ impl InChinese for Trouble {
             Self::Refused { at } => {
                 format!("{at} 的 Redis 拒绝了用户名或密码；检查地址里的这两项和服务器的 ACL LIST")
             }
+            Self::SentinelRefused { at } => {
+                format!("{at} 的哨兵拒绝了密码；哨兵有自己的密码：sentinel_password")
+            }
+            Self::Protected { at } => format!(
+                "{at} 的 Redis 处于保护模式，只接受本机连接；给它设密码或 ACL 用户（requirepass、ACL SETUSER），并写进地址"
+            ),
+            Self::Crowded { at } => format!(
+                "{at} 的 Redis 不再接受连接（maxclients）；用 CLIENT LIST 看谁占了这么多，或调大它"
+            ),
             Self::NotAllowed => "Redis 用户缺少权限：需要 ~PREFIX:* &PREFIX:* 以及 +@read +@write +@scripting +@pubsub \
                  +@connection -@dangerous +time +info +role（按此顺序），集群还要 +cluster|slots"
                 .to_owned(),
@@ -150,6 +192,10 @@ impl InChinese for Trouble {
             Self::Tls { at, why } => format!(
                 "与 {at} 的 Redis 建不了 TLS（{why}）；给出签发其证书的 CA，并用证书里的名字作主机名"
             ),
+            Self::AuthoritysOwn { at } => format!(
+                "与 {at} 的 Redis 建不了 TLS：它的证书标记为颁发机构自己的证书，`openssl req -x509` 默认如此；给服务器签发一个 \
+                 basicConstraints = CA:FALSE 的"
+            ),
             Self::Stranger { at } => format!(
                 "{at} 上的服务与地址不符：redis:// 是单个 Redis，redis+sentinel:// 是哨兵（通常端口 26379），redis-cluster:// \
                  是集群节点"
@@ -169,68 +215,7 @@ impl InChinese for Trouble {
     }
 }
 
-/// What each trouble means for the connection it was met on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// It is of no more use; another may do at once.
-    Reconnect,
-    /// It is of no more use, and another is no better right now.
-    Drop,
-    /// It is as good as it was.
-    Keep,
-}
-
 impl Trouble {
-    pub(crate) fn then(&self) -> Then {
-        match self {
-            Self::Unreachable { .. } | Self::ReadOnly { .. } => Then::Reconnect,
-            Self::Slow { .. }
-            | Self::Refused { .. }
-            | Self::Tls { .. }
-            | Self::NoMaster { .. }
-            | Self::Stranger { .. }
-            | Self::NoDatabase { .. } => Then::Drop,
-            Self::NotAllowed
-            | Self::Full
-            | Self::Loading
-            | Self::CannotPersist
-            | Self::Incomplete
-            | Self::WrongKey
-            | Self::Newer(_)
-            | Self::NoRandom
-            | Self::Other(_) => Then::Keep,
-        }
-    }
-
-    /// Whether Redis answers all the while, and only takes nothing that is written, or not from us.
-    pub(super) const fn is_of_writing(&self) -> bool {
-        match self {
-            Self::NotAllowed
-            | Self::ReadOnly { .. }
-            | Self::Full
-            | Self::CannotPersist
-            | Self::Incomplete => true,
-            Self::Unreachable { .. }
-            | Self::Slow { .. }
-            | Self::Refused { .. }
-            | Self::Loading
-            | Self::NoMaster { .. }
-            | Self::Tls { .. }
-            | Self::Stranger { .. }
-            | Self::NoDatabase { .. }
-            | Self::WrongKey
-            | Self::Newer(_)
-            | Self::NoRandom
-            | Self::Other(_) => false,
-        }
-    }
-
-    /// Whether only a person can end it, and the store must not be worked on as it is configured.
-    #[must_use]
-    pub const fn is_of_another_store(&self) -> bool {
-        matches!(self, Self::WrongKey | Self::Newer(_))
-    }
-
     /// A word for metrics and for `/readyz`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -238,6 +223,9 @@ impl Trouble {
             Self::Unreachable { .. } => "unreachable",
             Self::Slow { .. } => "slow",
             Self::Refused { .. } => "auth",
+            Self::SentinelRefused { .. } => "sentinel_auth",
+            Self::Protected { .. } => "protected_mode",
+            Self::Crowded { .. } => "max_clients",
             Self::NotAllowed => "permission",
             Self::ReadOnly { .. } => "read_only",
             Self::Full => "out_of_memory",
@@ -245,7 +233,7 @@ impl Trouble {
             Self::CannotPersist => "cannot_persist",
             Self::Incomplete => "incomplete",
             Self::NoMaster { .. } => "no_master",
-            Self::Tls { .. } => "tls",
+            Self::Tls { .. } | Self::AuthoritysOwn { .. } => "tls",
             Self::Stranger { .. } => "not_redis",
             Self::NoDatabase { .. } => "no_database",
             Self::WrongKey => "wrong_key",

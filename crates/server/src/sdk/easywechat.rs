@@ -142,59 +142,60 @@ fn five_any(sight: &Sight<'_>) -> Option<Candidate> {
 }
 
 /// What is not held here.
+const OTHERS: [(&str, &str, Format); 9] = [
+    (
+        "work.access_token.",
+        "WeCom's access_token",
+        Format::Easywechat6,
+    ),
+    (
+        "work.jsapi_ticket.",
+        "WeCom's jsapi_ticket",
+        Format::Easywechat6,
+    ),
+    (
+        "open_platform.component_access_token.",
+        "component_access_token",
+        Format::Easywechat6,
+    ),
+    (
+        "easywechat.open_platform.verify_ticket.",
+        "component_verify_ticket",
+        Format::Easywechat5,
+    ),
+    (
+        "open_platform.verify_ticket.",
+        "component_verify_ticket",
+        Format::Easywechat6,
+    ),
+    (
+        "open-platform.authorizer_access_token.",
+        "authorizer_access_token",
+        Format::Easywechat6,
+    ),
+    (
+        "open_work.",
+        "WeCom's for service providers",
+        Format::Easywechat6,
+    ),
+    (
+        "easywechat.work.jssdk.ticket.",
+        "WeCom's jsapi_ticket",
+        Format::Easywechat5,
+    ),
+    (
+        "easywechat.common.access_token.",
+        "the access_token of EasyWeChat 3",
+        Format::Easywechat5,
+    ),
+];
+
 fn other(sight: &Sight<'_>) -> Option<Candidate> {
-    const NAMES: [(&str, &str, Format); 9] = [
-        (
-            "work.access_token.",
-            "WeCom's access_token",
-            Format::Easywechat6,
-        ),
-        (
-            "work.jsapi_ticket.",
-            "WeCom's jsapi_ticket",
-            Format::Easywechat6,
-        ),
-        (
-            "open_platform.component_access_token.",
-            "component_access_token",
-            Format::Easywechat6,
-        ),
-        (
-            "easywechat.open_platform.verify_ticket.",
-            "component_verify_ticket",
-            Format::Easywechat5,
-        ),
-        (
-            "open_platform.verify_ticket.",
-            "component_verify_ticket",
-            Format::Easywechat6,
-        ),
-        (
-            "open-platform.authorizer_access_token.",
-            "authorizer_access_token",
-            Format::Easywechat6,
-        ),
-        (
-            "open_work.",
-            "WeCom's for service providers",
-            Format::Easywechat6,
-        ),
-        (
-            "easywechat.work.jssdk.ticket.",
-            "WeCom's jsapi_ticket",
-            Format::Easywechat5,
-        ),
-        (
-            "easywechat.common.access_token.",
-            "the access_token of EasyWeChat 3",
-            Format::Easywechat5,
-        ),
-    ];
     // Another SDK's keys hold one of these names, too.
     if sight.key.contains("powerwechat.") {
         return None;
     }
-    let (name, kept, format) = *NAMES.iter().find(|(name, ..)| sight.key.contains(name))?;
+    let (name, kept, format) = *OTHERS.iter().find(|(name, ..)| sight.key.contains(name))?;
     let (prefix, rest) = sight.key.split_once(name)?;
     let cache = cache_of_text(sight);
     let candidate = sight.candidate(format, Kept::Other(kept), &Code::PhpText(cache));

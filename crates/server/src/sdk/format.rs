@@ -153,12 +153,6 @@ impl Format {
                 )
         )
     }
-
-    /// Whether the SDK keeps its entries without a time to live.
-    #[must_use]
-    pub const fn lives_without_ttl(self) -> bool {
-        matches!(self, Self::Senparc)
-    }
 }
 
 impl fmt::Display for Format {

@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use md5::{Digest as _, Md5};
 use zeroize::Zeroize;
 
-/// What stands where a secret is.
-const MASK: &str = "***";
+use super::mask::{MASK, shown, visible};
 
-/// A key. `Display` and `Debug` mask what is secret in it.
+/// A key. `Display` and `Debug` mask what is secret in it, and write out what a terminal would obey.
 #[derive(Clone)]
 pub struct Key {
     bytes: Vec<u8>,
@@ -44,8 +44,17 @@ impl Key {
             .collect();
         Self {
             bytes: whole.concat().into_bytes(),
-            shown: shown.concat(),
+            shown: visible(&shown.concat()),
             masked: parts.iter().any(|part| matches!(part, Part::Secret(_))),
+        }
+    }
+
+    /// A key that was found, with the parts of it that may be secret.
+    pub(super) fn found(text: &str, hidden: Vec<Range<usize>>) -> Self {
+        Self {
+            bytes: text.as_bytes().to_vec(),
+            masked: !hidden.is_empty(),
+            shown: shown(text, hidden),
         }
     }
 

@@ -1,10 +1,12 @@
 //! Keys that are the operator's to name: a bare value, and a hash.
 
+use wxtoken_core::app::AppId;
 use wxtoken_core::credential::Kind;
 
 use super::code::{Code, HashFields};
 use super::entry::{Found, Reading};
 use super::format::{Format, Module};
+use super::key::md5_hex;
 use super::place::{Layout, Spec};
 use super::recognise::{Candidate, Kept, Sight, app_in, is_md5};
 
@@ -17,83 +19,125 @@ pub(super) fn hash(spec: &Spec<'_>) -> Layout {
     Ok((vec![spec.own_key()?], Code::Hash(fields)))
 }
 
-/// A hash as two SDKs keep it, or a bare value under a name that speaks of it.
+/// A hash as two SDKs keep it; a hash or a bare value under a name that speaks of it.
 pub(super) fn recognise(sight: &Sight<'_>) -> Vec<Candidate> {
-    match sight.found {
-        Found::Fields(..) => known_hash(sight).into_iter().collect(),
-        Found::Text(..) => bare(sight).into_iter().collect(),
-        Found::Absent | Found::Other => Vec::new(),
-    }
+    let found = match sight.found {
+        Found::Fields(..) => ma_config(sight)
+            .or_else(|| ruby(sight))
+            .or_else(|| plain_hash(sight)),
+        Found::Text(..) => bare(sight),
+        Found::Absent | Found::Other => None,
+    };
+    found.into_iter().collect()
 }
 
-fn known_hash(sight: &Sight<'_>) -> Option<Candidate> {
-    let ruby = |value: &str| HashFields {
+/// WxJava's for mini programs, which have no tickets that are held here.
+fn ma_config(sight: &Sight<'_>) -> Option<Candidate> {
+    let name = sight.key.strip_prefix("maConfig:")?.rsplit(':').next()?;
+    let kept = match name {
+        "accessToken" => Kept::Credential(Kind::AccessToken),
+        "jsapiTicket" => Kept::Other("mini program's jsapi_ticket"),
+        "cardApiTicket" => Kept::Other("mini program's card ticket"),
+        _ => return None,
+    };
+    let candidate = hash_of(sight, kept, HashFields::default());
+    Some(
+        candidate
+            .written_by("WxJava (maConfig)")
+            .in_module(Module::Mini),
+    )
+}
+
+/// `weixin_authorize`'s: its key is an MD5 in capitals.
+fn ruby(sight: &Sight<'_>) -> Option<Candidate> {
+    let lower = sight.key.to_ascii_lowercase();
+    if !is_md5(&lower) || lower == sight.key {
+        return None;
+    }
+    let kinds = [
+        ("access_token", Kind::AccessToken),
+        ("jsticket", Kind::JsapiTicket),
+    ];
+    let (value, kind) = kinds
+        .into_iter()
+        .find(|(value, _)| sight.field(value).is_some())?;
+    let fields = HashFields {
         value: value.into(),
         expires: Some("expired_at".into()),
         milliseconds: false,
     };
-    let (fields, kind, writer, module) = if sight.key.starts_with("maConfig:") {
-        let kind = match sight.key.rsplit(':').next()? {
-            "accessToken" => Kind::AccessToken,
-            "jsapiTicket" => Kind::JsapiTicket,
-            "cardApiTicket" => Kind::CardTicket,
-            _ => return None,
-        };
-        (
-            HashFields::default(),
-            kind,
-            "WxJava (maConfig)",
-            Module::Mini,
-        )
-    } else if is_md5(&sight.key.to_ascii_lowercase()) {
-        let token = (ruby("access_token"), Kind::AccessToken);
-        let ticket = (ruby("jsticket"), Kind::JsapiTicket);
-        let held = |(fields, _): &(HashFields, Kind)| sight.has_field(&fields.value);
-        let (fields, kind) = [token, ticket].into_iter().find(held)?;
-        (fields, kind, "weixin_authorize", Module::Official)
-    } else {
-        return None;
+    let candidate = hash_of(sight, Kept::Credential(kind), fields);
+    Some(candidate.written_by("weixin_authorize"))
+}
+
+/// Whether a key is `weixin_authorize`'s for this app.
+pub(super) fn is_ruby(key: &str, kind: Kind, app: &AppId) -> bool {
+    let head = match kind {
+        Kind::AccessToken => "weixin_",
+        Kind::JsapiTicket => "js_sdk_",
+        Kind::CardTicket => return false,
     };
-    let kept = Kept::Credential(kind);
-    let candidate = sight.candidate(Format::Hash, kept, &Code::Hash(fields.clone()));
-    Some(
-        candidate
-            .written_by(writer)
-            .with_own_key()
-            .with_fields(fields)
-            .in_module(module),
-    )
+    md5_hex(&[head, app.as_str()]).to_ascii_uppercase() == key
+}
+
+/// A hash as this program keeps one where no other fields are named.
+fn plain_hash(sight: &Sight<'_>) -> Option<Candidate> {
+    let kind = kind_by_name(sight.key)?;
+    let mut fields = HashFields::default();
+    let end = sight.field(fields.expires.as_deref()?)?;
+    // No end in seconds has more digits than these, and none in milliseconds as few.
+    fields.milliseconds = end.len() > 10;
+    named(sight, hash_of(sight, Kept::Credential(kind), fields))
 }
 
 fn bare(sight: &Sight<'_>) -> Option<Candidate> {
-    let name = sight.key.to_ascii_lowercase();
-    let kind = if name.contains("access") && name.contains("token") {
-        Kind::AccessToken
-    } else if name.contains("card") && name.contains("ticket") {
-        Kind::CardTicket
+    let kind = kind_by_name(sight.key)?;
+    let kept = Kept::Credential(kind);
+    let candidate = sight.candidate(Format::Raw, kept, &Code::Text);
+    named(sight, candidate.with_own_key())
+}
+
+fn hash_of(sight: &Sight<'_>, kept: Kept, fields: HashFields) -> Candidate {
+    let candidate = sight.candidate(Format::Hash, kept, &Code::Hash(fields.clone()));
+    candidate.with_own_key().with_fields(fields)
+}
+
+/// What a key speaks of. Nothing where it names a token that is not the app's own.
+fn kind_by_name(key: &str) -> Option<Kind> {
+    const OTHERS: [&str; 7] = [
+        "refresh",
+        "component",
+        "authorizer",
+        "suite",
+        "provider",
+        "verify",
+        "oauth",
+    ];
+    let name = key.to_ascii_lowercase();
+    let token = name.contains("token");
+    if OTHERS.iter().any(|other| name.contains(other)) {
+        None
+    } else if token && name.contains("access") {
+        Some(Kind::AccessToken)
     } else if name.contains("ticket") {
-        Kind::JsapiTicket
-    } else if app_in(sight.key).is_some() && name.contains("token") {
-        Kind::AccessToken
+        let card = name.contains("card");
+        Some(if card {
+            Kind::CardTicket
+        } else {
+            Kind::JsapiTicket
+        })
     } else {
-        return None;
-    };
-    let candidate = sight.candidate(Format::Raw, Kept::Credential(kind), &Code::Text);
-    let long_enough = match &candidate.reading {
+        (token && app_in(key).is_some()).then_some(Kind::AccessToken)
+    }
+}
+
+/// Whose it is, if the key tells; nothing where the value cannot be one of WeChat's.
+fn named(sight: &Sight<'_>, candidate: Candidate) -> Option<Candidate> {
+    let is_one = match &candidate.reading {
         Reading::Held(held) => held.token.expose().len() >= 16 && plain(held.token.expose()),
         Reading::Absent | Reading::Foreign => false,
     };
-    let candidate = candidate.with_own_key();
-    // What looks like an AppSecret may be one: older SDKs, and people, put it into keys.
-    let candidate = match sight
-        .key
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .find(|part| is_md5(part))
-    {
-        Some(secret) => candidate.with_secret(secret),
-        None => candidate,
-    };
-    long_enough.then(|| match app_in(sight.key) {
+    is_one.then(|| match app_in(sight.key) {
         Some(app) => candidate.of_app(app),
         None => candidate,
     })

@@ -9,8 +9,8 @@ use wxtoken_core::credential::Kind;
 use super::code::{self, Code, HashFields};
 use super::entry::{Found, Reading, Ttl};
 use super::format::{Format, Module, PhpCache};
-use super::key::{Key, Part};
-use super::template::Template;
+use super::key::Key;
+use super::mask::{Care, suspects};
 use super::{easywechat, node, own, powerwechat, senparc, silenceper, wechatpy, wxjava};
 use crate::config::Secret;
 
@@ -50,9 +50,9 @@ pub struct Candidate {
     pub fields: Option<HashFields>,
     /// The app's secret stands in the key or in the body.
     pub holds_secret: bool,
-    /// What of the key is, or may be, the secret.
+    /// What of the key is, or was made from, the app's secret.
     secret: Option<Secret>,
-    /// The key, masked where it holds a secret.
+    /// The key, masked where it holds that secret, or what may be anybody else's.
     pub key: Key,
     /// What that SDK sees in it.
     pub reading: Reading,
@@ -82,6 +82,9 @@ pub fn recognise(key: &[u8], found: &Found, now: Wall) -> Vec<Candidate> {
         .map(|family| family(&sight))
         .find(|candidates| !candidates.is_empty())
         .unwrap_or_default()
+        .into_iter()
+        .map(|one| one.masked(key))
+        .collect()
 }
 
 /// A key, what lies there, and when.
@@ -100,10 +103,14 @@ impl Sight<'_> {
         }
     }
 
-    pub(super) fn has_field(&self, wanted: &str) -> bool {
+    /// What a hash holds in a field.
+    pub(super) fn field(&self, wanted: &str) -> Option<&[u8]> {
         match self.found {
-            Found::Fields(fields, _) => fields.iter().any(|(name, _)| name == wanted.as_bytes()),
-            Found::Absent | Found::Text(..) | Found::Other => false,
+            Found::Fields(fields, _) => fields
+                .iter()
+                .find(|(name, _)| name == wanted.as_bytes())
+                .map(|(_, content)| content.expose()),
+            Found::Absent | Found::Text(..) | Found::Other => None,
         }
     }
 
@@ -166,14 +173,38 @@ impl Candidate {
     }
 
     /// The key is no SDK's: the application named it.
-    pub(super) fn with_own_key(mut self) -> Self {
+    pub(super) const fn with_own_key(mut self) -> Self {
         self.own_key = true;
-        let key = String::from_utf8_lossy(self.key.as_bytes()).into_owned();
-        let mut words = key.split(|c: char| !c.is_ascii_alphanumeric());
-        // What has the form of an AppSecret may be one.
-        match words.find(|word| is_md5(word)) {
-            Some(secret) => self.with_secret(secret),
-            None => self,
+        self
+    }
+
+    /// Hides in the key what is secret, and what may be: most where the key is no SDK's.
+    fn masked(mut self, key: &str) -> Self {
+        let strange = self.own_key || matches!(self.kept, Kept::Other(_));
+        let care = if strange { Care::All } else { Care::Long };
+        let secret = self.secret.as_ref().map(Secret::expose);
+        let known = secret.map_or_else(Vec::new, |secret| key.match_indices(secret).collect());
+        let (mut hidden, mut from) = (Vec::new(), 0);
+        for (at, part) in known.into_iter().chain([(key.len(), "")]) {
+            let between = key.get(from..at).unwrap_or_default();
+            let doubtful = suspects(between, care).into_iter();
+            hidden.extend(doubtful.map(|part| from + part.start..from + part.end));
+            from = at + part.len();
+            hidden.extend((!part.is_empty()).then_some(at..from));
+        }
+        self.key = Key::found(key, hidden);
+        self
+    }
+
+    /// Names the app of a key that is an MD5 of an AppID, if it is this one's: then nothing in it is secret.
+    pub fn is_perhaps(&mut self, app: AppId) {
+        let key = std::str::from_utf8(self.key.as_bytes());
+        if let (Format::Hash, None, Kept::Credential(kind), Ok(key)) =
+            (self.format, self.app, self.kept, key)
+            && own::is_ruby(key, kind, &app)
+        {
+            self.app = Some(app);
+            self.key = Key::plain(key);
         }
     }
 
@@ -190,35 +221,10 @@ impl Candidate {
         }
     }
 
-    /// The key as the configuration would name it.
-    #[must_use]
-    pub fn template(&self) -> String {
-        let key = String::from_utf8_lossy(self.key.as_bytes()).into_owned();
-        let template = match self.app {
-            Some(app) => Template::text_for(&key, &app),
-            None => key.replace('{', "{{").replace('}', "}}"),
-        };
-        match &self.secret {
-            Some(secret) => template.replace(secret.expose(), "{secret}"),
-            None => template,
-        }
-    }
-
-    /// Masks a part of the key, wherever it stands in it.
+    /// A part of the key is the app's secret, or was made from it.
     pub(super) fn with_secret(mut self, secret: &str) -> Self {
-        let whole = String::from_utf8_lossy(self.key.as_bytes()).into_owned();
-        if !secret.is_empty() {
-            let mut parts = Vec::new();
-            for (at, plain) in whole.split(secret).enumerate() {
-                if at > 0 {
-                    parts.push(Part::Secret(secret));
-                }
-                parts.push(Part::Plain(plain));
-            }
-            self.key = Key::of(&parts);
-        }
         self.holds_secret = true;
-        self.secret = Some(Secret::new(secret));
+        self.secret = Some(Secret::new(secret)).filter(|_| !secret.is_empty());
         self
     }
 
@@ -236,11 +242,13 @@ impl Candidate {
     }
 }
 
-/// An AppID or corp id as WeChat gives them: `wx` or `ww` and sixteen hex digits or letters.
+/// An AppID or corp id as WeChat gives them: `wx` or `ww` and sixteen hex digits.
 pub(super) fn is_app(text: &str) -> Option<AppId> {
-    let known = text.starts_with("wx") || text.starts_with("ww");
-    let app = text.parse().ok()?;
-    (known && text.len() == 18).then_some(app)
+    let id = text
+        .strip_prefix("wx")
+        .or_else(|| text.strip_prefix("ww"))?;
+    let given = id.len() == 16 && id.bytes().all(is_hex);
+    text.parse().ok().filter(|_| given)
 }
 
 /// The AppID at the end of a key.
@@ -255,8 +263,10 @@ pub(super) fn app_in(key: &str) -> Option<AppId> {
 }
 
 pub(super) fn is_md5(text: &str) -> bool {
-    text.len() == 32
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.len() == 32 && text.bytes().all(is_hex)
+}
+
+/// A hex digit as WeChat, PHP and Go write them.
+fn is_hex(digit: u8) -> bool {
+    digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit)
 }

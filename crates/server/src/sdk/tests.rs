@@ -44,7 +44,7 @@ fn written(spec: &Spec<'_>) -> Vec<(String, String)> {
     entries
         .iter()
         .map(|entry| {
-            let without = spec.format.lives_without_ttl();
+            let without = spec.format == Format::Senparc;
             assert_eq!(entry.ttl, NonZeroU64::new(7_200_000).filter(|_| !without));
             (text(entry.key.as_bytes()), body(&entry.body))
         })
@@ -608,6 +608,41 @@ fn a_value_is_seen_as_the_sdk_sees_it() {
 }
 
 #[test]
+fn what_php_wrote_as_igbinary_is_read() {
+    let secret = Secret::new(SECRET);
+    let of = |format| {
+        let spec = Spec {
+            secret: Some(&secret),
+            ..spec(format, Official, AccessToken)
+        };
+        Place::new(&spec).unwrap()
+    };
+    let read = |format, bytes: &[u8]| {
+        let found = Found::Text(Content::new(bytes), Ttl::Left(7_000_000));
+        match of(format).read(&[found], NOW) {
+            Reading::Held(held) => Some(held.token.expose().to_owned()),
+            Reading::Absent => panic!("something is there"),
+            Reading::Foreign => None,
+        }
+    };
+    // As php-igbinary 3.2 writes them: a text; a long text; the array that EasyWeChat 5 keeps.
+    let short = b"\0\0\0\x02\x11\x15HUBTOKEN_EXAMPLE_0001";
+    let token = "T".repeat(300);
+    let long = [b"\0\0\0\x02\x12\x01\x2c".as_slice(), token.as_bytes()].concat();
+    let array = b"\0\0\0\x02\x14\x02\x11\x0caccess_token\x11\x15HUBTOKEN_EXAMPLE_0001\x11\x0aexpires_in\x08\x1c\x20";
+    let hub = Some("HUBTOKEN_EXAMPLE_0001".to_owned());
+    assert_eq!(read(Format::Easywechat6, short), hub);
+    assert_eq!(read(Format::Easywechat6, &long), Some(token));
+    assert_eq!(read(Format::Easywechat5, array), hub);
+    for cut in 1..array.len() {
+        assert_eq!(read(Format::Easywechat5, &array[..cut]), None, "{cut}");
+    }
+    for cut in 1..short.len() {
+        assert_eq!(read(Format::Easywechat6, &short[..cut]), None, "{cut}");
+    }
+}
+
+#[test]
 fn a_bag_that_was_just_registered_holds_nothing() {
     let secret = Secret::new(SECRET);
     let spec = Spec {
@@ -710,8 +745,169 @@ fn a_secret_in_a_key_is_masked_wherever_it_may_stand() {
         assert!(!candidates.is_empty(), "{key}");
         for candidate in candidates {
             let shown = format!("{} {candidate:?}", candidate.key);
-            assert!(candidate.holds_secret && !shown.contains(secret), "{shown}");
+            assert!(
+                candidate.key.holds_secret() && !shown.contains(secret),
+                "{shown}"
+            );
             assert_eq!(candidate.key.as_bytes(), key.as_bytes());
         }
+    }
+}
+
+#[test]
+fn a_key_that_may_hold_anybodys_secret_is_never_taken_over() {
+    let bare = Found::Text(Content::new("HUBTOKEN_EXAMPLE_0001"), Ttl::Left(60_000));
+    let first = |key: &str| {
+        let candidates = recognise(key.as_bytes(), &bare, NOW);
+        candidates.into_iter().next().unwrap()
+    };
+    for (key, shown) in [
+        (
+            "shop:access_token:550e8400-e29b-41d4-a716-446655440000",
+            "shop:access_token:***",
+        ),
+        (
+            "my_access_token_fedcba9876543210fedcba9876543210",
+            "my_access_token_***",
+        ),
+        (
+            "fedcba9876543210fedcba98:access_token:wx0123456789abcdef",
+            "***:access_token:wx0123456789abcdef",
+        ),
+    ] {
+        let one = first(key);
+        assert_eq!(one.key.to_string(), shown);
+        assert_eq!(one.taken_over(), Err(NotTakenOver::Secret), "{key}");
+        assert!(!one.holds_secret, "it is not the app's own: {key}");
+    }
+    assert_eq!(
+        first("shop:wx0123456789abcdef:access_token").taken_over(),
+        Ok(AccessToken)
+    );
+}
+
+#[test]
+fn what_is_recognised_would_be_written_to_the_very_key_or_not_at_all() {
+    let token = Token::new(&"68_Ab-c".repeat(20)).unwrap();
+    let value = Value::new(&token, END, NOW).unwrap();
+    every_place(&mut |spec, place| {
+        let found = found(place, &value);
+        let candidates = recognise(place.keys()[0].as_bytes(), &found[0], NOW);
+        match candidates.first() {
+            Some(one) if matches!(one.kept, Kept::Credential(_)) => {
+                assert_eq!(one.taken_over(), Ok(spec.kind), "{spec:?} {one:?}");
+            }
+            _ => assert!(matches!(spec.module, Module::Work { .. }), "{spec:?}"),
+        }
+    });
+    // No format of ours writes these, though they are known.
+    let bag = br#"{"AppId":"wx0123456789abcdef","AccessTokenExpireTime":"2030-01-01T00:00:00+00:00","AccessTokenResult":{"access_token":"HUBTOKEN_EXAMPLE_0001","expires_in":7200}}"#;
+    for (key, body) in [
+        (
+            "SenparcWeixin:DefaultCache:Container:Senparc.Weixin.MP.Containers.AccessTokenBag:wx0123456789abcdef",
+            &bag[..],
+        ),
+        (
+            "gowechat_miniprogram__jsapi_ticket_wx0123456789abcdef",
+            b"HUBTICKET_EXAMPLE_0001",
+        ),
+        (
+            "gowechat_officialaccount__access_token_wx0123456789abcdef_x",
+            b"HUBTOKEN_EXAMPLE_0001",
+        ),
+        (
+            "a\nb:access_token:wx0123456789abcdef",
+            b"HUBTOKEN_EXAMPLE_0001",
+        ),
+    ] {
+        let found = Found::Text(Content::new(body), Ttl::Left(60_000));
+        let candidates = recognise(key.as_bytes(), &found, NOW);
+        let why = candidates[0].taken_over();
+        assert_eq!(why, Err(NotTakenOver::NoFormat), "{key}");
+    }
+}
+
+#[test]
+fn kryo_strings_under_a_mini_programs_plain_key_are_kept_at_that_key() {
+    let token = example(AccessToken);
+    let value = Value::new(&token, END, NOW).unwrap();
+    let kryo = Place::new(&spec(Format::RedissonKryo5, Official, AccessToken)).unwrap();
+    let lies = found(&kryo, &value).remove(0);
+    for prefix in ["wa", "wh", "wx:ma:multi", "wx:channel", "wx:channel:multi"] {
+        let key = format!("{prefix}:access_token:wx0123456789abcdef");
+        let candidates = recognise(key.as_bytes(), &lies, NOW);
+        let [one] = candidates.as_slice() else {
+            panic!("{candidates:?}");
+        };
+        assert_eq!((one.format, one.own_key), (Format::RedissonKryo5, true));
+        assert_eq!(one.template(), format!("{prefix}:access_token:{{appid}}"));
+        assert_eq!(one.taken_over(), Ok(AccessToken));
+    }
+}
+
+#[test]
+fn a_hash_of_a_value_and_its_end_is_known_by_a_telling_name() {
+    let hash = |end: u64| {
+        let field = |name: &str, text: &str| (name.as_bytes().to_vec(), Content::new(text));
+        let fields = vec![
+            field("value", "HUBTOKEN_EXAMPLE_0001"),
+            field("expire", &end.to_string()),
+        ];
+        Found::Fields(fields, Ttl::Left(7_200_000))
+    };
+    for (end, milliseconds) in [(END.0, true), (END.unix_seconds(), false)] {
+        let candidates = recognise(b"token:wx0123456789abcdef", &hash(end), NOW);
+        let [one] = candidates.as_slice() else {
+            panic!("{candidates:?}");
+        };
+        assert_eq!((one.format, one.own_key), (Format::Hash, true));
+        assert_eq!(one.fields.as_ref().unwrap().milliseconds, milliseconds);
+        assert_eq!(
+            (one.app, one.template()),
+            (Some(app()), "token:{appid}".to_owned())
+        );
+        assert_eq!(one.taken_over(), Ok(AccessToken));
+        let Reading::Held(held) = &one.reading else {
+            panic!("{one:?}");
+        };
+        assert_eq!(held.seen, Seen::Until(Wall(END.unix_seconds() * 1000)));
+    }
+    for key in [
+        "cart:wx0123456789abcdef",
+        "token:refresh:wx0123456789abcdef",
+    ] {
+        assert_eq!(recognise(key.as_bytes(), &hash(END.0), NOW), []);
+    }
+}
+
+#[test]
+fn the_md5_of_an_appid_is_shown_to_those_who_know_the_appid() {
+    let fields = |name: &str, end: &str| {
+        let field = |name: &str, text: &str| (name.as_bytes().to_vec(), Content::new(text));
+        let fields = vec![
+            field(name, "HUBTOKEN_EXAMPLE_0001"),
+            field(end, "1795000000"),
+        ];
+        Found::Fields(fields, Ttl::Left(7_000_000))
+    };
+    for (key, field, kind) in [
+        (
+            "BC8A9037BA7A495C80E355FD4600FFED",
+            "access_token",
+            AccessToken,
+        ),
+        ("C3B2F9D4E604CF8D2FCE6DE4B6400BB6", "jsticket", JsapiTicket),
+    ] {
+        let mut candidates = recognise(key.as_bytes(), &fields(field, "expired_at"), NOW);
+        let one = &mut candidates[0];
+        assert_eq!(one.kept, Kept::Credential(kind));
+        one.is_perhaps("wx00000000000000aa".parse().unwrap());
+        assert_eq!(
+            (one.app, one.taken_over()),
+            (None, Err(NotTakenOver::Secret))
+        );
+        one.is_perhaps(app());
+        assert_eq!((one.app, one.taken_over()), (Some(app()), Ok(kind)));
+        assert_eq!(one.key.to_string(), key);
     }
 }

@@ -110,7 +110,13 @@ fn plain(sight: &Sight<'_>, prefix: &str, app: &str, kind: Kind) -> Vec<Candidat
     let of = |(format, module)| {
         let (format, code) = by_codec(sight.found, format);
         let candidate = sight.candidate(format, Kept::Credential(kind), &code);
-        candidate.of_app(app).in_module(module).with_prefix(prefix)
+        let candidate = candidate.of_app(app).in_module(module).with_prefix(prefix);
+        // Redisson's own class for mini programs has another key than the others: this one has to be named.
+        if format == Format::RedissonKryo5 && module == Module::Mini {
+            candidate.with_own_key()
+        } else {
+            candidate
+        }
     };
     let both =
         kind == Kind::AccessToken && by_codec(sight.found, Format::WxjavaMp).0 == Format::WxjavaMp;

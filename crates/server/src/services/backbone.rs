@@ -178,7 +178,11 @@ impl Backbone {
     }
 
     /// Tells the keeper, and who looks after callers, what other replicas do, as long as it is polled.
-    pub(super) fn follow(&self, callers: &Arc<Services>) -> Option<BoxFuture<'static, ()>> {
+    pub(super) fn follow(
+        &self,
+        callers: &Arc<Services>,
+        count_alarm: CountAlarm,
+    ) -> Option<BoxFuture<'static, ()>> {
         let shared = Arc::clone(self.shared.as_ref()?);
         let (control, services) = (self.control.clone(), Arc::downgrade(callers));
         let keeper = self.keeper.clone();
@@ -187,7 +191,11 @@ impl Backbone {
             hear: Arc::new(move |news| match news {
                 News::Learned(app, record) => control.heard(app, Event::Learned(record)),
                 News::Freed(app) => control.heard(app, Event::LeaseFreed),
-                News::Lost(app, fence) => control.heard(app, Event::LeaseLost(fence)),
+                News::Lost(app, fence) => {
+                    // Often: this machine, or Redis, is too slow for what is asked of it.
+                    count_alarm("lease-lost");
+                    control.heard(app, Event::LeaseLost(fence));
+                }
                 News::Revoked(caller, epoch) => {
                     if let Some(services) = services.upgrade() {
                         services.callers.revoke(CallerMark(caller), epoch);

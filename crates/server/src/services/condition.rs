@@ -43,5 +43,6 @@ pub(super) fn sharing(shared: &dyn Shared) -> Sharing {
     Sharing {
         trouble: health.trouble.map(|(trouble, _)| trouble.name()),
         reconnects: health.reconnects,
+        refilled: health.refilled,
     }
 }

@@ -71,18 +71,7 @@ impl Running {
         let (sinks, workers) = Sinks::new(&config, &metrics);
         let at_start = config.without_apps();
         let config = Arc::new(ArcSwap::from_pointee(config));
-        let (counted, writes) = (Arc::clone(&metrics), Arc::clone(&metrics));
-        let alarms = Arc::clone(&metrics);
-        let footing = Footing {
-            clock: Arc::clone(&clock),
-            copies: Arc::new(sinks.clone()),
-            seed: seed(),
-            count_alarm: Arc::new(move |name| alarms.alarm(name)),
-            wrap_store: Box::new(move |store| Arc::new(MeteredStore::new(store, writes))),
-            wrap: Box::new(move |client| {
-                Arc::new(MeteredSource::new(client, counted)) as Arc<dyn CredentialSource>
-            }),
-        };
+        let footing = footing(&metrics, &sinks, &clock);
         let counted = Arc::clone(&metrics);
         let tell: Tell = Arc::new(move |told| count_call(&counted, told));
         let groundwork = Backbone::lay(&config, footing, tell).await?;
@@ -108,7 +97,9 @@ impl Running {
         let mut tasks = JoinSet::new();
         let asking = backbone.asking();
         tasks.spawn(workers.run(keeper.clone(), Arc::clone(&clock), asking));
-        if let Some(following) = backbone.follow(&doors.services) {
+        let counted = Arc::clone(&metrics);
+        let count = Arc::new(move |name| counted.alarm(name));
+        if let Some(following) = backbone.follow(&doors.services, count) {
             tasks.spawn(following);
         }
         tasks.spawn(become_ready(backbone.first_round(), ready));
@@ -153,9 +144,13 @@ impl Running {
         self.config.store(Arc::new(new));
         let new = self.config.load_full();
         let kept = self.doors.reload(&new, &mut reloaded.troubles);
-        self.sinks.configure(&new);
+        // What copies find is told to a keeper that knows the app as it is now.
+        let taken_over = async {
+            self.backbone.reload(&old, &new).await;
+            self.sinks.configure(&new);
+        };
         // A store that hangs keeps back nothing but the word that all is over.
-        let (unkept, ()) = join!(kept, self.backbone.reload(&old, &new));
+        let (unkept, ()) = join!(kept, taken_over);
         reloaded.troubles.extend(unkept);
         reloaded
     }
@@ -173,6 +168,22 @@ impl Running {
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+/// What everything stands on, with everything counted.
+fn footing(metrics: &Arc<Metrics>, sinks: &Sinks, clock: &Arc<dyn Clock>) -> Footing {
+    let (calls, writes) = (Arc::clone(metrics), Arc::clone(metrics));
+    let alarms = Arc::clone(metrics);
+    Footing {
+        clock: Arc::clone(clock),
+        copies: Arc::new(sinks.clone()),
+        seed: seed(),
+        count_alarm: Arc::new(move |name| alarms.alarm(name)),
+        wrap_store: Box::new(move |store| Arc::new(MeteredStore::new(store, writes))),
+        wrap: Box::new(move |client| {
+            Arc::new(MeteredSource::new(client, calls)) as Arc<dyn CredentialSource>
+        }),
     }
 }
 

@@ -191,6 +191,7 @@ pub(super) mod tests {
             generation: Generation(1_795_000_000_000),
             sent: Boot(4_000),
             expires: Boot(4_000 + 7_200_000),
+            adopted: false,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::telemetry::Metrics;
 
 pub use file::{FileSink, FileState};
 pub use file_error::FileSinkError;
-pub use redis::{AskAbout, Events, RedisSinks, RedisStatus, RedisWorker, SWITCH_ON};
+pub use redis::{AskAbout, Events, RedisSinks, RedisStatus, RedisWorker, SWITCH_ON, events_at};
 pub use upkeep::{Upkeep, Worker};
 
 /// Every copy, wherever it is kept. Cheap to clone.

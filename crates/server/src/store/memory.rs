@@ -99,6 +99,7 @@ impl RecordStore for MemoryStore {
             fence: self.fence,
             holds_for: Duration::MAX,
             record,
+            begins_epoch: false,
         })
     }
 

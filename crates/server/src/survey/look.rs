@@ -14,16 +14,23 @@ const LONGEST: u32 = 16 * 1024;
 /// No hash of an SDK has more fields: one that has is not read.
 const MOST_FIELDS: i64 = 32;
 
-/// What lies at the keys of interest among these.
+/// What lies at the keys of interest among these; nothing where the user must not read it.
 pub(super) async fn at(
     connection: &Connection,
     at: &str,
     keys: Vec<Vec<u8>>,
-) -> Result<Vec<(Vec<u8>, Found)>, Trouble> {
+) -> Result<Vec<(Vec<u8>, Option<Found>)>, Trouble> {
     let of_interest = keys.into_iter().filter(|key| is_of_interest(key));
     let read = of_interest.map(|key| async move {
-        let found = one(connection, &key).await;
-        let found = found.map_err(|error| Trouble::of(&error, at))?;
+        let found = match one(connection, &key).await {
+            Ok(found) => Some(found),
+            // It was replaced by something else meanwhile.
+            Err(error) if error.code() == Some("WRONGTYPE") => Some(Found::Other),
+            Err(error) => match Trouble::of(&error, at) {
+                Trouble::NotAllowed => None,
+                trouble => return Err(trouble),
+            },
+        };
         Ok((key, found))
     });
     try_join_all(read).await

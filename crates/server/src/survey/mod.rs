@@ -25,6 +25,10 @@ const STEP: u32 = 200;
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// What a Redis user may do who may look: the commands, beside the keys. Where the address names a database, `+select` too; in
+/// a cluster `+cluster|slots`.
+pub const COMMANDS: &str = "+scan +type +pttl +getrange +hlen +hgetall";
+
 /// What was found.
 #[derive(Debug)]
 pub struct Survey {
@@ -38,6 +42,8 @@ pub struct Survey {
     pub clashes: Vec<Clash>,
     /// Keys that look as if they had to do with it, but are nobody's that is known; what may be a secret in them is masked.
     pub unnamed: Vec<String>,
+    /// How many keys that look so could not be read: the user may not.
+    pub unreadable: usize,
 }
 
 /// One key that an SDK writes.
@@ -87,7 +93,7 @@ pub async fn survey(
         ANSWER,
     );
     let (connection, at) = door.open_to_read().await?;
-    let mut scan = Scan::begin(connection.clone(), &at, STEP).await?;
+    let mut scan = Scan::begin(connection.clone(), &at, STEP, None).await?;
     let mut sorted = Sorted::default();
     let (mut keys, mut whole) = (0, false);
     loop {
@@ -99,7 +105,10 @@ pub async fn survey(
         let looked = look::at(&connection, &at, portion).await?;
         let now = clock.now();
         for (key, found) in looked {
-            sorted.add(key, &found, now.wall);
+            match found {
+                Some(found) => sorted.add(key, &found, now.wall),
+                None => sorted.add_unreadable(key),
+            }
         }
         progress(keys, sorted.count());
         if now.boot >= until {

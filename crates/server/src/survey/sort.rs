@@ -9,13 +9,15 @@ use wxtoken_core::clock::Wall;
 use wxtoken_core::credential::Kind;
 
 use super::{Clash, Find, Survey};
-use crate::sdk::{Candidate, Found, Held, Kept, Reading, Seen, recognise};
+use crate::sdk::{Candidate, Format, Found, Held, Kept, Reading, Seen, masked, recognise};
 
 /// What was found so far, each key once: a walk may meet a key more often.
 #[derive(Default)]
 pub(super) struct Sorted {
     finds: BTreeMap<Vec<u8>, Find>,
-    unnamed: BTreeSet<Vec<u8>>,
+    /// As they are shown: of many that differ in what is masked there is one.
+    unnamed: BTreeSet<String>,
+    unreadable: BTreeSet<Vec<u8>>,
     /// Ends that lie beside their values, each with the time it was read.
     ends: BTreeMap<Vec<u8>, (Found, Wall)>,
 }
@@ -35,9 +37,14 @@ impl Sorted {
                 self.finds.insert(key, Find { app, candidates });
             }
             None => {
-                self.unnamed.insert(key);
+                self.unnamed.insert(masked(&String::from_utf8_lossy(&key)));
             }
         }
+    }
+
+    /// A key of interest that the user must not read.
+    pub(super) fn add_unreadable(&mut self, key: Vec<u8>) {
+        self.unreadable.insert(key);
     }
 
     pub(super) fn count(&self) -> usize {
@@ -53,7 +60,12 @@ impl Sorted {
             }
         }
         let mut finds: Vec<Find> = self.finds.into_values().collect();
+        name_by_md5(&mut finds);
         name_by_value(&mut finds);
+        for find in finds.extract_if(.., |find| is_nobodys(find)) {
+            self.unnamed
+                .extend(find.likeliest().map(|one| one.key.to_string()));
+        }
         // A key without an app comes last.
         finds.sort_by_cached_key(|find| {
             let likeliest = find.likeliest();
@@ -66,7 +78,8 @@ impl Sorted {
             whole,
             clashes: clashes(&finds),
             finds,
-            unnamed: self.unnamed.iter().map(|key| masked(key)).collect(),
+            unnamed: self.unnamed.into_iter().collect(),
+            unreadable: self.unreadable.len(),
         }
     }
 }
@@ -85,6 +98,24 @@ fn held(find: &Find) -> Option<(Kind, &Held)> {
         Reading::Held(held) => Some((credential(candidate)?, held)),
         Reading::Absent | Reading::Foreign => None,
     }
+}
+
+/// Some keys are an MD5 of an AppID, which can be told from those that other keys name.
+fn name_by_md5(finds: &mut [Find]) {
+    let apps: BTreeSet<AppId> = finds.iter().filter_map(|find| find.app).collect();
+    for find in finds.iter_mut().filter(|find| find.app.is_none()) {
+        if let Some(one) = find.candidates.first_mut() {
+            apps.iter().for_each(|app| one.is_perhaps(*app));
+            find.app = one.app;
+        }
+    }
+}
+
+/// A guess by name alone, with what may be a secret in the key and no app: likely another system's token.
+fn is_nobodys(find: &Find) -> bool {
+    let guessed = |one: &Candidate| matches!(one.format, Format::Raw | Format::CoWechatApi);
+    let likeliest = find.likeliest().filter(|one| guessed(one));
+    find.app.is_none() && likeliest.is_some_and(|one| one.own_key && one.key.holds_secret())
 }
 
 /// Some keys are an MD5 and tell no app; the same value under a key that does is the same app's.
@@ -157,14 +188,4 @@ fn words(key: &str) -> impl Iterator<Item = &str> {
 
 fn is_appid(word: &str) -> bool {
     word.len() == 18 && (word.starts_with("wx") || word.starts_with("ww"))
-}
-
-/// A key for people: what is too long to be a word may be a secret.
-fn masked(key: &[u8]) -> String {
-    let text = String::from_utf8_lossy(key);
-    let mut shown = text.clone().into_owned();
-    for word in words(&text).filter(|word| word.len() >= 20) {
-        shown = shown.replace(word, "***");
-    }
-    shown
 }

@@ -77,8 +77,31 @@ fn a_key_that_tells_no_app_is_named_by_its_value() {
 #[test]
 fn what_cannot_be_named_is_listed_without_what_may_be_a_secret() {
     let survey = sorted(&[("my.wechat.0123456789abcdef0123456789abcdef.thing", "?")]);
-    assert_eq!(survey.unnamed, ["my.wechat.***.thing"]);
+    assert_eq!(survey.unnamed, ["my.wechat.***"]);
     assert!(survey.finds.is_empty());
+}
+
+#[test]
+fn tokens_of_other_systems_in_key_names_are_not_shown() {
+    let uuid = "550e8400-e29b-41d4-a716-446655440000";
+    let key = format!("wx:access_token:{APP}");
+    let same = format!("mine:access_token:{uuid}");
+    let survey = sorted(&[
+        (&format!("shop:access_token:{uuid}"), OTHER),
+        ("shop:access_token:98fjqwKd03mZpQ7x", OTHER),
+        (&format!("shop:{uuid}:ticket"), "?"),
+        (&key, TOKEN),
+        (&same, TOKEN),
+    ]);
+    assert_eq!(survey.unnamed, ["shop:***:ticket", "shop:access_token:***"]);
+    // What lies under a second key is an app's that is known: it is told of, without the key.
+    let keys = survey
+        .finds
+        .iter()
+        .map(|find| find.candidates[0].key.to_string());
+    assert_eq!(keys.collect::<Vec<_>>(), ["mine:access_token:***", &key]);
+    let told = format!("{survey:?}");
+    assert!(!told.contains("e29b") && !told.contains("98fjqw"), "{told}");
 }
 
 #[test]
@@ -178,6 +201,86 @@ async fn a_redis_is_gone_through_whole_and_only_read() {
         ];
         assert!(reads.contains(&command), "{stats}");
     }
+}
+
+/// What somebody sees who may do only what is said to be needed, and read only some keys.
+async fn reader(server: &Server, url: String, more: &str) -> Survey {
+    let commands = COMMANDS.split(' ').chain(more.split_terminator(' '));
+    let rights = [
+        "ACL",
+        "SETUSER",
+        "reader",
+        "on",
+        ">letmein",
+        "resetchannels",
+        "~wx:*",
+    ];
+    let words: Vec<&str> = rights
+        .into_iter()
+        .chain(["-@all"])
+        .chain(commands)
+        .collect();
+    let _: String = server.ask(&words).await;
+    let server = RedisServer {
+        address: url.parse().unwrap(),
+        ca: None,
+        sentinel_password: None,
+    };
+    let patience = Duration::from_secs(60);
+    survey(&server, &SystemClock, patience, &mut |_, _| ())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn keys_that_may_not_be_read_are_counted_and_the_others_are_told_of() {
+    let server = Server::start().await;
+    let mine = format!("wx:access_token:{APP}");
+    let foreign = format!("wa:access_token:{APP}");
+    for db in ["0", "1"] {
+        for key in [&mine, &foreign] {
+            let client = redis::Client::open(format!("{}/{db}", server.url())).unwrap();
+            let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+            let mut set = redis::cmd("SET");
+            set.arg(key).arg(TOKEN).arg("EX").arg(7000);
+            let _: String = set.query_async(&mut connection).await.unwrap();
+        }
+        let more = if db == "0" { "" } else { "+select" };
+        let url = format!("redis://reader:letmein@127.0.0.1:{}/{db}", server.port);
+        let survey = reader(&server, url, more).await;
+        assert_eq!((survey.whole, survey.unreadable), (true, 1));
+        let [find] = survey.finds.as_slice() else {
+            panic!("{survey:?}");
+        };
+        assert_eq!(find.candidates[0].key.to_string(), mine);
+    }
+}
+
+#[tokio::test]
+async fn in_a_cluster_the_same_permissions_do_and_its_map() {
+    let cluster = crate::redis::testing::Cluster::start().await;
+    let mine = format!("wx:access_token:{APP}");
+    let foreign = format!("wa:access_token:{APP}");
+    for key in [&mine, &foreign] {
+        let set: String = cluster.ask(&["SET", key, TOKEN, "EX", "7000"]).await;
+        assert_eq!(set, "OK");
+    }
+    let mut seen = None;
+    for node in &cluster.nodes {
+        let url = format!("redis-cluster://reader:letmein@127.0.0.1:{}", node.port);
+        let other = cluster.nodes.iter().filter(|other| other.port != node.port);
+        for other in other {
+            let words = [
+                "ACL", "SETUSER", "reader", "on", ">letmein", "~wx:*", "-@all",
+            ];
+            let commands = COMMANDS.split(' ').chain(["+cluster|slots"]);
+            let words: Vec<&str> = words.into_iter().chain(commands).collect();
+            let _: String = other.ask(&words).await;
+        }
+        seen = Some(reader(node, url, "+cluster|slots").await);
+    }
+    let survey = seen.unwrap();
+    assert_eq!((survey.finds.len(), survey.unreadable), (1, 1));
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ pub struct Sharing {
     pub trouble: Option<&'static str>,
     /// Connections opened after the first.
     pub reconnects: u64,
+    /// Records put back into a store that had lost them.
+    pub refilled: u64,
 }
 
 type Look = Box<dyn Fn() -> Sharing + Send + Sync>;
@@ -52,7 +54,11 @@ impl Collector for SharingWatch {
         let help = "Connections to the shared store opened after the first";
         let name = "store_reconnects";
         let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(now.reconnects).encode(counter)
+        ConstCounter::new(now.reconnects).encode(counter)?;
+        let help = "Records put back from memory into a shared store that had lost them";
+        let counter =
+            encoder.encode_descriptor("store_refilled", help, None, MetricType::Counter)?;
+        ConstCounter::new(now.refilled).encode(counter)
     }
 }
 

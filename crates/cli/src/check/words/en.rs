@@ -1,7 +1,10 @@
 //! The findings in English.
 
 use super::{Words, code_of, meaning_of, rid_of, words};
-use crate::check::finding::{AppState, Setup, Shared, Way};
+use wxtoken_server::sink::SWITCH_ON;
+
+use crate::check::finding::{AppState, Setup, Way};
+use crate::check::of_redis::{Copies, HowTold, Shared};
 use crate::lang::Lang;
 use crate::when;
 
@@ -58,6 +61,36 @@ pub(super) fn setup(setup: &Setup) -> Words {
             "make that folder, owned by the user wxtoken runs as",
         ),
         Setup::Shared(found) => shared(found),
+        Setup::Copies(found) => copies(found),
+    }
+}
+
+fn copies(Copies { at, copies, told }: &Copies) -> Words {
+    let kept = format!("Redis at {at}, copies: {copies}");
+    match told {
+        HowTold::AtOnce => words(
+            format!("{kept}; it tells what others do to them, which is noticed at once"),
+            "",
+        ),
+        HowTold::Cluster => words(
+            format!("{kept}; a cluster, so they are looked at every few seconds"),
+            "",
+        ),
+        HowTold::Not => words(
+            format!(
+                "{kept}; it does not tell what others do to them, so they are looked at every few seconds"
+            ),
+            &format!(
+                "to notice it at once: redis-cli CONFIG SET {SWITCH_ON}, and the same line in its configuration"
+            ),
+        ),
+        HowTold::NotToBeAsked => words(
+            format!(
+                "{kept}; whether it tells what others do to them may not be asked; they are looked at every few seconds in any case"
+            ),
+            &format!("let this user ask with +config|get; it tells with {SWITCH_ON}"),
+        ),
+        HowTold::Unusable(why) => words(format!("copies cannot be kept: {why}"), ""),
     }
 }
 

@@ -1,7 +1,10 @@
 //! The findings in Chinese.
 
 use super::{Words, code_of, meaning_of, rid_of, words};
-use crate::check::finding::{AppState, Setup, Shared, Way};
+use wxtoken_server::sink::SWITCH_ON;
+
+use crate::check::finding::{AppState, Setup, Way};
+use crate::check::of_redis::{Copies, HowTold, Shared};
 use crate::lang::Lang;
 use crate::when;
 
@@ -50,6 +53,27 @@ pub(super) fn setup(setup: &Setup) -> Words {
             "建好这个目录，属主设为运行 wxtoken 的用户",
         ),
         Setup::Shared(found) => shared(found),
+        Setup::Copies(found) => copies(found),
+    }
+}
+
+fn copies(Copies { at, copies, told }: &Copies) -> Words {
+    let kept = format!("{at} 的 Redis，{copies} 份副本");
+    match told {
+        HowTold::AtOnce => words(
+            format!("{kept}；别人改动它们时 Redis 会通知，立即就能发现"),
+            "",
+        ),
+        HowTold::Cluster => words(format!("{kept}；这是集群，因此每隔几秒查看一遍"), ""),
+        HowTold::Not => words(
+            format!("{kept}；别人改动它们时 Redis 不通知，因此每隔几秒查看一遍"),
+            &format!("要立即发现：redis-cli CONFIG SET {SWITCH_ON}，并把同一行写进它的配置"),
+        ),
+        HowTold::NotToBeAsked => words(
+            format!("{kept}；不允许询问 Redis 是否通知别人的改动；反正每隔几秒查看一遍"),
+            &format!("用 +config|get 允许这个用户询问；打开通知的设置是 {SWITCH_ON}"),
+        ),
+        HowTold::Unusable(why) => words(format!("无法保持副本：{}", why.zh), ""),
     }
 }
 

@@ -13,6 +13,7 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::Wall;
 
+use super::super::condition::StoreReport;
 use super::super::error::{ApiError, Problem};
 use super::super::native::fresh_json;
 use super::AdminServices;
@@ -23,6 +24,8 @@ use crate::words::Sentence;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the form of an answer that is written in parts")]
 pub(crate) struct AppsReport {
+    /// What is wrong with the store that replicas share, if anything is.
+    store: Option<StoreReport>,
     /// In the order of their AppIDs.
     apps: Vec<AppReport>,
 }
@@ -166,7 +169,13 @@ impl Parts {
         let states = self.admin.services.keeper.status(asked).await?;
         let mut out = Vec::new();
         if !std::mem::replace(&mut self.begun, true) {
-            out.extend_from_slice(b"{\"apps\":[");
+            out.push(b'{');
+            if let Some(store) = self.admin.services.condition.report() {
+                out.extend_from_slice(b"\"store\":");
+                out.extend_from_slice(&serde_json::to_vec(&store).unwrap_or_default());
+                out.push(b',');
+            }
+            out.extend_from_slice(b"\"apps\":[");
         }
         for state in &states {
             if std::mem::replace(&mut self.listed, true) {

@@ -57,6 +57,7 @@ pub(crate) fn credential_of(kind: Kind, token: &str, left: u64) -> Credential {
         generation: Generation(NOW.wall.0),
         sent: NOW.boot,
         expires: NOW.boot.plus(left),
+        adopted: false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Must not know: keys.
 
 mod hash;
+mod igbinary;
 mod json;
 mod kryo5;
 mod php;
@@ -60,13 +61,18 @@ impl Code {
             Self::Senparc(bag) => vec![text(bag.write(value))],
             Self::Hash(names) => vec![Body::Fields(names.write(value))],
         };
-        let ttl = (!matches!(self, Self::Senparc(_))).then_some(value.left());
+        let ttl = (!self.lives_without_ttl()).then_some(value.left());
         let entry = |(key, body): (&Key, Body)| Entry {
             key: key.clone(),
             body,
             ttl,
         };
         keys.iter().zip(bodies).map(entry).collect()
+    }
+
+    /// Whether the SDK keeps its entries without a time to live: it reads the end in the body.
+    pub(super) const fn lives_without_ttl(&self) -> bool {
+        matches!(self, Self::Senparc(_))
     }
 
     /// What the SDK sees in what lies at its keys, in their order.

@@ -1,10 +1,11 @@
-//! What PHP's `serialize` makes of a text and of WeChat's answer, and what a reader of it sees.
+//! What PHP's `serialize` makes of a text and of WeChat's answer, and what a reader of it sees. Symfony writes igbinary where
+//! that is loaded, and reads both.
 
 use wxtoken_core::credential::Kind;
 
 use super::super::entry::{Reading, Seen, Value};
 use super::super::format::PhpCache;
-use super::field;
+use super::{field, igbinary};
 
 /// What `ThinkPHP` 5.1 puts before what is no plain text.
 const THINK: &str = "think_serialize:";
@@ -71,7 +72,7 @@ pub(super) fn read_answer(cache: PhpCache, kind: Kind, body: &[u8], present: See
 }
 
 /// As much of PHP's values as WeChat's answers need.
-enum Php<'a> {
+pub(super) enum Php<'a> {
     Text(&'a [u8]),
     Array(Vec<(&'a [u8], Php<'a>)>),
     Other,
@@ -79,6 +80,9 @@ enum Php<'a> {
 
 /// One value and nothing after it.
 fn parse(bytes: &[u8]) -> Option<Php<'_>> {
+    if let Some(bytes) = bytes.strip_prefix(igbinary::HEAD) {
+        return igbinary::parse(bytes);
+    }
     let (value, rest) = any_value(bytes, 2)?;
     rest.is_empty().then_some(value)
 }

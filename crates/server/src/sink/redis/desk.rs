@@ -2,16 +2,16 @@
 //!
 //! Must not know: when, and whose values they are.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use redis::{Cmd, Value};
 use wxtoken_core::clock::Clock;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::kept::{Sink, Writing};
 use crate::redis::{Connection, Door, Guest, Link, Trouble, bytes};
-use crate::sdk::{Body, Content, Entry, Found, Key, Ttl};
+use crate::sdk::{Body, Content, Entry, Format, Found, Key, Ttl};
 
 /// Where entries are read and written.
 #[async_trait]
@@ -32,7 +32,7 @@ pub(super) struct RedisDesk {
 impl RedisDesk {
     pub(super) fn new(door: Door, clock: Arc<dyn Clock>) -> Self {
         Self {
-            link: Arc::new(Link::new(door, Box::new(Quiet), clock)),
+            link: Link::new(door, Box::new(Quiet), clock),
         }
     }
 }
@@ -67,76 +67,63 @@ impl Desk for RedisDesk {
     }
 
     async fn read(&self, all: &[Arc<Sink>]) -> Result<Vec<Result<Vec<Found>, Trouble>>, Trouble> {
-        let keys = |sink: &Sink| sink.place.keys().to_vec();
-        let groups: Vec<Vec<Cmd>> = all
-            .iter()
-            .map(|sink| {
-                keys(sink)
-                    .iter()
-                    .flat_map(|key| look_at(key, "GET"))
-                    .collect()
-            })
-            .collect();
-        let mut found = Vec::with_capacity(all.len());
-        for (sink, answer) in all.iter().zip(self.link.ask_together(&groups).await?) {
-            found.push(match answer {
-                Ok(values) => self.found(&keys(sink), values).await,
-                Err(Trouble::Other(code)) if code == WRONG_TYPE => {
-                    self.found(&keys(sink), Vec::new()).await
-                }
-                Err(trouble) => Err(trouble),
-            });
-        }
-        Ok(found)
+        let looks = |sink: &Arc<Sink>| {
+            let hash = sink.place.format() == Format::Hash;
+            let how = if hash { "HGETALL" } else { "GET" };
+            let keys = sink.place.keys().iter();
+            keys.flat_map(|key| look_at(key, how)).collect()
+        };
+        let groups: Vec<Vec<Cmd>> = all.iter().map(looks).collect();
+        let answers = self.link.ask_together(&groups).await?;
+        let found = |(sink, answer): (&Arc<Sink>, _)| match answer {
+            Ok(values) => Ok(found(values)),
+            // Of another sort than it should be: nobody can read it, whatever it is.
+            Err(Trouble::Other(code)) if code == WRONG_TYPE => {
+                Ok(sink.place.keys().iter().map(|_| Found::Other).collect())
+            }
+            Err(trouble) => Err(trouble),
+        };
+        Ok(all.iter().zip(answers).map(found).collect())
     }
 
     fn connection(&self) -> u64 {
-        *self.link.opened().borrow()
+        self.link.connection()
     }
 }
 
 /// What Redis says of a key that holds another sort of thing.
 const WRONG_TYPE: &str = "WRONGTYPE";
 
-impl RedisDesk {
-    /// Texts as they were answered; what is no text is asked for as a hash.
-    async fn found(&self, keys: &[Key], values: Vec<Value>) -> Result<Vec<Found>, Trouble> {
-        let mut values = values.into_iter();
-        let mut found = Vec::with_capacity(keys.len());
-        for key in keys {
-            let (value, ttl) = (values.next(), values.next());
-            found.push(match value {
-                Some(Value::Nil) => Found::Absent,
-                Some(Value::BulkString(text)) => Found::Text(Content::new(text), ttl_of(ttl)),
-                _ => self.fields(key).await?,
-            });
-        }
-        Ok(found)
+/// What was answered for each key: its content, and its time to live.
+fn found(values: Vec<Value>) -> Vec<Found> {
+    let mut values = values.into_iter();
+    let mut found = Vec::new();
+    while let Some(value) = values.next() {
+        let ttl = ttl_of(values.next());
+        found.push(match value {
+            Value::Nil => Found::Absent,
+            Value::BulkString(text) => Found::Text(Content::new(text), ttl),
+            Value::Array(flat) => fields(flat, ttl),
+            Value::Map(pairs) => {
+                let flat = pairs.into_iter().flat_map(|(name, value)| [name, value]);
+                fields(flat.collect(), ttl)
+            }
+            _ => Found::Other,
+        });
     }
+    found
+}
 
-    async fn fields(&self, key: &Key) -> Result<Found, Trouble> {
-        let group = look_at(key, "HGETALL").to_vec();
-        let answer = self.link.ask_together(&[group]).await?.pop();
-        let mut values = match answer {
-            Some(Ok(values)) => values.into_iter(),
-            Some(Err(Trouble::Other(_))) | None => return Ok(Found::Other),
-            Some(Err(trouble)) => return Err(trouble),
-        };
-        let pairs = match values.next() {
-            Some(Value::Array(flat)) => flat,
-            Some(Value::Map(pairs)) => pairs.into_iter().flat_map(|(k, v)| [k, v]).collect(),
-            _ => return Ok(Found::Other),
-        };
-        let mut texts = pairs.into_iter().filter_map(bytes);
-        let mut fields = Vec::new();
-        while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
-            fields.push((name, Content::new(value)));
-        }
-        Ok(if fields.is_empty() {
-            Found::Absent
-        } else {
-            Found::Fields(fields, ttl_of(values.next()))
-        })
+fn fields(flat: Vec<Value>, ttl: Ttl) -> Found {
+    let mut texts = flat.into_iter().filter_map(bytes);
+    let mut fields = Vec::new();
+    while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+        fields.push((name, Content::new(value)));
+    }
+    if fields.is_empty() {
+        Found::Absent
+    } else {
+        Found::Fields(fields, ttl)
     }
 }
 

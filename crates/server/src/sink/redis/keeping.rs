@@ -11,12 +11,11 @@ use tokio::task::JoinSet;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Clock;
 use wxtoken_core::credential::{Credential, CredentialKey, Kind, Token, ValueId};
-use wxtoken_core::refresh::verdict::{Evidence, Verdict};
+use wxtoken_core::refresh::verdict::{Evidence, Theirs};
 
 use super::AskAbout;
 use super::desk::Desk;
-use super::judge::Acquaintance;
-use super::kept::{Sink, Then, Truth};
+use super::kept::{Heard, Sink, Then, Truth};
 use super::room::Room;
 use super::shadow::Watch;
 use super::tell::Teller;
@@ -35,7 +34,7 @@ pub(super) enum Message {
 }
 
 /// What a report was about, and what came of it.
-type Answer = (Arc<Sink>, ValueId, Option<Verdict>);
+type Answer = (Arc<Sink>, ValueId, Heard);
 
 /// One Redis's loop.
 pub(super) struct Keeping {
@@ -185,8 +184,11 @@ impl Keeping {
         sighted.extend(self.shadow.disagreements(now));
         for what in &sighted {
             self.teller.sighted(what);
-            if let Some((key, token, expires)) = what.to_probe() {
-                self.keeper.observed(key, token, expires).await;
+            let Some((sink, token, expires)) = what.to_probe() else {
+                continue;
+            };
+            if !self.keeper.observed(sink.key, token, expires).await {
+                self.shadow.not_taken(sink);
             }
         }
         true
@@ -217,6 +219,7 @@ impl Keeping {
         for then in all {
             match then {
                 Then::Report(sink, value) => self.report(sink, value),
+                Then::Meet(sink, value, theirs) => self.meet(sink, value, theirs),
                 Then::Doubt(app) => (self.ask_about)(app),
                 Then::Tell(sink, what, found) => self.teller.changed(&sink, what, &found),
                 Then::Contended(sink) => self.teller.contended(&sink),
@@ -224,6 +227,7 @@ impl Keeping {
                 Then::Failed(sink, trouble) => self.teller.failed(&sink, &trouble),
                 Then::Well(sink) => self.teller.well(&sink),
                 Then::Restored(sink) => self.teller.restored(&sink),
+                Then::Calm(sink) => self.teller.calm(&sink),
             }
         }
     }
@@ -231,45 +235,38 @@ impl Keeping {
     fn report(&mut self, sink: Arc<Sink>, value: Arc<Credential>) {
         let keeper = self.keeper.clone();
         self.reports.spawn(async move {
-            let token = value.token.expose();
-            let told = keeper.report_dead(sink.key, token, Evidence::Sink, REPORT_WAIT);
-            let verdict = match told.await {
-                Ok(Ok(report)) => Some(report.verdict),
-                Ok(Err(_)) | Err(_) => None,
-            };
-            (sink, value.id, verdict)
+            let heard = of_ours(&keeper, sink.key, &value).await;
+            (sink, value.id, heard)
         });
     }
 
-    fn answered(&mut self, (sink, about, verdict): Answer) {
+    /// Asks about another's value first, and about ours only where that decides nothing.
+    fn meet(&mut self, sink: Arc<Sink>, value: Arc<Credential>, theirs: Token) {
+        let keeper = self.keeper.clone();
+        self.reports.spawn(async move {
+            let said = keeper.met(sink.key, value.id, theirs, REPORT_WAIT).await;
+            let heard = match said {
+                Ok(Ok(Theirs::IsNoMatter)) => of_ours(&keeper, sink.key, &value).await,
+                Ok(Ok(said)) => Heard::OfTheirs(said),
+                Ok(Err(_)) | Err(_) => Heard::OfTheirs(Theirs::Unclear),
+            };
+            (sink, value.id, heard)
+        });
+    }
+
+    fn answered(&mut self, (sink, about, heard): Answer) {
         let now = self.clock.now().boot;
-        let then = self.room.answered(&sink, about, verdict, &self.keeper, now);
+        let then = self.room.answered(&sink, about, heard, &self.keeper, now);
         self.follow(then);
     }
 }
 
-impl Truth for Keeper {
-    fn current(&self, key: &CredentialKey) -> Option<Arc<Credential>> {
-        self.peek(key).ok()
-    }
-
-    fn acquaintance(&self, key: CredentialKey) -> Box<dyn Acquaintance + '_> {
-        Box::new(Known { keeper: self, key })
-    }
-}
-
-/// Values as the keeper knows them.
-struct Known<'k> {
-    keeper: &'k Keeper,
-    key: CredentialKey,
-}
-
-impl Acquaintance for Known<'_> {
-    fn id_of(&self, token: &Token) -> ValueId {
-        self.keeper.id_of(token.expose())
-    }
-
-    fn is_ours(&self, id: ValueId) -> bool {
-        self.keeper.owner_of(id) == Some(self.key)
-    }
+/// Reports a value of ours as called dead by what was found.
+async fn of_ours(keeper: &Keeper, key: CredentialKey, value: &Credential) -> Heard {
+    let token = value.token.expose();
+    let told = keeper.report_dead(key, token, Evidence::Sink, REPORT_WAIT);
+    Heard::OfOurs(match told.await {
+        Ok(Ok(report)) => Some(report.verdict),
+        Ok(Err(_)) | Err(_) => None,
+    })
 }

@@ -12,6 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use wxtoken_core::clock::Clock;
 
+use super::desk::RedisDesk;
+use super::worker::door_of;
+use crate::config::RedisServer;
 use crate::redis::{Link, Trouble, bytes};
 
 /// How long a quiet connection is believed in.
@@ -55,6 +58,19 @@ impl Events {
 /// How to switch the events on that tell of a text or hash that is written, deleted, ended or evicted.
 pub const SWITCH_ON: &str = "notify-keyspace-events Kg$hxe";
 
+/// Whether a Redis that copies are to be kept in tells what happens to keys, as far as it lets itself be asked.
+///
+/// # Errors
+/// It cannot be reached, or not as its address says.
+pub async fn events_at(server: &RedisServer, clock: Arc<dyn Clock>) -> Result<Events, Trouble> {
+    let link = RedisDesk::new(door_of(server.clone()), clock).link;
+    if link.door.database().is_none() {
+        link.ask(&redis::cmd("PING")).await?;
+        return Ok(Events::Cluster);
+    }
+    ask(&link).await
+}
+
 /// One who listens.
 pub(super) struct Ear {
     pub(super) link: Arc<Link>,
@@ -74,6 +90,10 @@ impl Ear {
         while self.keys.has_changed().is_ok() {
             let pause = match self.listen(database).await {
                 Ok(pause) => pause,
+                Err(Trouble::NotAllowed) => {
+                    self.note(Events::Off);
+                    ASK_AGAIN
+                }
                 Err(_) => AGAIN, // what is wrong is told by who writes
             };
             let again = self.clock.now().boot.plus(pause);
@@ -90,7 +110,7 @@ impl Ear {
         if keys.is_empty() {
             return Ok(ASK_AGAIN);
         }
-        let events = self.ask().await?;
+        let events = ask(&self.link).await?;
         if events == Events::Off {
             self.note(events);
             return Ok(ASK_AGAIN);
@@ -105,8 +125,10 @@ impl Ear {
                 .map(|key| [prefix.as_bytes(), key].concat())
                 .collect();
             let subscribed = timeout(ANSWER, pubsub.subscribe(channels)).await;
-            if !matches!(subscribed, Ok(Ok(()))) {
-                return Ok(AGAIN);
+            match subscribed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(Trouble::of(&error, &self.link.door.shown())),
+                Err(_) => return Ok(AGAIN),
             }
         }
         self.note(events);
@@ -136,31 +158,36 @@ impl Ear {
         }
     }
 
-    /// Whether the server tells, as far as it lets itself be asked.
-    async fn ask(&self) -> Result<Events, Trouble> {
-        let mut question = redis::cmd("CONFIG");
-        question.arg("GET").arg("notify-keyspace-events");
-        match self.link.ask(&question).await {
-            Ok(answer) => Ok(flags(answer).map_or(Events::Unknown, |flags| told_by(&flags))),
-            Err(Trouble::NotAllowed | Trouble::Other(_)) => Ok(Events::Unknown),
-            Err(trouble) => Err(trouble),
-        }
-    }
-
     fn note(&self, events: Events) {
         let mut noted = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *noted, events) != events && events == Events::Off {
             tracing::info!(
                 "Redis at {} does not tell what happens to keys: changes by others are noticed within 5 s; to notice them \
-                 at once, switch it on there ({SWITCH_ON})",
+                 at once, switch it on there ({SWITCH_ON}), and let the user have +subscribe and &__keyspace@*",
                 self.link.door.shown()
             );
         }
     }
 }
 
+/// Whether the server tells, as far as it lets itself be asked.
+async fn ask(link: &Link) -> Result<Events, Trouble> {
+    let mut question = redis::cmd("CONFIG");
+    question.arg("GET").arg("notify-keyspace-events");
+    match link.ask(&question).await {
+        Ok(answer) => Ok(flags(answer).map_or(Events::Unknown, |flags| told_by(&flags))),
+        Err(Trouble::NotAllowed | Trouble::Other(_)) => Ok(Events::Unknown),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// A refusal is an answer, too.
 async fn is_alive(pubsub: &mut PubSub) -> bool {
-    matches!(timeout(ANSWER, pubsub.ping::<Value>()).await, Ok(Ok(_)))
+    match timeout(ANSWER, pubsub.ping::<Value>()).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => Trouble::of(&error, "") == Trouble::NotAllowed,
+        Err(_) => false,
+    }
 }
 
 fn flags(answer: Value) -> Option<String> {

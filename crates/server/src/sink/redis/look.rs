@@ -7,10 +7,17 @@ use std::sync::Arc;
 use wxtoken_core::clock::{Boot, Now};
 
 use super::judge::{Judgement, judge};
-use super::kept::{Looking, Then, Truth};
+use super::kept::{Kept, Looking, Seen, Then, Truth};
 use super::room::{LOOK_EVERY, RETRY, Room, TOGETHER, concerns_all};
 use crate::redis::Trouble;
 use crate::sdk::Found;
+
+/// What the looks of one round have shown so far: not all go together where there are many.
+#[derive(Default)]
+pub(super) struct Round {
+    missing: Vec<(Looking, Seen)>,
+    found_some: bool,
+}
 
 /// So many are looked at a millisecond at most.
 const LOOKS_A_MILLISECOND: usize = 2;
@@ -26,7 +33,7 @@ impl Room {
             if concerns_all(&trouble) {
                 kept.look_at = Some(now);
                 self.not_before = now.plus(RETRY);
-            } else if !std::mem::replace(&mut kept.refused, true) {
+            } else if !std::mem::replace(&mut kept.told.failed, true) {
                 then.push(Then::Failed(look.sink, trouble));
             }
         }
@@ -70,39 +77,66 @@ impl Room {
             .map(|(look, found)| {
                 let reading = look.sink.place.read(&found, now.wall);
                 let known = truth.acquaintance(look.sink.key);
-                let judgement = judge(&reading, &look.value, now, &*known);
-                (look, judgement, found)
+                let judgement = judge(&reading, found.first(), &look.value, now, &*known);
+                let found = found.into_iter().next().unwrap_or(Found::Absent);
+                let seen = Seen {
+                    judgement,
+                    reading,
+                    found,
+                };
+                (look, seen)
             })
             .collect();
-        if let Some(lost) = self.emptied(&judged, now.boot) {
-            return (lost > 0)
-                .then_some(Then::Emptied(lost))
-                .into_iter()
-                .collect();
+        let (missing, there): (Vec<_>, Vec<_>) = judged
+            .into_iter()
+            .partition(|(_, seen)| seen.judgement == Judgement::Missing);
+        self.round.found_some |= !there.is_empty();
+        self.round.missing.extend(missing);
+        let mut follows = self.followed(there, truth, now);
+        // Whether everything is gone shows at the round's end.
+        let is_due = |kept: &Kept| kept.look_at.is_some_and(|at| at <= now.boot);
+        let more = |kept: &Kept| is_due(kept) && is_looked_at(kept, truth);
+        if self.round.found_some || !self.kept.iter().any(more) {
+            let round = std::mem::take(&mut self.round.missing);
+            follows.extend(match self.emptied(&round, truth, now.boot) {
+                Some(lost) => Vec::from_iter((lost > 0).then_some(Then::Emptied(lost))),
+                None => self.followed(round, truth, now),
+            });
         }
+        if !self.kept.iter().any(more) {
+            self.round.found_some = false;
+        }
+        follows
+    }
+
+    fn followed(&mut self, seen: Vec<(Looking, Seen)>, truth: &dyn Truth, now: Now) -> Vec<Then> {
         let mut follows = Vec::new();
-        for (look, judgement, found) in judged {
+        for (look, seen) in seen {
             // What was found is no news of a value that was replaced meanwhile: it is being written.
             let still = truth.current(&look.sink.key);
             if still.is_some_and(|value| value.id == look.value.id)
                 && let Some(kept) = self.find(&look.sink)
             {
-                follows.extend(kept.follow(judgement, found, &look.value, now.boot));
+                follows.extend(kept.follow(seen, &look.value, now.boot));
             }
         }
         follows
     }
 
     /// Where everything is gone at once, Redis was emptied: that says nothing of our values.
-    fn emptied(&mut self, judged: &[(Looking, Judgement, Vec<Found>)], now: Boot) -> Option<usize> {
-        let met = self.kept.iter().filter(|kept| kept.met).count();
-        let all = judged.len() > 1 && judged.len() >= met.min(TOGETHER);
-        let missing = |(_, judgement, _): &_| *judgement == Judgement::Missing;
-        if !all || !judged.iter().all(missing) {
+    fn emptied(
+        &mut self,
+        missing: &[(Looking, Seen)],
+        truth: &dyn Truth,
+        now: Boot,
+    ) -> Option<usize> {
+        let should_be = |kept: &&Kept| kept.met && is_looked_at(kept, truth);
+        let met = self.kept.iter().filter(should_be).count();
+        if self.round.found_some || missing.len() < 2 || missing.len() < met {
             return None;
         }
         let mut lost = 0;
-        for (look, ..) in judged {
+        for (look, _) in missing {
             if let Some(kept) = self.find(&look.sink) {
                 lost += usize::from(kept.met);
                 kept.fare.want(now);
@@ -110,4 +144,9 @@ impl Room {
         }
         Some(lost)
     }
+}
+
+/// What is being written is not looked at, nor is what has no value now.
+fn is_looked_at(kept: &Kept, truth: &dyn Truth) -> bool {
+    kept.fare.due().is_none() && truth.current(&kept.sink.key).is_some()
 }

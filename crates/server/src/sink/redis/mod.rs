@@ -1,13 +1,15 @@
 //! Entries in Redis that an SDK reads by itself: written when a value changes, watched, and put right.
 //!
 //! All sinks at one database, of one user, share one connection and one loop ([`keeping`]). When what is written is the
-//! rule of [`room`]; what others write while an app is in shadow mode is seen by [`shadow`]; whether a value lives is the keeper's to say: a changed entry is reported to it as evidence.
+//! rule of [`room`]; what others write while an app is in shadow mode is seen by [`shadow`]; whether a value lives is the
+//! keeper's to say: a changed entry is reported to it as evidence.
 //! Must not know: the SDKs' keys and bytes (see [`crate::sdk`]).
 
 mod desk;
 mod judge;
 mod keeping;
 mod kept;
+mod known;
 mod listen;
 mod look;
 mod pace;
@@ -36,7 +38,7 @@ use keeping::Message;
 use kept::Sink;
 use tell::Standing;
 
-pub use listen::{Events, SWITCH_ON};
+pub use listen::{Events, SWITCH_ON, events_at};
 pub use worker::RedisWorker;
 
 /// Lets the keeper hear what the store knows of an app, where replicas share one: a value that is not known here may be theirs.

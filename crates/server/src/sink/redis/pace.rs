@@ -26,9 +26,14 @@ pub(super) struct Turn {
 }
 
 impl Pace {
+    /// Whether it was left in peace for long.
+    pub(super) const fn is_quiet(&self, now: Boot) -> bool {
+        now.since(self.last) > QUIET
+    }
+
     /// It has to be put right once more.
     pub(super) fn next(&mut self, now: Boot) -> Turn {
-        if now.since(self.last) > QUIET {
+        if self.is_quiet(now) {
             self.times = 0;
         }
         self.times = self.times.saturating_add(1);

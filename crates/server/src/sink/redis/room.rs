@@ -8,9 +8,10 @@ use std::sync::Arc;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Now};
 use wxtoken_core::credential::{CredentialKey, Kind, ValueId};
-use wxtoken_core::refresh::verdict::Verdict;
+use wxtoken_core::refresh::verdict::{Theirs, Verdict};
 
-use super::kept::{Kept, Sink, Then, Truth, Writing};
+use super::kept::{BELIEVED, Heard, Kept, Sink, Then, Truth, Writing};
+use super::look::Round;
 use crate::redis::Trouble;
 use crate::sdk::Value;
 
@@ -32,6 +33,7 @@ pub(super) struct Room {
     began: Boot,
     pub(super) look_at_all: Boot,
     pub(super) not_before: Boot,
+    pub(super) round: Round,
 }
 
 impl Room {
@@ -43,6 +45,7 @@ impl Room {
             began: now,
             look_at_all: now,
             not_before: now,
+            round: Round::default(),
         }
     }
 
@@ -76,8 +79,8 @@ impl Room {
         self.by_key.keys().cloned().collect()
     }
 
-    /// A new value is handed out, or its end moved. What comes from the store is looked at first: others may have fetched
-    /// while we were away, and a live value is not to be overwritten by a dead one.
+    /// A new value is handed out, or its end moved. What comes from the store, or was taken over from others, is looked at first:
+    /// they may have fetched since, and a live value is not to be overwritten by a dead one.
     pub(super) fn changed(&mut self, app: AppId, kind: Kind, truth: &dyn Truth, now: Boot) {
         let key = CredentialKey { app, kind };
         let Some(value) = truth.current(&key) else {
@@ -85,7 +88,11 @@ impl Room {
         };
         let began = self.began;
         self.each(&key, |kept| {
-            if value.sent >= began || kept.written.is_some() {
+            let known = value.sent >= began || kept.written.is_some();
+            let same = kept
+                .contested
+                .is_some_and(|contest| contest.about == value.id);
+            if known && !value.adopted && !same {
                 kept.fare.want(now);
             } else {
                 kept.look_at = Some(now);
@@ -97,7 +104,8 @@ impl Room {
     pub(super) fn put_back(&mut self, key: &CredentialKey, now: Boot) -> Vec<Then> {
         let mut told = Vec::new();
         self.each(key, |kept| {
-            if kept.contested && kept.fare.due().is_none() {
+            let goes_back = kept.contested.is_some_and(|contest| !contest.stays);
+            if goes_back && kept.fare.due().is_none() {
                 told.extend(kept.put_right(now));
             }
         });
@@ -117,6 +125,7 @@ impl Room {
         for kept in &mut self.kept {
             kept.met = false;
         }
+        self.round = Round::default();
         self.look_at_all = now;
     }
 
@@ -164,54 +173,59 @@ impl Room {
         writing: &Writing,
         outcome: Result<(), Trouble>,
         now: Boot,
-    ) -> Option<Then> {
-        let kept = self.find(&writing.sink)?;
+    ) -> Vec<Then> {
+        let Some(kept) = self.find(&writing.sink) else {
+            return Vec::new();
+        };
         match outcome {
             Ok(()) => {
                 kept.met = true;
-                kept.doubt = None;
                 kept.written = Some(writing.generation);
-                let was_contested = std::mem::take(&mut kept.contested);
-                let sink = || Arc::clone(&writing.sink);
-                if kept.fare.written() {
-                    Some(Then::Well(sink()))
-                } else {
-                    was_contested.then(|| Then::Restored(sink()))
-                }
+                kept.fare.written();
+                kept.is_ours(now)
             }
             Err(trouble) if concerns_all(&trouble) => {
                 kept.fare.want(now);
                 self.not_before = now.plus(RETRY);
-                None
+                Vec::new()
             }
             Err(trouble) => {
-                let is_news = kept.fare.failed(now) && !std::mem::replace(&mut kept.refused, true);
-                is_news.then(|| Then::Failed(Arc::clone(&writing.sink), trouble))
+                let first = kept.fare.failed(now);
+                let is_news = !std::mem::replace(&mut kept.told.failed, true) && first;
+                let tell = is_news.then(|| Then::Failed(Arc::clone(&writing.sink), trouble));
+                tell.into_iter().collect()
             }
         }
     }
 
-    /// The keeper has answered a report.
+    /// The keeper has answered.
     pub(super) fn answered(
         &mut self,
         sink: &Arc<Sink>,
         about: ValueId,
-        verdict: Option<Verdict>,
+        heard: Heard,
         truth: &dyn Truth,
         now: Boot,
     ) -> Option<Then> {
         let kept = self.find(sink)?;
         kept.fare.answered();
-        if !kept.contested || kept.fare.due().is_some() {
+        let contest = kept.contested.as_mut()?;
+        if kept.fare.due().is_some() {
             return None;
         }
-        if verdict == Some(Verdict::Alive) {
-            return kept.put_right(now);
+        if let Some(new) = truth.current(&sink.key).filter(|new| new.id != about) {
+            if new.adopted {
+                kept.look_at = Some(now);
+            } else {
+                kept.fare.want(now);
+            }
+            return None;
         }
-        if truth.current(&sink.key).is_some_and(|new| new.id != about) {
-            kept.fare.want(now);
+        if contest.about == about && heard == Heard::OfTheirs(Theirs::Lives) {
+            contest.lives_until = Some(now.plus(BELIEVED));
         }
-        None
+        let alive = heard == Heard::OfOurs(Some(Verdict::Alive));
+        alive.then(|| kept.put_right(now)).flatten()
     }
 
     fn each(&mut self, key: &CredentialKey, mut change: impl FnMut(&mut Kept)) {
@@ -236,6 +250,7 @@ pub(super) fn concerns_all(trouble: &Trouble) -> bool {
     !matches!(trouble, Trouble::NotAllowed | Trouble::Other(_))
 }
 
-fn first_key(sink: &Sink) -> Option<Vec<u8>> {
+/// Under which it is found.
+pub(super) fn first_key(sink: &Sink) -> Option<Vec<u8>> {
     Some(sink.place.keys().first()?.as_bytes().to_vec())
 }

@@ -10,7 +10,7 @@ use wxtoken_core::credential::{CredentialKey, Token, ValueId};
 
 use super::judge::Acquaintance;
 use super::kept::Sink;
-use super::room::{LOOK_EVERY, RETRY, SETTLES, TOGETHER, concerns_all};
+use super::room::{LOOK_EVERY, RETRY, SETTLES, TOGETHER, concerns_all, first_key};
 use crate::redis::Trouble;
 use crate::sdk::{Found, Held, Reading, Seen};
 
@@ -33,6 +33,8 @@ struct Watched {
     sight: Option<Sight>,
     /// It was looked at before.
     known: bool,
+    /// The keeper did not take what was seen: it does not know that the app is in shadow mode yet.
+    not_taken: bool,
     /// It could not be read, and that was told.
     unseen: bool,
 }
@@ -57,6 +59,8 @@ pub(super) enum Sighted {
         /// It was there when we came.
         first: bool,
     },
+    /// It is still there, and has to be offered again.
+    Again { sink: Arc<Sink>, held: Held },
     /// What was there is gone.
     Gone { sink: Arc<Sink>, before: Sight },
     /// Something its readers cannot use.
@@ -69,13 +73,13 @@ pub(super) enum Sighted {
 
 impl Sighted {
     /// What a probe is to say of: a value that its readers use, and its end if they know one.
-    pub(super) fn to_probe(&self) -> Option<(CredentialKey, &Token, Option<Wall>)> {
-        let Self::Value { sink, held, .. } = self else {
+    pub(super) fn to_probe(&self) -> Option<(&Arc<Sink>, &Token, Option<Wall>)> {
+        let (Self::Value { sink, held, .. } | Self::Again { sink, held }) = self else {
             return None;
         };
         match held.seen {
-            Seen::Until(end) => Some((sink.key, &held.token, Some(end))),
-            Seen::Always => Some((sink.key, &held.token, None)),
+            Seen::Until(end) => Some((sink, &held.token, Some(end))),
+            Seen::Always => Some((sink, &held.token, None)),
             Seen::Expired => None,
         }
     }
@@ -94,21 +98,23 @@ impl Watch {
 
     /// Which entries there are now. Those that stay go on.
     pub(super) fn configure(&mut self, sinks: Vec<Sink>, now: Boot) {
-        let mut before = std::mem::take(&mut self.watched);
-        self.watched = sinks
-            .into_iter()
-            .map(|sink| {
-                let old = before.iter().position(|old| *old.sink == sink);
-                old.map(|at| before.swap_remove(at))
-                    .unwrap_or_else(|| Watched {
-                        sink: Arc::new(sink),
-                        look_at: Some(now),
-                        sight: None,
-                        known: false,
-                        unseen: false,
-                    })
-            })
+        let before = self.watched.drain(..);
+        let mut before: HashMap<Vec<u8>, Watched> = before
+            .filter_map(|watched| Some((first_key(&watched.sink)?, watched)))
             .collect();
+        let stays = |sink: Sink| {
+            let old = first_key(&sink).and_then(|key| before.remove(&key));
+            let same = old.filter(|old| *old.sink == sink);
+            same.unwrap_or_else(|| Watched {
+                sink: Arc::new(sink),
+                look_at: Some(now),
+                sight: None,
+                known: false,
+                not_taken: false,
+                unseen: false,
+            })
+        };
+        self.watched = sinks.into_iter().map(stays).collect();
         self.by_key.clear();
         for (at, watched) in self.watched.iter().enumerate() {
             for key in watched.sink.place.keys() {
@@ -187,8 +193,9 @@ impl Watch {
             noticed: now.wall,
             seen: held.seen,
         };
+        let again = std::mem::take(&mut watched.not_taken);
         if before.is_some_and(|before| before.id == sight.id) {
-            return None;
+            return again.then_some(Sighted::Again { sink, held });
         }
         watched.sight = Some(sight);
         Some(Sighted::Value {
@@ -198,6 +205,13 @@ impl Watch {
             before,
             first,
         })
+    }
+
+    /// What was seen there could not be given away: it is offered again at the next look.
+    pub(super) fn not_taken(&mut self, sink: &Arc<Sink>) {
+        if let Some(watched) = self.find(sink) {
+            watched.not_taken = true;
+        }
     }
 
     /// It could not be read: told once, unless that concerns all.

@@ -11,6 +11,11 @@ use crate::sdk::{Found, recognise};
 use crate::telemetry::Metrics;
 use crate::words::Sentence;
 
+/// What a user needs besides its keys; a cluster tells where they lie.
+const NEEDED: &str = "+ping +select +get +pttl +set +multi +exec (in a cluster +cluster|slots)";
+const FOR_HASHES: &str = "+del +hset +hgetall +pexpire";
+const FOR_EVENTS: &str = "+subscribe +config|get and &__keyspace@*";
+
 /// How the sinks at one Redis fare as a whole.
 pub(super) type Standing = Arc<Mutex<Option<(Trouble, Wall)>>>;
 
@@ -36,7 +41,7 @@ impl Teller {
             *standing = Some((trouble.clone(), since));
             tracing::error!(
                 sink.at = %self.at, sink.trouble = trouble.name(), alarm = "sink-failed",
-                "the entries in Redis at {} cannot be kept true: {trouble}", self.at
+                "the entries in Redis at {} cannot be kept true: {}", self.at, worded(trouble)
             );
             self.metrics.alarm("sink-failed");
         }
@@ -72,9 +77,14 @@ impl Teller {
                 "{who} wrote something that holds no token into {key} in Redis at {at} (noticed {noticed}); ours goes back \
                  at once"
             ),
+            Strange::Unreadable => format!(
+                "{who} wrote something into {key} in Redis at {at} that cannot be read in the format configured for it \
+                 (noticed {noticed}); ours goes back once WeChat says that it lives"
+            ),
             Strange::Foreign(_) => format!(
                 "{who} wrote a value that is not ours into {key} in Redis at {at} (noticed {noticed}): it fetched by \
-                 itself, with the same AppSecret; ours goes back once WeChat says that it lives, else a new one is written"
+                 itself, with the same AppSecret; ours goes back once WeChat says that it lives and theirs has not ended it, \
+                 else a new one is written"
             ),
         };
         self.trouble(sink, "sink-changed", detail);
@@ -95,9 +105,8 @@ impl Teller {
         let (key, at) = (shown(sink), &self.at);
         let detail = match trouble {
             Trouble::NotAllowed => format!(
-                "the Redis user may not keep {key} at {at} true: it needs that key (~) and +get +pttl +set +multi +exec, for \
-                 hashes +del +hset +hgetall +pexpire too, and to notice changes at once +subscribe +config|get and \
-                 &__keyspace@*"
+                "the Redis user may not keep {key} at {at} true: it needs that key (~) and {NEEDED}, for hashes {FOR_HASHES} \
+                 too, and to notice changes at once {FOR_EVENTS}"
             ),
             trouble => format!("{key} in Redis at {at} cannot be kept true: {trouble}"),
         };
@@ -106,12 +115,17 @@ impl Teller {
 
     /// It can be again.
     pub(super) fn well(&self, sink: &Sink) {
-        self.over(sink, "sink-failed", "is written again");
+        self.over(sink, "sink-failed", "is kept true again");
     }
 
     /// What somebody changed is ours again.
     pub(super) fn restored(&self, sink: &Sink) {
         self.over(sink, "sink-changed", "holds our value again");
+    }
+
+    /// Nobody changes it any more.
+    pub(super) fn calm(&self, sink: &Sink) {
+        self.over(sink, "sink-contended", "is left in peace");
     }
 
     fn over(&self, sink: &Sink, name: &'static str, what: &str) {
@@ -164,7 +178,23 @@ impl Teller {
 pub(super) fn told(standing: &Standing) -> Option<(Sentence, Wall)> {
     let standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
     let (trouble, since) = standing.as_ref()?;
-    Some((Sentence::of(trouble), *since))
+    Some((worded(trouble), *since))
+}
+
+/// A trouble of those who keep entries: they need less than a store does.
+fn worded(trouble: &Trouble) -> Sentence {
+    if *trouble != Trouble::NotAllowed {
+        return Sentence::of(trouble);
+    }
+    Sentence::new(
+        format!(
+            "Redis 用户缺少权限：它要保管的每个键（~）和 {NEEDED}；哈希还要 {FOR_HASHES}；要立即察觉变化，还要 {FOR_EVENTS}"
+        ),
+        format!(
+            "the Redis user lacks a permission: it needs each key it keeps (~) and {NEEDED}, for hashes {FOR_HASHES} too, and \
+             to notice changes at once {FOR_EVENTS}"
+        ),
+    )
 }
 
 /// Its first key, without secrets.
@@ -174,4 +204,21 @@ pub(super) fn shown(sink: &Sink) -> String {
         .first()
         .map(ToString::to_string)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_copies_is_not_told_to_have_a_stores_permissions() {
+        let standing = Standing::default();
+        *standing.lock().unwrap() = Some((Trouble::NotAllowed, Wall(0)));
+        let (text, _) = told(&standing).unwrap();
+        let text = text.to_string();
+        assert!(
+            text.contains(NEEDED) && !text.contains("+@scripting"),
+            "{text}"
+        );
+    }
 }

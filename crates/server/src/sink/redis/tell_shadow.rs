@@ -21,6 +21,7 @@ impl Teller {
                 before,
                 first,
             } => self.value(sink, found, held.seen, *before, *first),
+            Sighted::Again { .. } => {} // told when it was first seen
             Sighted::Gone { sink, before } => self.gone(sink, *before),
             Sighted::Unusable { sink, found } => {
                 let who = self.looks_like(sink, found);

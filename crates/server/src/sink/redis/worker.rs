@@ -56,15 +56,20 @@ struct Ground {
     ask_about: AskAbout,
 }
 
-fn begin(loops: &mut JoinSet<()>, start: Start, ground: &Ground) {
-    let Ground { keeper, clock, .. } = ground;
+/// The way to a Redis that copies are kept in.
+pub(super) fn door_of(server: RedisServer) -> Door {
     let RedisServer {
         address,
         ca,
         sentinel_password,
-    } = start.server;
+    } = server;
     let ca = ca.map(|ca| ca.to_vec());
-    let door = Door::new(address, ca, sentinel_password, TIMES.0, TIMES.1);
+    Door::new(address, ca, sentinel_password, TIMES.0, TIMES.1)
+}
+
+fn begin(loops: &mut JoinSet<()>, start: Start, ground: &Ground) {
+    let Ground { keeper, clock, .. } = ground;
+    let door = door_of(start.server);
     let teller = Teller {
         keeper: keeper.clone(),
         metrics: Arc::clone(&ground.metrics),

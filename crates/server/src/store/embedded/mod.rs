@@ -125,6 +125,12 @@ impl EmbeddedStore {
         self.thread.change(Change::Revoke(caller, epoch)).await
     }
 
+    /// As a disk that answers nothing, until what this gives is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> std::sync::mpsc::Sender<()> {
+        self.thread.hold()
+    }
+
     /// These are all callers at a start. The virtual tokens of those that were there before, and are gone, are over, also if
     /// they come back.
     ///
@@ -196,6 +202,7 @@ impl RecordStore for EmbeddedStore {
             fence: self.fence,
             holds_for: Duration::MAX,
             record: self.thread.read(app).await?,
+            begins_epoch: false,
         })
     }
 

@@ -30,6 +30,8 @@ enum Job {
     Read(AppId, oneshot::Sender<Found>),
     Forgotten(oneshot::Sender<Result<Vec<AppId>, StoreError>>),
     Load(async_mpsc::Sender<Vec<Loaded>>, oneshot::Sender<Outcome>),
+    #[cfg(test)]
+    Hold(Receiver<()>),
 }
 
 /// A handle on the thread. Dropping it waits until everything that was asked is done.
@@ -70,6 +72,14 @@ impl Thread {
             portion.into_iter().for_each(&mut *each);
         }
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// As a disk that answers nothing, until what this gives is dropped.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> Sender<()> {
+        let (held, until) = mpsc::channel();
+        self.send(Job::Hold(until)).unwrap();
+        held
     }
 
     async fn ask<T>(
@@ -164,5 +174,7 @@ fn look(writer: &mut Writer, job: Job) {
             drop(portions);
             let _ = done.send(loaded);
         }
+        #[cfg(test)]
+        Job::Hold(until) => drop(until.recv()),
     }
 }

@@ -3,26 +3,25 @@
 //! A message names an app and a version, and never a value. Must not know: what a record says, who wants to hear.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use redis::Value;
 use redis::aio::PubSub;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Clock, Wall, millis};
-use wxtoken_core::store::Fence;
+use wxtoken_core::store::{Fence, Record};
 
 use super::row::counted;
-use super::rows::{Rows, strange};
-use crate::redis::{Trouble, bytes};
+use super::rows::Rows;
+use crate::redis::Trouble;
 
-/// How many apps are compared at a time.
-const PORTION: usize = 500;
+/// How often a Redis that something is wrong with is tried, milliseconds.
+const PROVE_AGAIN: u64 = 1000;
 
 /// A connection that takes longer to show that it lives is dead.
 const PING_WITHIN: Duration = Duration::from_secs(2);
@@ -36,6 +35,13 @@ pub enum Change {
         app: AppId,
         /// The version it has.
         version: u64,
+    },
+    /// What others have offered where Redis had forgotten: it was read with that, so no comparison finds it any more.
+    Learned {
+        /// Whose.
+        app: AppId,
+        /// The record as it is now.
+        record: Box<Record>,
     },
     /// A lease was given back: who waits for it may ask at once.
     Freed {
@@ -65,6 +71,8 @@ pub(super) struct Listener {
     /// How often everything is compared.
     pub(super) every: Duration,
     pub(super) changes: UnboundedSender<Change>,
+    /// Something was revoked since that was last read: once, however often it is said.
+    pub(super) revoked: Notify,
 }
 
 impl Listener {
@@ -72,30 +80,48 @@ impl Listener {
     pub(super) async fn run(self, stop: CancellationToken) {
         let work = async {
             let mut told = None;
+            let mut next = Boot::default();
             loop {
                 told = match self.listen().await {
                     Ok(()) => None,
                     Err(trouble) => Some(self.cannot_hear(trouble, told.as_ref()).await),
                 };
+                // What is not heard is compared all the same.
+                if told.is_some() && self.clock.now().boot >= next {
+                    let _ = self.compare_all().await;
+                    next = self.next_comparison();
+                }
                 self.rows.link.pause().await;
             }
         };
         tokio::select! {
             () = stop.cancelled() => {}
             () = work => {}
+            () = self.read_revoked() => {}
+            () = self.prove_until_well() => {}
+        }
+    }
+
+    /// Reads what was revoked as often as that is heard of; what fails is done at the next comparison.
+    async fn read_revoked(&self) {
+        loop {
+            self.revoked.notified().await;
+            let now = self.clock.now().wall;
+            let _ = hear_revoked(&self.rows, &self.changes, now).await;
         }
     }
 
     /// Tells it once, and waits a moment; but where nothing can be asked either, that has been told, and has its own pauses.
     async fn cannot_hear(&self, trouble: Trouble, told: Option<&Trouble>) -> Trouble {
         // What can be heard no more can perhaps be asked no more, and nobody may have noticed yet.
-        if self.rows.link.trouble().is_none() && self.rows.prove().await.is_ok() {
-            if told != Some(&trouble) {
-                tracing::warn!(
-                    store.trouble = trouble.name(),
-                    "changes of other replicas are found late: {trouble}"
-                );
-            }
+        let is_asked = self.rows.prove().await.is_ok();
+        if is_asked && told != Some(&trouble) {
+            tracing::warn!(
+                store.trouble = trouble.name(),
+                "changes of other replicas are found late: {trouble}"
+            );
+        }
+        if is_asked || self.rows.link.door.is_of_cluster() {
             self.clock
                 .sleep_until(self.clock.now().boot.plus(1000))
                 .await;
@@ -106,7 +132,7 @@ impl Listener {
     /// Listens as long as the connection holds and leads where everything is asked.
     async fn listen(&self) -> Result<(), Trouble> {
         let live = self.rows.link.live().await?;
-        let mut opened = self.rows.link.opened();
+        let (mut opened, mut masters) = (self.rows.link.opened(), self.rows.link.masters());
         opened.mark_unchanged();
         let mut pubsub = self.subscribed(&live.at).await?;
         self.compare_all().await?;
@@ -117,6 +143,7 @@ impl Listener {
                 message = messages.next() => Some(message),
                 () = self.clock.sleep_until(next) => None,
                 _ = opened.changed() => return Ok(()),
+                _ = masters.changed() => return Ok(()),
             };
             drop(messages);
             match message {
@@ -139,6 +166,20 @@ impl Listener {
         }
     }
 
+    /// Where something is wrong with Redis: looks every second whether that is over.
+    async fn prove_until_well(&self) {
+        loop {
+            while self.rows.link.trouble().is_none() {
+                self.rows.link.troubled().await;
+            }
+            self.clock
+                .sleep_until(self.clock.now().boot.plus(PROVE_AGAIN))
+                .await;
+            // What this finds is noted there.
+            let _ = self.rows.prove().await;
+        }
+    }
+
     /// When all is compared again: a thousand apps a second at most.
     fn next_comparison(&self) -> Boot {
         let pause = millis(self.every).max(self.rows.memory.count() as u64);
@@ -157,15 +198,7 @@ impl Listener {
 
     fn hear(&self, message: &[u8]) {
         if message == b"- revoked" {
-            let (rows, changes, wall) = (
-                Arc::clone(&self.rows),
-                self.changes.clone(),
-                self.clock.now().wall,
-            );
-            tokio::spawn(async move {
-                // What fails now is done at the next comparison.
-                let _ = hear_revoked(&rows, &changes, wall).await;
-            });
+            self.revoked.notify_one();
             return;
         }
         let mut words = message.split(|byte| *byte == b' ');
@@ -187,68 +220,15 @@ impl Listener {
         }
     }
 
-    fn changed(&self, app: AppId, version: u64) {
+    pub(super) fn changed(&self, app: AppId, version: u64) {
         if version > self.rows.memory.version(&app) {
             let _ = self.changes.send(Change::Changed { app, version });
         }
     }
-
-    /// Looks for everything that may have been missed; and whether Redis takes what is written, before that is needed.
-    async fn compare_all(&self) -> Result<(), Trouble> {
-        hear_revoked(&self.rows, &self.changes, self.clock.now().wall).await?;
-        let compared = self.compare().await;
-        self.tell_refilled();
-        compared?;
-        // What this finds is noted there, and read on.
-        let _ = self.rows.prove().await;
-        Ok(())
-    }
-
-    fn tell_refilled(&self) {
-        let apps = self.rows.refilled.swap(0, Ordering::Relaxed);
-        if apps > 0 {
-            tracing::warn!(
-                apps,
-                "Redis had lost records, or begun a new life; those of {apps} apps were put back from memory"
-            );
-        }
-    }
-
-    /// Compares the versions of all apps that are known here with those in Redis.
-    async fn compare(&self) -> Result<(), Trouble> {
-        for portion in self.rows.memory.apps().chunks(PORTION) {
-            let compared = join_all(portion.iter().map(|app| self.compare_one(app))).await;
-            compared.into_iter().collect::<Result<(), Trouble>>()?;
-        }
-        Ok(())
-    }
-
-    async fn compare_one(&self, app: &AppId) -> Result<(), Trouble> {
-        let mut read = redis::cmd("HMGET");
-        read.arg(self.rows.names.record(app)).arg(&["v", "e", "n"]);
-        let Value::Array(fields) = self.rows.link.ask(&read).await? else {
-            return Err(strange());
-        };
-        let mut numbers = fields
-            .into_iter()
-            .map(|field| bytes(field).as_deref().and_then(counted));
-        let mut next = || numbers.next().flatten();
-        let (version, epoch, granted) = (next(), next(), next());
-        let (known, memory) = (self.rows.memory.version(app), &self.rows.memory);
-        // It has forgotten, lost the last writes, or begun an epoch of which nobody has the record yet.
-        let has_forgotten = epoch.is_none() || version.is_none_or(|version| version < known);
-        let begins = granted == Some(0) && epoch.is_some_and(|epoch| epoch > memory.epoch(app));
-        if (has_forgotten || begins) && memory.kept(app).is_some() {
-            refill(&self.rows, &self.changes, app).await;
-        } else if let Some(version) = version {
-            self.changed(*app, version);
-        }
-        Ok(())
-    }
 }
 
 /// Tells of revocations that are new here.
-async fn hear_revoked(
+pub(super) async fn hear_revoked(
     rows: &Rows,
     changes: &UnboundedSender<Change>,
     now: Wall,
@@ -259,12 +239,12 @@ async fn hear_revoked(
     Ok(())
 }
 
-/// Offers what is held here, and tells of what others have offered: it has been read, so no comparison finds it.
-async fn refill(rows: &Rows, changes: &UnboundedSender<Change>, app: &AppId) {
+/// Offers what is held here, and tells of what others have offered.
+pub(super) async fn refill(rows: &Rows, changes: &UnboundedSender<Change>, app: &AppId) {
+    let _turn = rows.refills.acquire().await;
     match rows.refill(app, None).await {
-        Ok(Some(_)) => {
-            let version = rows.memory.version(app);
-            let _ = changes.send(Change::Changed { app: *app, version });
+        Ok(Some(record)) => {
+            let _ = changes.send(Change::Learned { app: *app, record });
         }
         Ok(None) => {}
         Err(trouble) => {

@@ -12,9 +12,10 @@ use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError}
 use super::super::precedence::NO_FENCE;
 use super::super::sealed::Label;
 use super::RedisStore;
+use super::changes::Change;
 use super::row::{Row, padded};
 use super::rows::Opened;
-use super::scripts::{NOTE, WRITE, Word};
+use super::scripts::{NOTE, Said, WRITE, Word};
 use crate::redis::Trouble;
 
 /// Until who has stopped need ask again.
@@ -34,6 +35,7 @@ impl RecordStore for RedisStore {
             // Nobody would keep it alive, or give it back.
             return Ok(Lease::Taken { free_in: STOPPED });
         }
+        self.rows.memory.want(app);
         let asked = self.clock.now().boot;
         let lives = self.leases.lives.min(holds_for);
         let holder = &self.leases.holder;
@@ -44,25 +46,32 @@ impl RecordStore for RedisStore {
                 fence: NO_FENCE,
                 holds_for,
                 record: self.rows.refill(app, None).await?,
+                begins_epoch: false,
             }),
             Word::Offers => {
-                self.rows.refill(app, None).await?;
+                if let Some(record) = self.rows.refill(app, None).await? {
+                    self.tell(Change::Learned { app: *app, record });
+                }
                 Ok(Lease::Taken { free_in })
             }
             Word::Look => Ok(Lease::Won {
                 fence: NO_FENCE,
                 holds_for,
                 record: self.shown(app, &said.row).await?,
+                begins_epoch: false,
             }),
             Word::Won => {
                 let until = asked.plus(millis(holds_for));
-                let granted = self.granted(app, &said.row, holds_for, until).await;
+                let mut granted = self.granted(app, &said.row, holds_for, until).await;
+                if let Ok(Lease::Won { begins_epoch, .. }) = &mut granted {
+                    *begins_epoch = said.number > 0;
+                }
                 if !matches!(granted, Ok(Lease::Won { .. })) {
                     self.leases.release(&self.rows, app, said.row.fence).await;
                 }
                 Ok(granted?)
             }
-            Word::Taken | Word::Done | Word::Stale | Word::Again | Word::Closed => {
+            Word::Taken | Word::Done | Word::Stale | Word::Void | Word::Again | Word::Closed => {
                 Ok(Lease::Taken { free_in })
             }
         }
@@ -87,7 +96,7 @@ impl RecordStore for RedisStore {
             self.rows.memory.wrote(label, sealed, said.number);
             return Ok(());
         }
-        Err(self.refused(app, record, fence, &said.row).await)
+        Err(self.refused(app, record, fence, &said).await)
     }
 
     async fn release(&self, app: &AppId, fence: Fence) {
@@ -127,6 +136,7 @@ impl RedisStore {
             fence: row.fence,
             holds_for,
             record,
+            begins_epoch: false, // for the script to say
         })
     }
 
@@ -146,12 +156,12 @@ impl RedisStore {
     }
 
     /// A write that was refused. What it holds is offered where Redis has forgotten, so that nothing of it is lost.
-    async fn refused(&self, app: &AppId, record: &Record, fence: Fence, row: &Row) -> StoreError {
+    async fn refused(&self, app: &AppId, record: &Record, fence: Fence, said: &Said) -> StoreError {
         self.leases.forget(app, fence);
-        let held = if row.fence.epoch != fence.epoch {
+        let held = if said.word == Word::Void || said.row.fence.epoch != fence.epoch {
             self.rows.refill(app, Some(record)).await
         } else {
-            self.shown(app, row).await
+            self.shown(app, &said.row).await
         };
         held.map_or_else(StoreError::from, StoreError::Stale)
     }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use redis::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +65,8 @@ impl Leases {
         is_it
     }
 
-    /// Keeps what is held alive until told to stop; then gives it all back.
+    /// Keeps what is held alive until told to stop; then gives it all back. Each round begins at its time, though Redis may not
+    /// have answered the last one: of three tries within a lease's life two may fail.
     pub(super) async fn keep(
         self: Arc<Self>,
         rows: Arc<Rows>,
@@ -72,20 +75,38 @@ impl Leases {
         changes: UnboundedSender<Change>,
         stop: CancellationToken,
     ) {
+        let mut rounds = FuturesUnordered::new();
+        let mut next = clock.now().boot.plus(millis(every));
         loop {
-            let next = clock.now().boot.plus(millis(every));
             tokio::select! {
                 () = stop.cancelled() => break,
+                Some(()) = rounds.next() => continue,
                 () = clock.sleep_until(next) => {}
             }
+            // After a pause of this process or its machine one round makes up for all that were missed.
+            next = next.plus(millis(every)).max(clock.now().boot);
             let (over, alive) = self.sorted(clock.now().boot);
-            self.release_all(&rows, &over).await;
-            for (app, fence) in self.keep_alive(&rows, alive).await {
-                let _ = changes.send(Change::Lost { app, fence });
-            }
+            rounds.push(self.round(&rows, &changes, over, alive));
         }
         let (all, _) = self.sorted(Boot::NEVER);
         self.release_all(&rows, &all).await;
+        // What was kept alive after it was given back is given back again.
+        while rounds.next().await.is_some() {}
+    }
+
+    async fn round(
+        &self,
+        rows: &Rows,
+        changes: &UnboundedSender<Change>,
+        over: Fences,
+        alive: Fences,
+    ) {
+        let told = async {
+            for (app, fence) in self.keep_alive(rows, alive).await {
+                let _ = changes.send(Change::Lost { app, fence });
+            }
+        };
+        tokio::join!(self.release_all(rows, &over), told);
     }
 
     /// Gives one back.

@@ -5,64 +5,73 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Cmd, Value};
+use redis::Value;
 use wxtoken_core::app::AppId;
 use wxtoken_core::store::Loaded;
 
 use super::super::sealed::Label;
 use super::identity::{self, Identity};
-use super::row::{Body, Row, number};
-use super::rows::{Opened, Rows, strange};
+use super::row::{Body, Row};
+use super::rows::{Opened, Rows};
 use super::scripts::RESEAL;
-use crate::redis::{Connection, Trouble, bytes};
+use crate::redis::{Scan, Trouble};
 
 /// Records read at a time.
 const PORTION: usize = 500;
 /// Keys looked at in one step of a scan.
-const STEP: usize = 1000;
+const STEP: u32 = 1000;
+
+/// What a start mends on its way, as long as Redis takes it.
+#[derive(Default)]
+struct Tidying {
+    is_unfinished: bool,
+    refused: Option<Trouble>,
+}
 
 impl Rows {
-    /// Hands every record to `each`.
+    /// Hands every record to `each`. What cannot be read costs only itself, and what cannot be written costs nothing.
     pub(super) async fn load(&self, each: &mut (dyn FnMut(Loaded) + Send)) -> Result<(), Trouble> {
-        let apps = self.every_app().await?;
-        let mut all_sealed_anew = true;
+        let apps: Vec<AppId> = self.every_app().await?.into_iter().collect();
+        let mut tidying = Tidying::default();
         for portion in apps.chunks(PORTION) {
             let rows = join_all(portion.iter().map(|app| self.fetch(app))).await;
             for (app, row) in portion.iter().zip(rows) {
-                let row = row?;
-                let taken = match self.take(app, &row) {
-                    // Somebody can read it, so it stays where it is.
-                    Err(trouble @ (Trouble::WrongKey | Trouble::Newer(_))) => {
-                        let (app, reason) = (Some(*app), trouble.to_string());
-                        each(Loaded::Damaged { app, reason });
-                        continue;
-                    }
-                    taken => taken?,
-                };
-                match taken {
-                    Opened::Nothing => {}
-                    Opened::Record(record) => {
+                match row.and_then(|row| Ok((self.take(app, &row)?, row))) {
+                    Ok((Opened::Nothing, _)) => {}
+                    Ok((Opened::Record(record), row)) => {
                         self.memory.show(app, row.late);
-                        all_sealed_anew &= self.seal_anew(app, &row).await?;
                         each(Loaded::Record(*app, record));
+                        tidying.go_on(self.seal_anew(app, &row)).await;
                     }
-                    Opened::Damaged(reason) => {
-                        self.set_aside(app, &row).await?;
-                        let app = Some(*app);
-                        each(Loaded::Damaged { app, reason });
+                    Ok((Opened::Damaged(reason), row)) => {
+                        each(damaged(app, reason));
+                        let aside = async { self.set_aside(app, &row).await.map(|()| true) };
+                        tidying.go_on(aside).await;
                     }
+                    // Somebody may be able to read it, so it stays where it is.
+                    Err(trouble) if is_of_one_row(&trouble) => {
+                        tidying.is_unfinished |= !trouble.is_of_another_store();
+                        each(damaged(app, trouble.to_string()));
+                    }
+                    Err(trouble) => return Err(trouble),
                 }
             }
         }
-        if all_sealed_anew && self.sealer.keys().previous.is_some() {
-            let identity = Identity {
-                key: self.names.identity(),
-                sealer: std::sync::Arc::clone(&self.sealer),
-            };
-            self.link.ask(&identity::rewrite(&identity)?).await?;
+        if self.sealer.keys().previous.is_some() && !tidying.is_unfinished {
+            tidying.go_on(self.check_anew()).await;
         }
+        tidying.tell();
         Ok(())
+    }
+
+    /// The key check goes with the records.
+    async fn check_anew(&self) -> Result<bool, Trouble> {
+        let identity = Identity {
+            key: self.names.identity(),
+            sealer: std::sync::Arc::clone(&self.sealer),
+        };
+        let check = identity::rewrite(&identity)?;
+        self.link.ask(&check).await.map(|_| true)
     }
 
     /// False if it changed meanwhile, and may be under the previous key again.
@@ -84,73 +93,66 @@ impl Rows {
         Ok(call.run(&self.link).await? == Value::Int(1))
     }
 
-    async fn every_app(&self) -> Result<Vec<AppId>, Trouble> {
-        let live = self.link.live().await?;
-        let wrong = |error| Trouble::of(&error, &live.at);
-        let mut keys = HashSet::new();
-        match live.connection.clone() {
-            Connection::One(_) => {
-                let mut cursor = b"0".to_vec();
-                loop {
-                    let answer = self.link.ask(&self.scan(&cursor)).await?;
-                    cursor = taken(answer, &mut keys)?;
-                    if number(&cursor) == Some(0) {
-                        break;
-                    }
-                }
+    /// Every app that has a record. A cursor means nothing to another server, so where the connection breaks it begins anew.
+    async fn every_app(&self) -> Result<HashSet<AppId>, Trouble> {
+        match self.walk().await {
+            Err(trouble) if self.link.is_gone(&trouble) => {
+                // This notes what is wrong, and gives the connection up.
+                let _ = self.link.ask(&redis::cmd("PING")).await;
+                self.link.pause().await;
+                self.walk().await
             }
-            Connection::Cluster(mut cluster) => {
-                let everywhere =
-                    RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-                let answers = cluster
-                    .route_command(self.scan(b"0"), everywhere)
-                    .await
-                    .map_err(wrong)?;
-                let Value::Map(answers) = answers else {
-                    return Err(strange());
-                };
-                for (node, answer) in answers {
-                    let mut cursor = taken(answer, &mut keys)?;
-                    let node = bytes(node).and_then(|node| String::from_utf8(node).ok());
-                    let at = node.as_deref().and_then(|node| node.rsplit_once(':'));
-                    let (host, port) = at.ok_or_else(strange)?;
-                    while number(&cursor) != Some(0) {
-                        let there = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress {
-                            host: host.to_owned(),
-                            port: port.parse().map_err(|_| strange())?,
-                        });
-                        let answer = cluster.route_command(self.scan(&cursor), there).await;
-                        cursor = taken(answer.map_err(wrong)?, &mut keys)?;
-                    }
-                }
-            }
+            walked => walked,
         }
-        Ok(keys
-            .iter()
-            .filter_map(|key| self.names.app_of(key))
-            .collect())
     }
 
-    fn scan(&self, cursor: &[u8]) -> Cmd {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor)
-            .arg("MATCH")
-            .arg(self.names.every_record())
-            .arg("COUNT")
-            .arg(STEP);
-        scan
+    async fn walk(&self) -> Result<HashSet<AppId>, Trouble> {
+        let live = self.link.live().await?;
+        let pattern = Some(self.names.every_record());
+        let mut scan = Scan::begin(live.connection, &live.at, STEP, pattern).await?;
+        let mut apps = HashSet::new();
+        while let Some(keys) = scan.next().await? {
+            apps.extend(keys.iter().filter_map(|key| self.names.app_of(key)));
+        }
+        Ok(apps)
     }
 }
 
-/// Takes the keys of one step and gives the next cursor.
-fn taken(answer: Value, keys: &mut HashSet<Vec<u8>>) -> Result<Vec<u8>, Trouble> {
-    let Value::Array(parts) = answer else {
-        return Err(strange());
-    };
-    let [cursor, found] = <[Value; 2]>::try_from(parts).map_err(|_| strange())?;
-    let Value::Array(found) = found else {
-        return Err(strange());
-    };
-    keys.extend(found.into_iter().filter_map(bytes));
-    bytes(cursor).ok_or_else(strange)
+impl Tidying {
+    /// Not any more once something was refused: the next start goes on.
+    async fn go_on(&mut self, step: impl Future<Output = Result<bool, Trouble>>) {
+        if self.refused.is_some() {
+            return;
+        }
+        match step.await {
+            Ok(is_done) => self.is_unfinished |= !is_done,
+            Err(trouble) => {
+                self.is_unfinished = true;
+                self.refused = Some(trouble);
+            }
+        }
+    }
+
+    fn tell(self) {
+        if let Some(trouble) = self.refused {
+            tracing::warn!(
+                store.trouble = trouble.name(),
+                "records in Redis that are damaged, or sealed under the previous master key, stay as they are until a start \
+                 finds that it can be written: {trouble}"
+            );
+        }
+    }
+}
+
+fn damaged(app: &AppId, reason: String) -> Loaded {
+    let app = Some(*app);
+    Loaded::Damaged { app, reason }
+}
+
+/// Whether other rows may be read all the same.
+fn is_of_one_row(trouble: &Trouble) -> bool {
+    matches!(
+        trouble,
+        Trouble::WrongKey | Trouble::Newer(_) | Trouble::Incomplete | Trouble::Other(_)
+    )
 }

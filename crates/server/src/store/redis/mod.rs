@@ -5,11 +5,15 @@
 //! Must not know: how connections are made (see [`crate::redis`]), when records change, what they mean.
 
 mod changes;
+mod comparing;
 mod identity;
 mod kept;
 mod leases;
 mod load;
 mod memory;
+mod offers;
+mod opening;
+mod refilled;
 mod revoked;
 mod row;
 mod rows;
@@ -22,30 +26,22 @@ mod survey;
 mod tests;
 
 use std::fmt;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::WeakUnboundedSender;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Clock;
 use wxtoken_core::store::{Record, StoreError};
 
-use super::keys::{MasterKeys, ValueHasher};
+use super::keys::ValueHasher;
 use super::precedence::NO_FENCE;
-use super::sealed::{Label, Sealer};
-use changes::Listener;
-use identity::Identity;
+use super::sealed::Label;
 use leases::Leases;
-use memory::Memory;
-use revoked::Revoked;
-use row::Names;
 use rows::{Opened, Rows};
-use settings::Timing;
 
 pub use crate::redis::{Address, Health, Host, InvalidAddress, Servers, Trouble};
-use crate::redis::{Door, Link};
 pub use changes::Change;
 pub use settings::{InvalidPrefix, Prefix, Settings};
 pub use survey::Survey;
@@ -55,109 +51,27 @@ pub struct RedisStore {
     rows: Arc<Rows>,
     leases: Arc<Leases>,
     clock: Arc<dyn Clock>,
+    /// As long as somebody listens to the others; then nobody waits for more.
+    changes: WeakUnboundedSender<Change>,
     stop: CancellationToken,
     _stops_with_it: DropGuard,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl RedisStore {
-    /// A store that connects when it is first asked, or first heard from; it works, or says why not, from then on. Needs a
-    /// tokio runtime. What others change comes out of the receiver.
-    ///
-    /// # Errors
-    /// The system gives no random numbers.
-    pub fn open(
-        settings: Settings,
-        keys: MasterKeys,
-        clock: Arc<dyn Clock>,
-    ) -> Result<(Self, UnboundedReceiver<Change>), Trouble> {
-        Self::with(settings, keys, clock, Timing::REAL)
-    }
-
-    /// As [`Self::open`], and connects at once.
-    ///
-    /// # Errors
-    /// Redis cannot be reached, or its records are sealed under another master key: nothing was changed.
-    pub async fn connect(
-        settings: Settings,
-        keys: MasterKeys,
-        clock: Arc<dyn Clock>,
-    ) -> Result<(Self, UnboundedReceiver<Change>), Trouble> {
-        let (store, changes) = Self::open(settings, keys, clock)?;
-        store.rows.link.live().await?;
-        Ok((store, changes))
-    }
-
-    fn with(
-        settings: Settings,
-        keys: MasterKeys,
-        clock: Arc<dyn Clock>,
-        timing: Timing,
-    ) -> Result<(Self, UnboundedReceiver<Change>), Trouble> {
-        let names = Names::new(&settings.prefix);
-        let sealer = Arc::new(Sealer::new(keys, identity::store_id(&settings.prefix)));
-        let identity = Identity {
-            key: names.identity(),
-            sealer: Arc::clone(&sealer),
-        };
-        let rows = Arc::new(Rows {
-            names,
-            sealer,
-            link: Link::new(
-                door(settings, timing),
-                Box::new(identity),
-                Arc::clone(&clock),
-            ),
-            memory: Memory::default(),
-            offers: timing.offers,
-            revoked: Revoked::default(),
-            refilled: AtomicUsize::new(0),
-            lives: timing.lease,
-        });
-        let leases = Arc::new(Leases::new(new_holder()?, timing.lease));
-        let (sender, changes) = unbounded_channel();
-        let stop = CancellationToken::new();
-        let listener = Listener {
-            rows: Arc::clone(&rows),
-            clock: Arc::clone(&clock),
-            every: timing.compare,
-            changes: sender.clone(),
-        };
-        let keeping = Arc::clone(&leases).keep(
-            Arc::clone(&rows),
-            Arc::clone(&clock),
-            timing.keep,
-            sender,
-            stop.clone(),
-        );
-        let following = sentinels::follow_sentinels(
-            Arc::clone(&rows),
-            Arc::clone(&clock),
-            timing.compare,
-            stop.clone(),
-        );
-        let tasks = vec![
-            tokio::spawn(listener.run(stop.clone())),
-            tokio::spawn(keeping),
-            tokio::spawn(following),
-        ];
-        let store = Self {
-            rows,
-            leases,
-            clock,
-            _stops_with_it: stop.clone().drop_guard(),
-            stop,
-            tasks: Mutex::new(tasks),
-        };
-        Ok((store, changes))
-    }
-
     /// Gives all leases back and ends.
     pub async fn stop(&self) {
         self.stop.cancel();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             let _ = task.await;
+        }
+    }
+
+    /// What was found out on the way to something else.
+    fn tell(&self, change: Change) {
+        if let Some(changes) = self.changes.upgrade() {
+            let _ = changes.send(change);
         }
     }
 
@@ -178,7 +92,10 @@ impl RedisStore {
     /// How Redis is, for people.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.rows.link.health.look()
+        Health {
+            refilled: self.rows.refilled.ever(),
+            ..self.rows.link.health.look()
+        }
     }
 
     /// Takes a record that was kept elsewhere for better than nothing: it goes into a Redis that lacks it, and to whoever asks.
@@ -188,6 +105,7 @@ impl RedisStore {
     pub fn seed(&self, app: &AppId, record: &Record) -> Result<(), Trouble> {
         let label = Label::of(*app, record, NO_FENCE);
         let sealed = self.rows.seal(&label, record)?;
+        self.rows.memory.want(app);
         self.rows.memory.seed(label, sealed);
         Ok(())
     }
@@ -253,6 +171,11 @@ impl RedisStore {
     /// Redis cannot be asked.
     pub async fn read(&self, app: &AppId) -> Result<Option<Box<Record>>, StoreError> {
         let row = self.rows.fetch(app).await?;
+        let is_young = row.fence.epoch > 0 && row.fence.number == 0;
+        if is_young && self.rows.memory.kept(app).is_some() {
+            // What only we know is offered before what others have offered takes its place.
+            return Ok(self.rows.refill(app, None).await?);
+        }
         Ok(match self.rows.take(app, &row)? {
             Opened::Record(record) => Some(record),
             Opened::Nothing | Opened::Damaged(_) => None,
@@ -266,27 +189,4 @@ impl fmt::Debug for RedisStore {
             .field("trouble", &self.trouble())
             .finish_non_exhaustive()
     }
-}
-
-fn door(settings: Settings, timing: Timing) -> Door {
-    let Settings {
-        address,
-        ca,
-        sentinel_password,
-        ..
-    } = settings;
-    Door::new(
-        address,
-        ca,
-        sentinel_password,
-        timing.connect,
-        timing.answer,
-    )
-}
-
-/// A name nobody else has.
-fn new_holder() -> Result<String, Trouble> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Trouble::NoRandom)?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

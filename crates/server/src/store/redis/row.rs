@@ -48,9 +48,9 @@ impl Names {
         format!("{}:revoked", self.prefix)
     }
 
-    /// Holds nothing, and is written now and then to see whether it can be.
-    pub(super) fn proof(&self) -> String {
-        format!("{}:proof", self.prefix)
+    /// Holds nothing, and is written now and then to see whether it can be; each place may be on another node of a cluster.
+    pub(super) fn proof(&self, place: u16) -> String {
+        format!("{}:{{{place}}}:proof", self.prefix)
     }
 
     pub(super) fn channel(&self) -> String {

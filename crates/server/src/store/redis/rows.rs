@@ -1,12 +1,11 @@
-//! Rows and what they mean: reading, opening and setting aside, and filling a Redis that has forgotten from memory.
+//! Rows and what they mean: reading, opening and setting aside.
 //!
 //! Must not know: leases that are held, who listens.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::Value;
+use tokio::sync::Semaphore;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Wall, millis};
 use wxtoken_core::merge::merged;
@@ -15,31 +14,34 @@ use wxtoken_core::store::Record;
 use super::super::rekey::rekeyed;
 use super::super::sealed::{Label, SealError, Sealer};
 use super::super::wire::WireError;
-use super::memory::Memory;
+use super::memory::{Kept, Memory};
+use super::refilled::Refilled;
 use super::revoked::Revoked;
 use super::row::{Body, FIELDS, Names, Row, padded};
-use super::scripts::{ASIDE, Call, FORGET, LEASE, Lua, OFFER, Said, Word};
+use super::scripts::{ASIDE, Call, FORGET, LEASE, Lua, Said};
 use crate::redis::{Link, Trouble};
 
 /// How long a damaged body is kept for a person to look at.
 const DAMAGED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A removed app's record is kept this long (design section 7).
 const FORGOTTEN_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// How often an offer is merged anew with what others offered meanwhile.
-const OFFERS: usize = 16;
+/// What Redis says of a key that somebody else has put where a record belongs.
+const WRONG_TYPE: &str = "WRONGTYPE";
 
 /// Everything that is needed to work on rows.
 pub(super) struct Rows {
     pub(super) names: Names,
     pub(super) sealer: Arc<Sealer>,
-    pub(super) link: Link,
+    pub(super) link: Arc<Link>,
     pub(super) memory: Memory,
+    /// So many offer at a time: of a Redis that was emptied, every app is told at once.
+    pub(super) refills: Semaphore,
     /// How long replicas may offer what they hold, once an epoch has begun.
     pub(super) offers: Duration,
     /// Whose virtual tokens are over, as far as is known here.
     pub(super) revoked: Revoked,
-    /// Records that were put into a Redis that lacked them, since that was last told.
-    pub(super) refilled: AtomicUsize,
+    /// Records that were put into a Redis that lacked them.
+    pub(super) refilled: Refilled,
     /// How long a lease lives in Redis at most.
     pub(super) lives: Duration,
 }
@@ -88,15 +90,28 @@ impl Rows {
             millis(self.offers).to_string().into_bytes(),
             millis(self.lives).to_string().into_bytes(),
         ];
-        self.said(app, &self.call(&LEASE, app, keys, arguments))
-            .await
+        let call = self.call(&LEASE, app, keys, arguments);
+        match self.said(app, &call).await {
+            // A key of another type, perhaps.
+            Err(Trouble::Other(_)) => {
+                self.set_aside(app, &Row::default()).await?;
+                self.said(app, &call).await
+            }
+            said => said,
+        }
     }
 
     pub(super) async fn fetch(&self, app: &AppId) -> Result<Row, Trouble> {
         let mut read = redis::cmd("HMGET");
         read.arg(self.names.record(app)).arg(&FIELDS);
-        let answer: Value = self.link.ask(&read).await?;
-        Row::read(*app, answer).ok_or_else(strange)
+        match self.link.ask(&read).await {
+            Ok(answer) => Row::read(*app, answer).ok_or_else(strange),
+            Err(Trouble::Other(code)) if code == WRONG_TYPE => Ok(Row {
+                body: Body::Odd,
+                ..Row::default()
+            }),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// The record a row holds, with a late mint that was noted beside it, and with what is kept here and lacks there.
@@ -106,15 +121,28 @@ impl Rows {
             Opened::Record(record) => Some(record),
             Opened::Nothing => None,
         };
-        if let Some((label, sealed)) = self.memory.met(app, row)
-            && let Opened::Record(kept) = self.open(app, &Body::Sealed(label, sealed.to_vec()))?
+        if let Some(known) = self.memory.met(app, row)
+            && let Opened::Record(kept) =
+                self.open(app, &Body::Sealed(known.0, known.1.to_vec()))?
         {
             record = Some(match record {
-                Some(held) => Box::new(merged(&held, &kept)),
+                Some(held) => self.joined(app, &held, &kept, &known),
                 None => kept,
             });
         }
         Ok(with_late(record, row.late))
+    }
+
+    /// What a row holds and what is kept that it lacks, which is what is kept from here on.
+    fn joined(&self, app: &AppId, held: &Record, kept: &Record, known: &Kept) -> Box<Record> {
+        let both = merged(held, kept);
+        let label = Label::of(*app, &both, known.0.fence);
+        if both != *kept
+            && let Ok(sealed) = self.seal(&label, &both)
+        {
+            self.memory.join(known, label, sealed);
+        }
+        Box::new(both)
     }
 
     /// Opens a body as it is.
@@ -158,6 +186,7 @@ impl Rows {
 
     /// It is configured again.
     pub(super) async fn remember(&self, app: &AppId) -> Result<(), Trouble> {
+        self.memory.want(app);
         let mut unmark = redis::cmd("HDEL");
         unmark.arg(self.names.record(app)).arg("gone");
         self.link.ask(&unmark).await.map(drop)
@@ -165,86 +194,12 @@ impl Rows {
 
     /// Moves a body that cannot be opened out of the way.
     pub(super) async fn set_aside(&self, app: &AppId, row: &Row) -> Result<(), Trouble> {
-        let keys = vec![self.names.record(app), self.names.damaged(app)];
+        let names = &self.names;
+        let keys = vec![names.record(app), names.damaged(app), names.lease(app)];
         let kept = millis(DAMAGED_KEPT).to_string().into_bytes();
         let arguments = vec![row.raw_version.clone(), kept];
         let call = self.call(&ASIDE, app, keys, arguments);
         call.run(&self.link).await.map(drop)
-    }
-
-    /// Gives Redis what it lacks: what is kept in memory, or `mine`. Only while an epoch begins; otherwise a write must do.
-    /// The row's record afterwards.
-    pub(super) async fn refill(
-        &self,
-        app: &AppId,
-        mine: Option<&Record>,
-    ) -> Result<Option<Box<Record>>, Trouble> {
-        let kept = match (mine, self.memory.kept(app)) {
-            (Some(mine), _) => Some(mine.clone()),
-            (None, Some((label, sealed))) => {
-                match self.open(app, &Body::Sealed(label, sealed.to_vec()))? {
-                    Opened::Record(record) => Some(*record),
-                    Opened::Nothing | Opened::Damaged(_) => None,
-                }
-            }
-            (None, None) => None,
-        };
-        let mut said = self.ask_for_lease(app, "", Duration::ZERO).await?;
-        // Until somebody is given the lease.
-        let Some(kept) = kept.filter(|_| said.row.fence.number == 0) else {
-            return self.shown(app, &said.row);
-        };
-        for _ in 0..OFFERS {
-            let held = match self.open(app, &said.row.body)? {
-                Opened::Record(held) => Some(*held),
-                Opened::Nothing | Opened::Damaged(_) => None,
-            };
-            let both = held
-                .as_ref()
-                .map_or_else(|| kept.clone(), |held| merged(held, &kept));
-            if held.as_ref() == Some(&both) {
-                break;
-            }
-            said = self.offer(app, &both, &said.row).await?;
-            match said.word {
-                Word::Done => return Ok(Some(Box::new(both))),
-                Word::Again => {}
-                Word::Closed
-                | Word::Won
-                | Word::Taken
-                | Word::Offers
-                | Word::Look
-                | Word::Stale => break,
-            }
-        }
-        self.shown(app, &said.row)
-    }
-
-    async fn offer(&self, app: &AppId, record: &Record, over: &Row) -> Result<Said, Trouble> {
-        let label = Label::of(*app, record, over.fence);
-        let mut arguments = vec![
-            padded(over.fence.epoch).into_bytes(),
-            over.raw_version.clone(),
-        ];
-        arguments.extend(label.generations.map(|g| padded(g).into_bytes()));
-        let sealed = self.seal(&label, record)?;
-        arguments.push(sealed.clone());
-        let keys = vec![self.names.record(app)];
-        let said = self
-            .said(app, &self.call(&OFFER, app, keys, arguments))
-            .await?;
-        if said.word == Word::Done {
-            self.memory.wrote(label, sealed, said.number);
-            self.refilled.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(said)
-    }
-
-    fn shown(&self, app: &AppId, row: &Row) -> Result<Option<Box<Record>>, Trouble> {
-        Ok(match self.take(app, row)? {
-            Opened::Record(record) => Some(record),
-            Opened::Nothing | Opened::Damaged(_) => None,
-        })
     }
 }
 

@@ -70,11 +70,16 @@ impl Lua {
 }
 
 impl Call {
-    /// Whether what it does, once it is done, shows that Redis takes what is written: the others may have had nothing to write.
-    pub(super) fn surely_writes(&self) -> bool {
-        [&WRITE, &OFFER, &NOTE, &PROVE]
-            .into_iter()
-            .any(|script| script.hash == self.script.hash)
+    /// Whether this answer shows that Redis takes what is written: other scripts may have had nothing to write, and one that
+    /// was refused has written nothing.
+    fn has_written(&self, answer: &Value) -> bool {
+        let is_one_of =
+            |scripts: [&Lua; 2]| scripts.iter().any(|script| script.hash == self.script.hash);
+        let is_done = || {
+            let word = answer.as_sequence().and_then(<[Value]>::first);
+            word.is_some_and(|word| matches!(word, Value::BulkString(word) if word == b"done"))
+        };
+        is_one_of([&NOTE, &PROVE]) || is_one_of([&WRITE, &OFFER]) && is_done()
     }
 
     /// As [`Self::short`], for a Redis that does not know the script yet.
@@ -84,8 +89,8 @@ impl Call {
 
     pub(super) async fn run(&self, link: &Link) -> Result<Value, Trouble> {
         let done = link.run(&self.short, || self.whole()).await;
-        if done.is_ok() && self.surely_writes() {
-            link.written().await;
+        if done.as_ref().is_ok_and(|answer| self.has_written(answer)) {
+            link.written();
         }
         done
     }
@@ -107,7 +112,7 @@ impl Call {
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) word: Word,
-    /// Milliseconds to wait; of what was done, the version it made.
+    /// Milliseconds to wait; of what was done, the version it made; of a lease, 1 if no holder has written in its epoch yet.
     pub(super) number: u64,
     pub(super) row: Row,
 }
@@ -121,6 +126,8 @@ pub(super) enum Word {
     Look,
     Done,
     Stale,
+    /// As stale, and nobody has begun an epoch in this life of Redis yet.
+    Void,
     Again,
     Closed,
 }
@@ -139,6 +146,7 @@ impl Said {
             b"look" => Word::Look,
             b"done" => Word::Done,
             b"stale" => Word::Stale,
+            b"void" => Word::Void,
             b"again" => Word::Again,
             b"closed" => Word::Closed,
             _ => return None,

@@ -24,14 +24,13 @@ pub struct Settings {
 
 impl PartialEq for Settings {
     fn eq(&self, other: &Self) -> bool {
-        let exposed = |secret: &Option<SecretString>| {
-            secret
-                .as_ref()
-                .map(|secret| secret.expose_secret().to_owned())
-        };
+        let passwords = [self, other].map(|settings| {
+            let password = settings.sentinel_password.as_ref();
+            password.map(ExposeSecret::expose_secret)
+        });
         self.address == other.address
             && self.ca == other.ca
-            && exposed(&self.sentinel_password) == exposed(&other.sentinel_password)
+            && passwords[0] == passwords[1]
             && self.prefix == other.prefix
     }
 }
@@ -50,7 +49,7 @@ pub(super) struct Timing {
 
 impl Timing {
     pub(super) const REAL: Self = Self {
-        connect: Duration::from_secs(2),
+        connect: Duration::from_secs(1),
         answer: Duration::from_secs(1),
         lease: Duration::from_millis(2500),
         keep: Duration::from_millis(800),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use tokio::sync::mpsc::UnboundedReceiver;
 use wxtoken_core::app::AppId;
+use wxtoken_core::store::Record;
 
 use super::super::redis::Change;
 use super::super::serving::{Ears, News};
@@ -21,13 +22,14 @@ impl ReplicaStore {
         let mut some = Vec::with_capacity(TOGETHER);
         while changes.recv_many(&mut some, TOGETHER).await > 0 {
             let mut changed = BTreeMap::new();
-            let mut others = Vec::new();
+            let (mut learned, mut others) = (Vec::new(), Vec::new());
             for change in some.drain(..) {
                 match change {
                     Change::Changed { app, version } => {
                         let newest = changed.entry(app).or_insert(version);
                         *newest = version.max(*newest);
                     }
+                    Change::Learned { app, record } => learned.push((app, record)),
                     Change::Freed { app } => others.push(News::Freed(app)),
                     Change::Lost { app, fence } => others.push(News::Lost(app, fence)),
                     Change::Revoked { caller, epoch } => {
@@ -36,9 +38,12 @@ impl ReplicaStore {
                 }
             }
             // Who hears that a lease is free must know before what was done under it.
+            for (app, record) in learned {
+                self.learned(app, record, ears);
+            }
             self.tell_changed(changed, ears).await;
             for news in others {
-                self.tell_other(news, ears).await;
+                self.tell_other(news, ears);
             }
         }
     }
@@ -54,10 +59,7 @@ impl ReplicaStore {
         let read = join_all(apps.iter().map(|app| self.redis.read(app))).await;
         for (app, read) in apps.into_iter().zip(read) {
             match read {
-                Ok(Some(record)) => {
-                    self.snapshot.put(&app, record.as_ref().clone());
-                    (ears.hear)(News::Learned(app, record));
-                }
+                Ok(Some(record)) => self.learned(app, record, ears),
                 Ok(None) => {}
                 // It is still unread, so the next comparison finds it.
                 Err(error) => {
@@ -67,20 +69,21 @@ impl ReplicaStore {
         }
     }
 
-    async fn tell_other(&self, news: News, ears: &Ears) {
+    fn learned(&self, app: AppId, record: Box<Record>, ears: &Ears) {
+        if (ears.wants)(&app) {
+            self.snapshot.put(&app, record.as_ref().clone());
+            (ears.hear)(News::Learned(app, record));
+        }
+    }
+
+    fn tell_other(&self, news: News, ears: &Ears) {
         match &news {
             News::Learned(app, _) | News::Freed(app) | News::Lost(app, _) => {
                 if !(ears.wants)(app) {
                     return;
                 }
             }
-            News::Revoked(caller, epoch) => {
-                if let Err(error) = self.snapshot.revoke(*caller, *epoch).await {
-                    tracing::warn!(
-                        "a revocation by another replica could not be noted here: {error}"
-                    );
-                }
-            }
+            News::Revoked(caller, epoch) => self.snapshot.put_revoked(*caller, *epoch),
         }
         (ears.hear)(news);
     }

@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::join;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 use wxtoken_core::app::AppId;
@@ -52,25 +53,11 @@ impl RecordStore for ReplicaStore {
     }
 
     async fn lease(&self, app: &AppId, holds_for: Duration) -> Result<Lease, StoreError> {
+        if holds_for.is_zero() {
+            return self.look(app).await;
+        }
         let _turn = self.turns.of(app).await;
-        if !holds_for.is_zero() {
-            let lease = self.redis.lease(app, holds_for).await?;
-            self.copy_of(app, &lease);
-            return Ok(lease);
-        }
-        // An app that is new to this process, and may have been here in an earlier life.
-        let here = self.snapshot.read(app).await;
-        if let Some(record) = &here {
-            self.redis.seed(app, record)?;
-        }
-        let lease = match self.redis.lease(app, holds_for).await {
-            Ok(lease) => lease,
-            Err(_) => Lease::Won {
-                fence: NO_FENCE,
-                holds_for,
-                record: here,
-            },
-        };
+        let lease = self.redis.lease(app, holds_for).await?;
         self.copy_of(app, &lease);
         Ok(lease)
     }
@@ -108,6 +95,28 @@ impl RecordStore for ReplicaStore {
 }
 
 impl ReplicaStore {
+    /// An app that is new to this process, and may have been here in an earlier life. The disk is not waited for in turn.
+    async fn look(&self, app: &AppId) -> Result<Lease, StoreError> {
+        let here = self.snapshot.read(app).await;
+        if let Some(record) = &here {
+            self.redis.seed(app, record)?;
+        }
+        let _turn = self.turns.of(app).await;
+        let holds_for = Duration::ZERO;
+        let lease = match self.redis.lease(app, holds_for).await {
+            Ok(lease) => lease,
+            // What cannot be written, as a new epoch or the word that somebody has the app, can perhaps be read.
+            Err(_) => Lease::Won {
+                fence: NO_FENCE,
+                holds_for,
+                record: self.redis.read(app).await.ok().flatten().or(here),
+                begins_epoch: false,
+            },
+        };
+        self.copy_of(app, &lease);
+        Ok(lease)
+    }
+
     fn copy_of(&self, app: &AppId, lease: &Lease) {
         if let Lease::Won {
             record: Some(record),
@@ -122,15 +131,21 @@ impl ReplicaStore {
 #[async_trait]
 impl Belongings for ReplicaStore {
     async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
-        let _turn = self.turns.of(app).await;
-        let here = self.snapshot.forget(app).await;
-        self.redis.forget(app).await.and(here)
+        let there = async {
+            let _turn = self.turns.of(app).await;
+            self.redis.forget(app).await
+        };
+        let (there, here) = join!(there, self.snapshot.forget(app));
+        there.and(here)
     }
 
     async fn remember(&self, app: &AppId) -> Result<(), StoreError> {
-        let _turn = self.turns.of(app).await;
-        let here = self.snapshot.remember(app).await;
-        self.redis.remember(app).await.and(here)
+        let there = async {
+            let _turn = self.turns.of(app).await;
+            self.redis.remember(app).await
+        };
+        let (there, here) = join!(there, self.snapshot.remember(app));
+        there.and(here)
     }
 
     /// Those of the copy: in Redis, whoever has an app configured takes the mark away with the first lease.
@@ -148,20 +163,23 @@ impl Ledger for ReplicaStore {
     }
 
     async fn revoke(&self, caller: u64, epoch: u64) -> Result<(), StoreError> {
-        let here = self.snapshot.revoke(caller, epoch).await;
-        self.redis.revoke(caller, epoch).await.and(here)
+        self.snapshot.put_revoked(caller, epoch);
+        self.redis.revoke(caller, epoch).await
     }
 
     async fn settle(&self, callers: Vec<Configured>, now: Wall) -> Result<(), StoreError> {
         let mut revoked = self.revoked.clone();
         revoked.settle(&callers, now.0);
-        let here = self.snapshot.settle(callers, now).await;
-        for (caller, epoch) in revoked.epochs() {
-            if epoch > self.revoked.epoch_of(caller) {
-                self.redis.revoke(caller, epoch).await?;
-            }
-        }
-        here
+        let raised = revoked.epochs();
+        let raised = raised.filter(|(caller, epoch)| *epoch > self.revoked.epoch_of(*caller));
+        // All are known before anything can fail: what cannot be told now is told by the comparison that succeeds first.
+        let telling = raised.map(|(caller, epoch)| {
+            self.redis.seed_revoked(caller, epoch);
+            self.redis.revoke(caller, epoch)
+        });
+        let telling: Vec<_> = telling.collect();
+        let (told, here) = join!(join_all(telling), self.snapshot.settle(callers, now));
+        told.into_iter().collect::<Result<(), _>>().and(here)
     }
 
     async fn note(&self, callers: Vec<Configured>) -> Result<(), StoreError> {

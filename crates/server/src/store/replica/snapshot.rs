@@ -1,19 +1,22 @@
 //! The sealed copy on this machine: an ordinary store of one machine, written behind everybody's back.
 //!
-//! What is to be written waits in memory, the newest of each app; a disk that takes nothing costs nothing else.
+//! What is to be written waits in memory, the newest of each app whichever came last; a disk that takes nothing costs nothing
+//! else.
 //! Must not know: Redis.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use futures_util::future::join_all;
+use futures_util::join;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Clock, Wall, millis};
+use wxtoken_core::merge::merged;
 use wxtoken_core::store::{Lease, Loaded, Record, RecordStore, StoreError};
 
 use super::super::EmbeddedStore;
@@ -34,9 +37,17 @@ pub(super) struct Snapshot {
 /// What the writing task shares.
 struct Desk {
     store: EmbeddedStore,
-    waiting: Mutex<HashMap<AppId, Record, RandomState>>,
+    waiting: Mutex<Waiting>,
     more: Notify,
     is_ending: AtomicBool,
+}
+
+/// What is to be written.
+#[derive(Default)]
+struct Waiting {
+    records: HashMap<AppId, Record, RandomState>,
+    /// The newest epoch of callers that were revoked.
+    revoked: BTreeMap<u64, u64>,
 }
 
 impl Snapshot {
@@ -57,13 +68,13 @@ impl Snapshot {
 
     /// Will be written; waits for nothing.
     pub(super) fn put(&self, app: &AppId, record: Record) {
-        self.desk.waiting().insert(*app, record);
+        self.desk.waiting().put(*app, record);
         self.desk.more.notify_one();
     }
 
     /// The newest there is of an app. What is not written yet counts, and what cannot be read does not.
     pub(super) async fn read(&self, app: &AppId) -> Option<Box<Record>> {
-        let waiting = self.desk.waiting().get(app).cloned();
+        let waiting = self.desk.waiting().records.get(app).cloned();
         if let Some(record) = waiting {
             return Some(Box::new(record));
         }
@@ -81,7 +92,7 @@ impl Snapshot {
     }
 
     pub(super) async fn forget(&self, app: &AppId) -> Result<(), StoreError> {
-        self.desk.waiting().remove(app);
+        self.desk.waiting().records.remove(app);
         self.desk.store.forget(app).await
     }
 
@@ -97,8 +108,10 @@ impl Snapshot {
         self.desk.store.revoked()
     }
 
-    pub(super) async fn revoke(&self, caller: u64, epoch: u64) -> Result<(), StoreError> {
-        self.desk.store.revoke(caller, epoch).await
+    /// As [`Self::put`]: a caller's virtual tokens of earlier epochs are over.
+    pub(super) fn put_revoked(&self, caller: u64, epoch: u64) {
+        self.desk.waiting().revoke(caller, epoch);
+        self.desk.more.notify_one();
     }
 
     pub(super) async fn settle(
@@ -110,6 +123,12 @@ impl Snapshot {
     }
 
     pub(super) async fn note(&self, callers: Vec<Configured>) -> Result<(), StoreError> {
+        // Who is gone from here on is missed by no start: that its tokens are over is to be written first.
+        let first = self.desk.waiting().take_revoked();
+        if let Some(why) = self.desk.write(first).await {
+            self.desk.more.notify_one(); // tried again, as all that waits
+            return Err(StoreError::Unavailable(why));
+        }
         self.desk.store.note(callers).await
     }
 
@@ -137,31 +156,35 @@ impl Drop for Snapshot {
 }
 
 impl Desk {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<AppId, Record, RandomState>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_some(&self) -> Vec<(AppId, Record)> {
-        let mut waiting = self.waiting();
-        let apps: Vec<AppId> = waiting.keys().take(TOGETHER).copied().collect();
-        let taken = apps
-            .into_iter()
-            .filter_map(|app| waiting.remove_entry(&app));
-        taken.collect()
-    }
-
     /// Writes these; gives back why some could not be, which wait again.
-    async fn write(&self, some: Vec<(AppId, Record)>) -> Option<Sentence> {
+    async fn write(&self, some: Waiting) -> Option<Sentence> {
         let fence = self.store.fence();
-        let writes = some
-            .iter()
-            .map(|(app, record)| self.store.write(app, record, fence));
-        let outcomes = join_all(writes).await;
+        let writes = some.records.iter();
+        let writes = writes.map(|(app, record)| self.store.write(app, record, fence));
+        let revocations = some.revoked.iter();
+        let revocations = revocations.map(|(caller, epoch)| self.store.revoke(*caller, *epoch));
+        let (written, revoked) = join!(join_all(writes), join_all(revocations));
         let mut why = None;
-        for ((app, record), outcome) in some.into_iter().zip(outcomes) {
-            // Stale is what is older than what lies there: that may stay.
+        for ((app, record), outcome) in some.records.into_iter().zip(written) {
+            match outcome {
+                Err(StoreError::Unavailable(reason)) => {
+                    self.waiting().put_before(app, record);
+                    why = Some(reason);
+                }
+                // What is older than what lies there may be newer in something else.
+                Err(StoreError::Stale(Some(held))) if is_ahead(&record, &held) => {
+                    self.waiting().put_before(app, merged(&held, &record));
+                }
+                Ok(()) | Err(StoreError::Stale(_)) => {}
+            }
+        }
+        for ((caller, epoch), outcome) in some.revoked.into_iter().zip(revoked) {
             if let Err(StoreError::Unavailable(reason)) = outcome {
-                self.waiting().entry(app).or_insert(record);
+                self.waiting().revoke(caller, epoch);
                 why = Some(reason);
             }
         }
@@ -169,10 +192,72 @@ impl Desk {
     }
 }
 
+impl Waiting {
+    fn put(&mut self, app: AppId, record: Record) {
+        let newest = match self.records.remove(&app) {
+            Some(earlier) => newest_of(earlier, record),
+            None => record,
+        };
+        self.records.insert(app, newest);
+    }
+
+    /// As if it had been put before what waits.
+    fn put_before(&mut self, app: AppId, record: Record) {
+        let newest = match self.records.remove(&app) {
+            Some(later) => newest_of(record, later),
+            None => record,
+        };
+        self.records.insert(app, newest);
+    }
+
+    fn revoke(&mut self, caller: u64, epoch: u64) {
+        let newest = self.revoked.entry(caller).or_default();
+        *newest = epoch.max(*newest);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.revoked.is_empty()
+    }
+
+    fn take_revoked(&mut self) -> Self {
+        Self {
+            records: HashMap::default(),
+            revoked: std::mem::take(&mut self.revoked),
+        }
+    }
+
+    fn take_some(&mut self) -> Self {
+        let apps: Vec<AppId> = self.records.keys().take(TOGETHER).copied().collect();
+        let records = apps
+            .into_iter()
+            .filter_map(|app| self.records.remove_entry(&app));
+        let records = records.collect();
+        Self {
+            records,
+            ..self.take_revoked()
+        }
+    }
+}
+
+/// Of two records that come one after the other, the later, unless the other is ahead of it.
+fn newest_of(earlier: Record, later: Record) -> Record {
+    match (is_ahead(&earlier, &later), is_ahead(&later, &earlier)) {
+        (false, _) => later,
+        (true, false) => earlier,
+        (true, true) => merged(&earlier, &later),
+    }
+}
+
+/// Whether a generation of the first is newer.
+fn is_ahead(one: &Record, other: &Record) -> bool {
+    let mut pairs = one.handed_out.iter().zip(other.handed_out);
+    pairs.any(|(one, other)| one.generation > other.generation)
+}
+
 async fn write(desk: Arc<Desk>, clock: Arc<dyn Clock>) {
     let mut is_refused = false;
     loop {
-        let some = desk.take_some();
+        let some = desk.waiting().take_some();
         if some.is_empty() {
             if desk.is_ending.load(Ordering::Relaxed) {
                 return;

@@ -332,3 +332,99 @@ async fn a_user_that_may_write_some_keys_alone_keeps_those_and_the_other_is_told
     assert_eq!((world.told(), value(&server, 2).await), (Vec::new(), None));
     assert!(world.status().trouble.is_none());
 }
+
+/// What the documentation says that a user of copies needs.
+const DOCUMENTED: &str = "+ping +select +get +pttl +set +multi +exec +subscribe +config|get";
+
+async fn user(server: &Server, rights: &str) -> String {
+    let rights = rights.split(' ');
+    let base = ["ACL", "SETUSER", "copies", "on", ">a-password", "resetkeys"];
+    let keys = ["~wx:access_token:*", "&__keyspace@*"];
+    let all: Vec<&str> = base.into_iter().chain(keys).chain(rights).collect();
+    let _: String = server.ask(&all).await;
+    format!("redis://copies:a-password@127.0.0.1:{}/3", server.port)
+}
+
+async fn in_third(server: &Server, command: &[&str]) -> Option<String> {
+    let lua = "redis.call('select', 3) return redis.call(unpack(ARGV))";
+    let all: Vec<&str> = ["EVAL", lua, "0"].iter().chain(command).copied().collect();
+    server.try_ask(&all).await.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_user_with_the_documented_rights_keeps_entries_in_another_database_and_hears_of_changes()
+{
+    let server = Server::start_with(TELLING).await;
+    let url = user(&server, DOCUMENTED).await;
+    let world = World::of(vec![wanted(&url, Format::WxjavaMp, 1)], 1);
+    world.publish(1, "first");
+    let key = format!("wx:access_token:{}", app(1));
+    let is_there = async || in_third(&server, &["GET", &key]).await.as_deref() == Some("first");
+    until("it is written", is_there).await;
+    listens(&world).await;
+    // Another sort of thing: as text nobody can read it, and no right is needed to say so.
+    in_third(&server, &["DEL", &key]).await;
+    in_third(&server, &["RPUSH", &key, "a list"]).await;
+    until("ours is there again", is_there).await;
+    let told = world.told();
+    assert!(
+        told.iter().all(|(name, _)| *name == "sink-changed"),
+        "{told:?}"
+    );
+    assert!(world.status().trouble.is_none());
+    until("the quiet listener's ping is answered", async || {
+        calls(&server, "ping").await > 0
+    })
+    .await;
+    assert_eq!(world.status().events, Events::On);
+}
+
+#[tokio::test]
+async fn a_user_that_may_not_subscribe_is_served_by_looks_and_does_not_connect_again_and_again() {
+    let server = Server::start_with(TELLING).await;
+    let url = user(&server, &DOCUMENTED.replace(" +subscribe", "")).await;
+    let world = World::of(vec![wanted(&url, Format::WxjavaMp, 1)], 1);
+    world.publish(1, "first");
+    until("it is known", async || world.status().events == Events::Off).await;
+    let connections = async || -> u64 {
+        let stats: String = server.ask(&["INFO", "stats"]).await;
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("total_connections_received:"));
+        line.and_then(|number| number.trim().parse().ok()).unwrap()
+    };
+    let (before, looked) = (connections().await, calls(&server, "pttl").await);
+    let asked = std::cell::Cell::new(0);
+    until("three looks", async || {
+        asked.set(asked.get() + 1);
+        calls(&server, "pttl").await >= looked + 3
+    })
+    .await;
+    // Each question of this test may be a connection of its own.
+    let ours = connections().await - before;
+    assert!(
+        ours <= asked.get() + 2,
+        "{ours} connections for {} questions",
+        asked.get()
+    );
+}
+
+#[tokio::test]
+async fn a_user_that_may_not_read_is_told_what_copies_need() {
+    let server = Server::start().await;
+    let url = user(&server, &DOCUMENTED.replace(" +get", "")).await;
+    let world = World::of(vec![wanted(&url, Format::WxjavaMp, 1)], 1);
+    world.publish(1, "first");
+    let seen = std::cell::RefCell::new(Vec::new());
+    until("it is told", async || {
+        seen.borrow_mut().extend(world.told());
+        !seen.borrow().is_empty()
+    })
+    .await;
+    for (name, text) in seen.take() {
+        assert!(
+            name == "sink-failed" && text.contains("+ping +select +get"),
+            "{text}"
+        );
+    }
+}

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Boot, Now, Wall};
 use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane, Token, ValueId};
-use wxtoken_core::refresh::verdict::Verdict;
+use wxtoken_core::refresh::verdict::{Theirs, Verdict};
 
 use super::super::judge::Acquaintance;
-use super::super::kept::{Looking, Sink, Strange, Then, Truth, Writing};
+use super::super::kept::{Heard, Looking, Sink, Strange, Then, Truth, Writing};
 use super::super::room::Room;
 use crate::redis::Trouble;
 use crate::sdk::{Body, Content, Format, Found, Module, Place, Spec, Ttl};
@@ -120,8 +120,18 @@ impl Story {
 
     /// The keeper hands out a value that was asked for so long ago.
     fn publish(&mut self, number: usize, token: &str, age: u64) {
+        self.publish_as(number, token, age, |_| ());
+    }
+
+    fn publish_as(
+        &mut self,
+        number: usize,
+        token: &str,
+        age: u64,
+        change: impl Fn(&mut Credential),
+    ) {
         let sent = self.now.boot.minus(age);
-        let value = Credential {
+        let mut value = Credential {
             kind: Kind::AccessToken,
             lane: Some(Lane::Stable),
             token: Token::new(token).unwrap(),
@@ -129,7 +139,9 @@ impl Story {
             generation: Generation(sent.0),
             sent,
             expires: sent.plus(LIFE),
+            adopted: false,
         };
+        change(&mut value);
         let mut current = self.says.current.lock().unwrap();
         if let Some(old) = current.insert(key(number), Arc::new(value)) {
             self.says.ours.lock().unwrap().push(old.id);
@@ -238,15 +250,35 @@ impl Story {
     }
 
     fn answered(&mut self, verdict: Verdict) {
+        self.heard(Heard::OfOurs(Some(verdict)));
+    }
+
+    fn heard(&mut self, heard: Heard) {
         let report = self.then.iter().rev().find_map(|then| match then {
-            Then::Report(sink, value) => Some((Arc::clone(sink), value.id)),
+            Then::Report(sink, value) | Then::Meet(sink, value, _) => {
+                Some((Arc::clone(sink), value.id))
+            }
             _ => None,
         });
         let (sink, about) = report.expect("it was reported");
         let then = self
             .room
-            .answered(&sink, about, Some(verdict), &self.says, self.now.boot);
+            .answered(&sink, about, heard, &self.says, self.now.boot);
         self.then.extend(then);
+    }
+
+    fn asked_about_theirs(&self) -> usize {
+        let meet = |then: &&Then| matches!(then, Then::Meet(..));
+        self.then.iter().filter(meet).count()
+    }
+
+    /// A room whose only sink holds a classic "first", quietly.
+    fn classic() -> Self {
+        let mut story = Self::of(1);
+        story.publish_as(1, "first", 0, |value| value.lane = Some(Lane::Classic));
+        story.run(1_000);
+        story.written.clear();
+        story
     }
 
     fn lies_there(&self) -> &str {
@@ -348,6 +380,71 @@ fn a_foreign_value_stays_until_ours_is_found_alive_or_replaced() {
 }
 
 #[test]
+fn on_the_classic_lane_a_living_value_of_anothers_stays_until_ours_is_another() {
+    let mut story = Story::classic();
+    story.intrude("theirs");
+    story.run(999);
+    assert_eq!((story.reports(), story.asked_about_theirs()), (0, 1));
+    story.heard(Heard::OfTheirs(Theirs::Lives));
+    // Ours still lives, for some minutes: another sink's report, or an end that moves, does not bring it back.
+    story.is_found_alive();
+    story.publish_as(1, "first", 1_000, |value| value.lane = Some(Lane::Classic));
+    story.run(30_000);
+    assert_eq!((story.lies_there(), story.tokens()), ("theirs", vec![]));
+    assert_eq!(
+        story.asked_about_theirs(),
+        1,
+        "nobody is asked again so soon"
+    );
+    story.run(60_000);
+    assert_eq!(story.asked_about_theirs(), 2, "but it may die");
+    story.publish(1, "second", 0);
+    story.run(0);
+    assert_eq!(story.lies_there(), "second");
+}
+
+#[test]
+fn on_the_classic_lane_ours_goes_back_over_a_dead_value_once_it_is_found_alive() {
+    let mut story = Story::classic();
+    story.intrude("theirs");
+    story.run(999);
+    story.heard(Heard::OfTheirs(Theirs::Unclear));
+    story.run(10_000);
+    assert_eq!(
+        (story.lies_there(), story.asked_about_theirs()),
+        ("theirs", 2)
+    );
+    story.heard(Heard::OfOurs(Some(Verdict::Alive)));
+    story.run(0);
+    assert_eq!(story.lies_there(), "first");
+}
+
+#[test]
+fn a_value_that_was_taken_over_does_not_overwrite_what_others_wrote_since() {
+    let mut story = Story::of(1);
+    story.intrude("newer");
+    story.publish_as(1, "adopted", 0, |value| value.adopted = true);
+    story.run(1_000);
+    assert_eq!(
+        (story.lies_there(), story.asked_about_theirs()),
+        ("newer", 1)
+    );
+    // It lives, and is taken over in its turn.
+    story.publish_as(1, "newer", 0, |value| value.adopted = true);
+    story.heard(Heard::OfOurs(Some(Verdict::Replaced)));
+    story.run(10_000);
+    assert!(story.written.is_empty());
+}
+
+#[test]
+fn a_value_that_was_taken_over_is_written_where_nothing_lies() {
+    let mut story = Story::of(1);
+    story.publish_as(1, "adopted", 0, |value| value.adopted = true);
+    story.run(100);
+    assert_eq!(story.tokens(), ["adopted"]);
+}
+
+#[test]
 fn a_value_of_our_own_that_is_not_the_current_one_is_put_right_without_a_word() {
     let mut story = Story::settled();
     story.publish(1, "second", 0);
@@ -381,6 +478,87 @@ fn an_entry_without_a_token_is_written_at_once_and_is_evidence_too() {
         (story.reports(), story.told()),
         (1, vec![Strange::Unusable])
     );
+}
+
+#[test]
+fn what_cannot_be_read_may_be_a_value_in_another_form_and_stays_until_ours_is_found_alive() {
+    let mut story = Story::settled();
+    story.intrude("no token has blanks");
+    story.run(10_000);
+    assert!(story.written.is_empty());
+    assert_eq!(
+        (story.reports(), story.told()),
+        (1, vec![Strange::Unreadable])
+    );
+    story.answered(Verdict::Alive);
+    story.run(0);
+    assert_eq!(story.tokens(), ["first"]);
+}
+
+#[test]
+fn a_change_is_over_when_another_replica_has_put_it_right() {
+    let mut story = Story::settled();
+    story.intrude("theirs");
+    story.run(999);
+    let end = story.now.boot.minus(2_000).plus(LIFE);
+    story.redis.insert(redis_key(1), ("first".to_owned(), end));
+    story.run(5_000);
+    assert!(matches!(story.then.last(), Some(Then::Restored(_))));
+    let many = story.then.len();
+    story.run(60_000);
+    assert_eq!(story.then.len(), many, "and that is told once");
+}
+
+#[test]
+fn a_war_is_over_when_an_entry_was_left_in_peace_for_ten_minutes() {
+    let mut story = Story::settled();
+    for _ in 0..5 {
+        story.intrude("");
+        story.run(10_000);
+    }
+    let contended = |then: &Then| matches!(then, Then::Contended(_));
+    assert!(story.then.iter().any(contended));
+    let calm = |then: &Then| matches!(then, Then::Calm(_));
+    story.run(590_000);
+    assert!(!story.then.iter().any(calm));
+    story.run(20_000);
+    assert_eq!(story.then.iter().filter(|then| calm(then)).count(), 1);
+}
+
+#[test]
+fn our_own_value_with_another_end_is_put_right_and_nobody_is_accused() {
+    let mut story = Story::settled();
+    for _ in 0..20 {
+        // Without an end that is ours: somebody took it from us.
+        let far = story.now.boot.plus(2 * LIFE);
+        story.redis.insert(redis_key(1), ("first".to_owned(), far));
+        story.run(5_000);
+    }
+    assert!(story.then.is_empty());
+    assert!(
+        (3..20).contains(&story.written.len()),
+        "{}",
+        story.written.len()
+    );
+}
+
+#[test]
+fn an_entry_that_could_not_be_read_is_told_to_be_well_again() {
+    let mut story = Story::of(2);
+    for number in 1..=2 {
+        story.publish(number, "first", 0);
+    }
+    story.run(1_000);
+    let looking = Looking {
+        sink: Arc::clone(&story.room.kept[0].sink),
+        value: story.says.current(&key(1)).unwrap(),
+    };
+    let then = story
+        .room
+        .unseen(vec![(looking, Trouble::NotAllowed)], story.now.boot);
+    assert!(matches!(then[..], [Then::Failed(..)]));
+    story.run(5_000);
+    assert!(matches!(story.then[..], [Then::Well(_)]));
 }
 
 #[test]
@@ -419,6 +597,38 @@ fn a_redis_that_was_emptied_is_filled_at_once_and_says_nothing_of_our_values() {
 }
 
 #[test]
+fn a_redis_that_was_emptied_is_noticed_with_any_number_of_sinks() {
+    for many in [3, 499, 500, 501, 1_200] {
+        let mut story = Story::of(many);
+        for number in 1..=many {
+            story.publish(number, "same", 0);
+        }
+        story.run(1_000);
+        story.written.clear();
+        // One that was met has no value now.
+        story.says.current.lock().unwrap().remove(&key(many));
+        let left = many - 1;
+        story.redis.clear();
+        story.run(5_000);
+        assert_eq!((story.written.len(), story.reports()), (left, 0), "{many}");
+    }
+}
+
+#[test]
+fn where_some_entries_are_there_the_missing_ones_were_taken_away() {
+    let mut story = Story::of(1_200);
+    for number in 1..=1_200 {
+        story.publish(number, "same", 0);
+    }
+    story.run(1_000);
+    for number in 1..1_200 {
+        story.redis.remove(&redis_key(number));
+    }
+    story.run(5_000);
+    assert_eq!(story.reports(), 1_199);
+}
+
+#[test]
 fn a_redis_that_comes_back_empty_is_filled_at_once_and_says_nothing_of_our_values() {
     let mut story = Story::settled();
     story.redis.clear();
@@ -436,7 +646,7 @@ fn while_redis_is_away_the_newest_value_waits_and_is_written_as_soon_as_it_is_ba
         let now = story.now;
         let writings: Vec<Writing> = story.room.writings(&story.says, now);
         assert_eq!(writings.len(), 1);
-        assert!(story.room.wrote(&writings[0], away(), now.boot).is_none());
+        assert!(story.room.wrote(&writings[0], away(), now.boot).is_empty());
         assert!(story.room.writings(&story.says, now).is_empty());
         story.now.boot = story.room.wake();
         assert!((1..2_000).contains(&story.now.boot.since(now.boot)));
@@ -461,7 +671,7 @@ fn an_entry_we_may_not_write_is_told_once_and_holds_up_no_other() {
                 Ok(())
             };
             let then = story.room.wrote(writing, outcome, story.now.boot);
-            assert_eq!(then.is_some(), refused && round == 0);
+            assert_eq!(!then.is_empty(), refused && round == 0);
         }
         assert_eq!(writings.len(), if round == 0 { 2 } else { 1 });
         story.now.boot = story.now.boot.plus(60_000);

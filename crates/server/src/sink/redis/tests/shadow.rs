@@ -233,3 +233,18 @@ fn entries_that_stay_configured_are_no_news_after_a_reload() {
         .configure(vec![sink(Format::WxjavaMp)], story.now.boot);
     assert!(story.pass(30_000).is_empty());
 }
+
+#[test]
+fn what_the_keeper_did_not_take_is_offered_again_until_it_did_and_told_once() {
+    let mut story = Story::new();
+    story.redis[0] = holds("first", LIFE);
+    let seen = story.pass(0);
+    for _ in 0..3 {
+        let (sink, ..) = seen[0].to_probe().unwrap();
+        story.watch.not_taken(sink);
+        let again = story.pass(3_000);
+        assert!(matches!(again[..], [Sighted::Again { .. }]), "{again:?}");
+        assert_eq!(probed(&again), ["first"]);
+    }
+    assert!(story.pass(60_000).is_empty());
+}

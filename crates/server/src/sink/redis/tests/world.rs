@@ -153,6 +153,7 @@ impl World {
             generation: Generation(now.wall.0),
             sent: now.boot,
             expires: now.boot.plus(millis(life)),
+            adopted: false,
         };
         let shelf = self.keeper.shelf();
         shelf.put(&app(number), Kind::AccessToken, Some(Arc::new(value)));

@@ -5,7 +5,7 @@
 local life = this_life()
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local row = redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'life', 'merge')
+local row = redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'life', 'merge', 'gone')
 local e, n, v, merge = row[1], row[2], whole(row[3]) or 0, whole(row[5]) or 0
 local known, offers = tonumber(ARGV[5]), tonumber(ARGV[6])
 
@@ -18,7 +18,7 @@ if not whole(e) or not whole(n) or not row[4] or known > v or (life ~= ':' and r
   redis.call('PUBLISH', ARGV[2], ARGV[1] .. ' ' .. e .. ' epoch')
 end
 
-redis.call('HDEL', KEYS[1], 'gone') -- somebody has the app configured
+if row[6] then redis.call('HDEL', KEYS[1], 'gone') end -- somebody has the app configured
 
 local function answer(what, ms)
   return {what, ms, redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'late', 'le', 'ln', 'g0', 'g1', 'g2', 'b')}
@@ -44,8 +44,11 @@ if held and string.sub(held, 1, -43) ~= ARGV[3] then
   end
   if left > 0 then return {'taken', left, {}} end
 end
+-- Until a holder has written: the answer to who was given the first lease may have been lost. An offer's number is zero.
+local by = redis.call('HMGET', KEYS[1], 'le', 'ln')
+local is_unwritten = (by[1] ~= e or (whole(by[2]) or 0) == 0) and 1 or 0
 -- By the clock, too: where a grant was lost unnoticed, its number is not given to somebody else.
 n = padded(math.max(tonumber(n) + 1, now))
 redis.call('HSET', KEYS[1], 'n', n)
 redis.call('SET', KEYS[2], ARGV[3] .. ' ' .. e .. ' ' .. n, 'PX', ARGV[4])
-return answer('won', 0)
+return answer('won', is_unwritten)

@@ -10,7 +10,7 @@ local row = redis.call('HMGET', KEYS[1], 'e', 'n', 'v', 'late', 'g0', 'g1', 'g2'
 -- What was granted in another life is void, as in lease.lua: a failover may have lost a newer grant, and then the fences alone
 -- would let its former holder write.
 local life = this_life()
-if life ~= ':' and row[8] ~= life then return answer('stale') end
+if life ~= ':' and row[8] ~= life then return answer('void') end
 if not row[1] or ARGV[5] .. ARGV[6] < row[1] .. row[2] then return answer('stale') end
 for kind = 0, 2 do
   local held = row[5 + kind]

@@ -20,9 +20,11 @@ use wxtoken_core::store::{Fence, Lease, RecordStore};
 
 use super::super::contract::records::{app, full_record};
 use super::super::contract::{self, Subject, generation, load, won};
+use super::super::keys::MasterKeys;
 use super::super::keys::tests::key;
 use super::super::precedence::NO_FENCE;
 use super::kept::AGAIN;
+use super::settings::Timing;
 use super::*;
 use crate::clock::SystemClock;
 use crate::redis::testing::Server;
@@ -93,7 +95,7 @@ async fn is_taken(store: &RedisStore, app: &AppId) -> bool {
 }
 
 /// Waits for what takes Redis a moment.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;

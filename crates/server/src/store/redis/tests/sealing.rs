@@ -121,6 +121,25 @@ async fn replicas_with_both_keys_in_either_order_understand_each_other() {
 }
 
 #[tokio::test]
+async fn an_emptied_redis_lets_nobody_in_with_another_master_key() {
+    let server = Server::start().await;
+    let _ours = store(&server.url(), QUICK);
+    let known = async || {
+        let checks: i64 = server.ask(&["HEXISTS", "wxtoken:store", "check"]).await;
+        checks == 1
+    };
+    until("the key check is there", known).await;
+    let _: String = server.ask(&["FLUSHALL"]).await;
+    until("it is there again, on the same connection", known).await;
+    let other = open(&server.url(), key(2), QUICK).0;
+    let refused = other.read(&app(1)).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.en.contains("another master key")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
 async fn who_cannot_read_a_record_does_not_keep_its_lease_from_those_who_can() {
     let server = Server::start().await;
     let behind = store(&server.url(), QUICK);

@@ -46,8 +46,7 @@ async fn a_server_that_lets_in_and_never_answers_is_slow() {
         ("redis", "", "slow"),
         ("rediss", "", "slow"),
         ("redis+sentinel", "/main", "slow"),
-        // Its library tells no more.
-        ("redis-cluster", "", "unreachable"),
+        ("redis-cluster", "", "slow"),
     ] {
         let trouble = trouble_at(&format!("{scheme}://127.0.0.1:{port}{path}"), timing).await;
         assert_eq!(trouble.name(), wanted, "{scheme}: {trouble:?}");
@@ -60,7 +59,7 @@ async fn what_speaks_something_else_is_said_to_be_no_redis() {
     let plain = trouble_at(&format!("redis://127.0.0.1:{port}"), QUICK).await;
     assert!(matches!(plain, Trouble::Stranger { .. }), "{plain:?}");
     let cluster = trouble_at(&format!("redis-cluster://127.0.0.1:{port}"), QUICK).await;
-    assert_eq!(cluster.name(), "unreachable");
+    assert!(matches!(cluster, Trouble::Stranger { .. }), "{cluster:?}");
     let tls = trouble_at(&format!("rediss://127.0.0.1:{port}"), QUICK).await;
     assert!(matches!(tls, Trouble::Tls { .. }), "{tls:?}");
     let told = format!("{plain} {plain:?} {cluster} {cluster:?} {tls} {tls:?}");
