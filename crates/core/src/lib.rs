@@ -11,4 +11,5 @@ pub mod refresh;
 pub mod retry;
 pub mod source;
 pub mod store;
+pub mod user;
 pub mod words;
