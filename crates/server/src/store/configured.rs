@@ -11,6 +11,7 @@ use wxtoken_core::store::RecordStore;
 
 use super::redis::{RedisStore, Settings, Trouble};
 use super::serving::{Belongings, Ledger, ServerStore};
+use super::users::MemoryUsers;
 use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError, ReplicaStore};
 use crate::config;
 use crate::words::InChinese;
@@ -135,6 +136,7 @@ pub async fn for_server(
     let (place, at) = (store.clone(), Arc::clone(&clock));
     let opened = tokio::task::spawn_blocking(move || open_or_make(&place, at)).await;
     let Stored { store: here, keys } = opened.map_err(|_| NoStore::Interrupted)??;
+    let users = Arc::new(MemoryUsers::new(Arc::clone(&clock)));
     let Some(settings) = &store.redis else {
         let store = Arc::new(here);
         return Ok(ServerStore {
@@ -142,6 +144,7 @@ pub async fn for_server(
             records: Arc::clone(&store) as Arc<dyn RecordStore>,
             belongings: Arc::clone(&store) as Arc<dyn Belongings>,
             ledger: store,
+            users,
             shared: None,
             keys,
         });
@@ -153,6 +156,7 @@ pub async fn for_server(
         records: Arc::clone(&store) as Arc<dyn RecordStore>,
         belongings: Arc::clone(&store) as Arc<dyn Belongings>,
         ledger: Arc::clone(&store) as Arc<dyn Ledger>,
+        users,
         shared: Some(store),
         keys,
     })

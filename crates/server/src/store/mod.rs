@@ -18,6 +18,7 @@ mod replica;
 mod revocations;
 mod sealed;
 mod serving;
+pub mod users;
 mod wire;
 
 pub use embedded::{EmbeddedStore, OpenError};

@@ -1,5 +1,5 @@
 //! What a server works on, in the parts it uses: records, which of them belong to a configured app, whose virtual tokens are
-//! over; and where several replicas share a store, what the others do.
+//! over, users; and where several replicas share a store, what the others do.
 //!
 //! One trait for each part, so that whoever uses it knows no kind of store.
 
@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Wall;
 use wxtoken_core::store::{Fence, Record, RecordStore, StoreError};
+use wxtoken_core::user::UserStore;
 
 use super::keys::MasterKeys;
 use super::redis::Health;
@@ -112,6 +113,8 @@ pub struct ServerStore {
     pub belongings: Arc<dyn Belongings>,
     /// Whose virtual tokens are over.
     pub ledger: Arc<dyn Ledger>,
+    /// Their users.
+    pub users: Arc<dyn UserStore>,
     /// Where replicas share it.
     pub shared: Option<Arc<dyn Shared>>,
     /// The fence of a store that is ours alone; none where leases are taken.
