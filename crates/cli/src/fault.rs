@@ -40,11 +40,13 @@ pub(crate) fn listing(lang: Lang) -> String {
     let head = lang.pick(
         "--fault 名字[,参数=值…]。括号里是参数和默认值；另外，任何故障都可以加：
   path=/cgi-bin/token   只在这个路径    app=wx…   只对这个应用    count=3   只发生几次
+  query=type=jsapi      只对查询串里有这个参数的调用
 例如 --fault delay,ms=500,path=/cgi-bin/token,count=3
 
 ",
         "--fault NAME[,KEY=VALUE…]. Parameters are in brackets, with their defaults. Any fault also takes:
   path=/cgi-bin/token   only there      app=wx…   only for it     count=3   only so often
+  query=type=jsapi      only calls whose query has this parameter
 as in --fault delay,ms=500,path=/cgi-bin/token,count=3
 
 ",
@@ -107,6 +109,7 @@ impl FromStr for Wanted {
                 .ok_or_else(|| InvalidFault::Form(part.into()))?;
             match key {
                 "path" => scope.path = Some(value.into()),
+                "query" => scope.query = Some(value.into()),
                 "app" | "appid" => scope.appid = Some(value.into()),
                 "count" => times = Some(value.parse().map_err(|_| InvalidFault::Count)?),
                 _ => {
@@ -165,6 +168,8 @@ mod tests {
         assert_eq!(wanted.scope.path.as_deref(), Some("/cgi-bin/token"));
         assert_eq!(wanted.times, Some(3));
         assert!("busy".parse::<Wanted>().is_ok());
+        let narrow: Wanted = "busy,app=wx1,query=type=jsapi".parse().unwrap();
+        assert_eq!(narrow.scope, FaultScope::app("wx1").and_query("type=jsapi"));
     }
 
     #[test]

@@ -155,10 +155,7 @@ fn an_address_that_is_not_on_the_whitelist_is_named_to_be_added() {
 fn a_fresh_token_that_is_called_bad_is_not_blamed_on_the_secret() {
     for code in [40001, 40014, 42001] {
         let world = World::new();
-        let scope = FaultScope {
-            path: Some("/cgi-bin/get_api_domain_ip".into()),
-            appid: Some(generated_app(0).appid),
-        };
+        let scope = FaultScope::app(generated_app(0).appid).and_path("/cgi-bin/get_api_domain_ip");
         world
             .upstream
             .world()

@@ -29,6 +29,7 @@ mod redis_server;
 mod replicas;
 mod scene;
 mod server;
+mod ticket_outage;
 mod wires;
 
 mod asking_again;

@@ -18,18 +18,28 @@ use crate::needles::Needles;
 use crate::place::{ADMIN_KEY, APP, CALLER, KEY, Place, SECRET, app, wechat};
 use crate::replicas::Redis;
 use crate::server::{PATIENCE, Server, now, until_asked};
+use crate::ticket_outage::TicketOutage;
 
-/// Of tokens and tickets: two hours are 21 seconds.
-const LIFETIME: Duration = Duration::from_secs(21);
-/// Of a token of two hours: fourteen minutes, seven times the two that have to be lived through.
-const OUTAGE: Duration = Duration::from_millis(2_500);
-/// Two of a ticket's two hours' 120 minutes, and as long before its end: nobody knows that to the second.
-const TICKET_OUTAGE: Duration = Duration::from_millis(350);
-/// A ticket that nobody asked for any more is found out when it is asked for next: ten minutes of its two hours at first. Then
-/// the outage, a pause before the next try (a second, however short tickets live) and the reader's turn.
-const FOUND_OUT: Duration = Duration::from_millis(1_750 + 700 + 1_000 + 250);
+/// Of tokens and tickets: two hours are 30 seconds, so a minute is a quarter of one.
+const LIFETIME: Duration = Duration::from_secs(30);
+const MINUTE: Duration = Duration::from_millis(250);
+/// Seven times the two minutes that have to be lived through.
+const OUTAGE: Duration = MINUTE.saturating_mul(14);
+/// From WeChat's answer into the entry, and from there to the reader.
+const TURN: Duration = MINUTE.saturating_mul(2);
+/// Before what failed is tried again, at most. It does not shrink as lifetimes do.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The first value and three that follow it.
 const VALUES: usize = 4;
+const TICKETS: [TicketKind; 2] = [TicketKind::Jsapi, TicketKind::WxCard];
+
+/// How long a dead ticket may lie in an entry. It is found out when it is asked for next: within ten minutes while its birth is
+/// unknown, else sooner. During an outage nothing is found out; after it the question is asked again that failed in it. A ticket
+/// has either the one or the other to wait for: what is asked in ten minutes has not failed, and what failed is not put off so long.
+fn found_out() -> Duration {
+    let after_outage = TicketOutage::beyond(LIFETIME) + PAUSE;
+    after_outage.max(MINUTE * 10) + TURN
+}
 
 /// One way to keep one credential: a format, for one of its parts, in one of its modes.
 #[derive(Debug, Clone, Copy)]
@@ -166,7 +176,7 @@ impl Reader {
 }
 
 /// Whether the SDK takes a value for expired so long before its end that it cannot be asked here: up to a minute, or the two
-/// seconds of WxJava's, which are eleven minutes of such a ticket's life. Tokens are renewed sooner than that.
+/// seconds of WxJava's, which are eight minutes of such a ticket's life. Tokens are renewed sooner than that.
 const fn wants_more_life(look: &Look) -> bool {
     match look.format {
         Format::Wechatpy | Format::Senparc | Format::CoWechatApi => true,
@@ -220,17 +230,11 @@ fn wall() -> Wall {
     Wall(u64::try_from(since.as_millis()).unwrap())
 }
 
-/// When WeChat is away, beside the outage of a token's renewal: around the end of the third ticket, whose birth is known best.
-struct TicketOutage {
-    third_seen: Option<Instant>,
-    ends: Option<Instant>,
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn in_every_format_and_both_lanes_token_and_tickets_are_there_through_three_renewals_and_outages()
  {
     let rules = Rules {
-        stable_renewal: Duration::from_secs(6),
+        stable_renewal: LIFETIME * 2 / 7,
         ..Rules::with_token_lifetime(LIFETIME)
     };
     let wechat = wechat(rules, 1).await;
@@ -258,17 +262,18 @@ async fn in_every_format_and_both_lanes_token_and_tickets_are_there_through_thre
     })
     .await;
 
-    let (begun, mut outage) = (now(), None);
-    let mut tickets = TicketOutage {
-        third_seen: None,
-        ends: None,
-    };
+    let (begun, mut outage, mut renewal_fault) = (now(), None, None);
+    let mut tickets: Vec<TicketOutage> = [APP, stable.appid.as_str()]
+        .into_iter()
+        .flat_map(|app| TICKETS.map(|kind| TicketOutage::of(app, kind, LIFETIME)))
+        .collect();
+    let mut heard = 0;
     let mut values: BTreeMap<(String, Kind), BTreeSet<String>> = BTreeMap::new();
     let mut dead_since: BTreeMap<String, Instant> = BTreeMap::new();
     let mut slowest = Duration::ZERO;
     while values.len() < 6
         || values.values().any(|seen| seen.len() < VALUES)
-        || tickets.ends.is_none_or(|ends| now() < ends + LIFETIME / 8)
+        || !tickets.iter().all(TicketOutage::is_over)
     {
         assert!(begun.elapsed() < LIFETIME * 8, "{} values", values.len());
         for look in reader.look().await {
@@ -321,7 +326,7 @@ async fn in_every_format_and_both_lanes_token_and_tickets_are_there_through_thre
             let since = dead_since.entry(token.to_owned()).or_insert_with(now);
             slowest = slowest.max(since.elapsed());
             assert!(
-                slowest < FOUND_OUT,
+                slowest < found_out(),
                 "a {} of {} is dead for {slowest:?}\n{}",
                 look.kind,
                 look.app,
@@ -332,38 +337,30 @@ async fn in_every_format_and_both_lanes_token_and_tickets_are_there_through_thre
         let left = world
             .ends_at(APP, Lane::Classic)
             .map(|end| end.since(world.now()));
-        let due = LIFETIME / 3 + Duration::from_millis(500);
+        let due = LIFETIME / 3 + MINUTE * 3;
         match outage {
             None if left.is_some_and(|left| left < due) => {
-                world.set_fault(FaultScope::everywhere(), Fault::DropBeforeMint, None);
+                let everywhere = FaultScope::everywhere();
+                renewal_fault = Some(world.set_fault(everywhere, Fault::DropBeforeMint, None));
                 outage = Some(now());
             }
-            Some(since) if since.elapsed() > OUTAGE && tickets.third_seen.is_none() => {
-                world.clear_faults();
+            Some(since) if since.elapsed() > OUTAGE => {
+                if let Some(fault) = renewal_fault.take() {
+                    assert!(world.clear_fault(fault));
+                }
             }
             None | Some(_) => {}
         }
-        let third = world.minted(APP, Lane::Ticket(TicketKind::Jsapi)) == 3;
-        match &mut tickets {
-            TicketOutage {
-                third_seen: seen @ None,
-                ..
-            } if third => *seen = Some(now()),
-            TicketOutage {
-                third_seen: Some(seen),
-                ends: ends @ None,
-            } if seen.elapsed() + TICKET_OUTAGE * 2 > LIFETIME => {
-                world.set_fault(FaultScope::everywhere(), Fault::DropBeforeMint, None);
-                *ends = Some(*seen + LIFETIME + TICKET_OUTAGE);
-            }
-            TicketOutage {
-                ends: Some(ends), ..
-            } if now() > *ends => world.clear_faults(),
-            TicketOutage { .. } => {}
+        let calls = world.log_since(heard);
+        heard = calls.last().map_or(heard, |call| call.seq);
+        for ticket in &mut tickets {
+            ticket.go_on(&world, &calls);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(outage.is_some_and(|since| since.elapsed() > OUTAGE));
+    let unanswered: Vec<u64> = tickets.iter().map(TicketOutage::unanswered).collect();
+    assert!(unanswered.iter().all(|asked| *asked > 0), "{unanswered:?}");
     println!(
         "{} reads of {} entries in {:.0?}: never absent, never a dead token; a ticket was found to be over within {slowest:.0?}",
         reader.reads,

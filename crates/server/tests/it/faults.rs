@@ -15,10 +15,7 @@ const STABLE: &str = "/cgi-bin/stable_token";
 const CLASSIC: &str = "lanes = [\"classic\"]\ntake_over = true";
 
 fn on(path: &str) -> FaultScope {
-    FaultScope {
-        appid: None,
-        path: Some(path.to_owned()),
-    }
+    FaultScope::path(path)
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ Everything outside /_sim/ answers as api.weixin.qq.com would. Below /_sim/ you s
   curl localhost:7202/_sim/apps/wx0123456789abcdef/kill -d '{\"lane\":\"both\"}'
   curl localhost:7202/_sim/apps/wx0123456789abcdef/code -d '{\"user\":\"alice\",\"for\":\"login\"}'
   curl localhost:7202/_sim/faults -d '{\"name\":\"delay\",\"ms\":500,\"path\":\"/cgi-bin/token\",\"count\":3}'
+  curl localhost:7202/_sim/faults -d '{\"name\":\"busy\",\"appid\":\"wx0123456789abcdef\",\"query\":\"type=jsapi\"}'
   curl -X DELETE localhost:7202/_sim/faults
   curl localhost:7202/_sim/clock -d '{\"advance_s\":7000}'
   curl -X PUT localhost:7202/_sim/rules -d '{\"token_lifetime_s\":60,\"readings\":{\"third_mint\":\"keeps-all\"}}'

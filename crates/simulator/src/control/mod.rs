@@ -99,7 +99,7 @@ fn carry_out(world: &World, ask: &Ask<'_>) -> Result<Value, ControlError> {
     }
 }
 
-/// `{"name": "delay", "ms": 500, "appid": "wx…", "path": "/cgi-bin/token", "count": 3}`.
+/// `{"name": "delay", "ms": 500, "appid": "wx…", "path": "/cgi-bin/token", "query": "type=jsapi", "count": 3}`.
 fn set_fault(world: &World, body: &[u8]) -> Result<Value, ControlError> {
     #[derive(Deserialize)]
     struct Bounds {
@@ -111,11 +111,12 @@ fn set_fault(world: &World, body: &[u8]) -> Result<Value, ControlError> {
     struct LooseScope {
         appid: Option<String>,
         path: Option<String>,
+        query: Option<String>,
     }
     let mut order: Value = serde_json::from_slice(body)?;
     let bounds: Bounds = serde_json::from_value(order.clone())?;
     if let Some(fields) = order.as_object_mut() {
-        for name in ["appid", "path", "count"] {
+        for name in ["appid", "path", "query", "count"] {
             fields.remove(name);
         }
     }
@@ -123,6 +124,7 @@ fn set_fault(world: &World, body: &[u8]) -> Result<Value, ControlError> {
     let scope = FaultScope {
         appid: bounds.scope.appid,
         path: bounds.scope.path,
+        query: bounds.scope.query,
     };
     let id = world.set_fault(scope, fault, bounds.count);
     Ok(json!({"id": id, "set": world.faults()}))

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use super::Fault;
-use crate::endpoints::Route;
+use crate::{
+    endpoints::Route,
+    http::{Ask, Params},
+};
 
 /// Where a fault applies: everywhere, unless narrowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,9 @@ pub struct FaultScope {
     /// Only paths that start so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Only calls whose query has these parameters, as in `type=jsapi`: names and values are compared decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
 }
 
 impl FaultScope {
@@ -33,15 +39,15 @@ impl FaultScope {
     pub fn app(appid: impl Into<String>) -> Self {
         Self {
             appid: Some(appid.into()),
-            path: None,
+            ..Self::default()
         }
     }
 
     /// Paths that start so.
     pub fn path(prefix: impl Into<String>) -> Self {
         Self {
-            appid: None,
             path: Some(prefix.into()),
+            ..Self::default()
         }
     }
 
@@ -54,14 +60,27 @@ impl FaultScope {
         }
     }
 
-    fn covers(&self, appid: Option<&str>, path: &str) -> bool {
+    /// And only calls whose query has these parameters.
+    #[must_use]
+    pub fn and_query(self, parameters: impl Into<String>) -> Self {
+        Self {
+            query: Some(parameters.into()),
+            ..self
+        }
+    }
+
+    fn covers(&self, appid: Option<&str>, ask: &Ask<'_>) -> bool {
         self.appid
             .as_deref()
             .is_none_or(|wanted| Some(wanted) == appid)
             && self
                 .path
                 .as_deref()
-                .is_none_or(|prefix| path.starts_with(prefix))
+                .is_none_or(|prefix| ask.path.starts_with(prefix))
+            && self
+                .query
+                .as_deref()
+                .is_none_or(|wanted| ask.params.include(&Params::parse(wanted)))
     }
 }
 
@@ -194,7 +213,7 @@ impl FaultTable {
     pub(crate) fn take(
         &self,
         route: &Route,
-        path: &str,
+        ask: &Ask<'_>,
         appid: Option<&str>,
         dropping: bool,
     ) -> Vec<Hit> {
@@ -206,10 +225,10 @@ impl FaultTable {
         for entry in faults.iter_mut() {
             let active = &mut entry.active;
             let asked = (active.fault == Fault::Drop) == dropping;
-            if !asked || active.left == Some(0) || !active.scope.covers(appid, path) {
+            if !asked || active.left == Some(0) || !active.scope.covers(appid, ask) {
                 continue;
             }
-            if active.fault.applies_to(route, path) {
+            if active.fault.applies_to(route, ask.path) {
                 active.hits += 1;
                 // Two calls make one reordering.
                 if !matches!(active.fault, Fault::Reorder { .. }) || active.hits.is_multiple_of(2) {

@@ -17,4 +17,4 @@ pub(crate) use answer::{Answer, attachment};
 pub(crate) use ask::Ask;
 pub(crate) use connection::serve_connection;
 pub(crate) use decide::Asked;
-pub(crate) use params::encode;
+pub(crate) use params::{Params, encode};

@@ -25,6 +25,12 @@ impl<'a> Params<'a> {
             .map(|(_, value)| &**value)
     }
 
+    /// Whether all those parameters are here with those values; of a name given twice the first value counts, as ever.
+    pub(crate) fn include(&self, wanted: &Params<'_>) -> bool {
+        let has = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| self.get(name) == Some(&**value);
+        wanted.0.iter().all(has)
+    }
+
     /// The first value of that name, unless it is empty.
     pub(crate) fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
@@ -81,6 +87,18 @@ mod tests {
         assert_eq!(params.get("c"), Some(""));
         assert_eq!(params.filled("c"), None);
         assert_eq!(params.get("d"), None);
+    }
+
+    #[test]
+    fn parameters_include_others_by_whole_names_and_values_once_decoded() {
+        let params = Params::parse("type=wx%5Fcard&x=a+b&type=jsapi");
+        let include = |wanted| params.include(&Params::parse(wanted));
+        for wanted in ["type=wx_card", "t%79pe=wx_card", "x=a%20b&type=wx_card", ""] {
+            assert!(include(wanted), "{wanted}");
+        }
+        for other in ["type=jsapi", "type=wx", "type", "ype=wx_card", "x=a+b&y=c"] {
+            assert!(!include(other), "{other}");
+        }
     }
 
     #[test]

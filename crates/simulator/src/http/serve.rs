@@ -140,11 +140,7 @@ fn bent(shared: &Shared, route: &Route, ask: &Ask<'_>, rules: &Rules, dropping: 
         return Bent::default();
     }
     let appid = appid_of(shared, route, ask, rules);
-    Bent(
-        shared
-            .faults
-            .take(route, ask.path, appid.as_deref(), dropping),
-    )
+    Bent(shared.faults.take(route, ask, appid.as_deref(), dropping))
 }
 
 async fn wait_before(shared: &Shared, bent: &Bent) {

@@ -5,6 +5,8 @@ use wxtoken_simulator::{Lane, Rules, ThirdMint, Upstream, fault_catalog};
 
 use crate::client::{APPID, SECRET, classic, get, post, probe, send, stable, upstream};
 
+const TICKET: &str = "/cgi-bin/ticket/getticket";
+
 async fn put(up: &Upstream, path: &str, body: &Value) -> Value {
     send(up, "PUT", path, body.to_string().as_bytes())
         .await
@@ -77,6 +79,22 @@ async fn a_fault_is_set_counted_down_and_cleared() {
     post(&up, "/_sim/faults", &json!({"name": "busy"})).await;
     send(&up, "DELETE", "/_sim/faults", b"").await;
     assert_eq!(classic(&up).await.errcode(), 0);
+}
+
+#[tokio::test]
+async fn a_fault_is_narrowed_to_a_parameter_of_the_query() {
+    let up = upstream(Rules::default()).await;
+    let token = classic(&up).await.token();
+    let order = json!({"name": "busy", "path": "/cgi-bin/ticket", "query": "type=jsapi"});
+    let set = post(&up, "/_sim/faults", &order).await.json();
+    assert_eq!(
+        set["set"][0]["scope"],
+        json!({"path": "/cgi-bin/ticket", "query": "type=jsapi"})
+    );
+    let ticket =
+        async |query: &str| get(&up, &format!("{TICKET}?access_token={token}&{query}")).await;
+    assert_eq!(ticket("type=jsapi").await.errcode(), -1);
+    assert_eq!(ticket("type=wx_card").await.errcode(), 0);
 }
 
 #[tokio::test]

@@ -194,6 +194,38 @@ async fn faults_keep_to_their_app_and_path() {
 }
 
 #[tokio::test]
+async fn faults_keep_to_a_parameter_of_the_query_also_before_the_body_is_read() {
+    let up = upstream(Rules::default()).await;
+    let token = classic(&up).await.token();
+    let target = |query: &str| format!("/cgi-bin/ticket/getticket?access_token={token}&{query}");
+    for (fault, is_answered) in [(Fault::Busy, true), (Fault::Drop, false)] {
+        let scope = FaultScope::app(APPID).and_query("type=wx_card");
+        let id = up.world().set_fault(scope, fault, None);
+        for (query, is_bent) in [
+            ("type=wx_card", true),
+            ("type=wx%5fcard", true),
+            ("a=b&t%79pe=wx_card", true),
+            ("type=jsapi", false),
+            ("type=jsapi&type=wx_card", false),
+            ("type=jsapi&other=type%3Dwx_card", false),
+        ] {
+            let request = format!(
+                "GET {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+                target(query)
+            );
+            let answer = raw(&up, request.as_bytes()).await;
+            assert_eq!(answer.is_empty(), is_bent && !is_answered, "{query}");
+            if !answer.is_empty() {
+                assert_eq!(parse(&answer).errcode() == -1, is_bent, "{query}");
+            }
+        }
+        let set = up.world().faults();
+        assert_eq!((set[0].id, set[0].hits), (id, 3));
+        up.world().clear_fault(id);
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off_shows_in_date_lifetimes_and_rid() {
     let up = upstream(Rules::default()).await;
     let token = classic(&up).await.token();
