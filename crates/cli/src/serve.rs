@@ -123,6 +123,9 @@ fn say_where(running: &Running) {
     for place in &running.doors().admin {
         tracing::info!("the admin API listens on {place}");
     }
+    for place in &running.doors().public {
+        tracing::info!("browsers and WeChat are listened to on {place}");
+    }
 }
 
 async fn until_stopped(

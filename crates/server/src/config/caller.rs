@@ -33,6 +33,8 @@ pub struct Caller {
     pub from: Box<[IpNet]>,
     /// A DNS name, in lower case: a client certificate that holds it names this caller in calls through the gateway.
     pub certificate: Option<Box<str>>,
+    /// Pages that users may be sent back to from the OAuth relay, each compared as a whole, byte for byte.
+    pub return_to: Box<[Box<str>]>,
     /// Its key may stand in the path, `/k/{key}/…`.
     pub path_key: bool,
     /// The app's own AppSecret is accepted where a key may stand in `secret`: on the WeChat-compatible endpoints, and in the
@@ -56,6 +58,7 @@ impl Caller {
             concurrency: None,
             from: Box::new([]),
             certificate: None,
+            return_to: Box::new([]),
             path_key: false,
             accept_app_secret: false,
         }
@@ -72,6 +75,15 @@ pub enum AppScope {
 }
 
 impl AppScope {
+    /// Whether there may be an app among both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => true,
+            (Self::Some(apps), other) => apps.iter().any(|app| other.contains(app)),
+        }
+    }
+
     /// Whether an app is among them.
     #[must_use]
     pub fn contains(&self, app: &AppId) -> bool {

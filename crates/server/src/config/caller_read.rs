@@ -11,13 +11,13 @@ use super::caller::{AppScope, Caller, CompatExpiresIn, HandsOut, Permission, Per
 use super::field::Field;
 use super::flaw::{Flaw, Remark};
 use super::mistake::Spot;
-use super::network::IpNet;
 use super::phrase::{Cure, Wanted};
+use super::return_to;
 use super::secret::{KeyHash, Secret, is_caller_key};
 use super::table::Table;
 
 /// The keys of `[[caller]]`.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "name",
     "key",
     "key_sha256",
@@ -30,6 +30,7 @@ pub(super) const KEYS: [&str; 14] = [
     "concurrency",
     "from",
     "certificate",
+    "return_to",
     "path_key",
     "accept_app_secret",
 ];
@@ -50,6 +51,8 @@ pub(super) struct CallerRow {
     pub(super) key_spot: Spot,
     /// Where the name in its certificate stands.
     pub(super) certificate_spot: Spot,
+    /// Where its `return_to` stands.
+    pub(super) return_to_spot: Spot,
     /// The apps it names, each with its place.
     pub(super) apps: Vec<(AppId, Spot)>,
 }
@@ -89,10 +92,14 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
         let number = f.integer(1..=1_000_000)?;
         u32::try_from(number).ok().map(NonZeroU32::new)
     });
-    table.set(&mut caller.from, "from", |f| Some(read_from(&f)));
+    table.set(&mut caller.from, "from", |f| Some(f.networks()));
     table.set(&mut caller.certificate, "certificate", |f| {
         read_certificate(&f).map(Some)
     });
+    table.set(&mut caller.return_to, "return_to", |f| {
+        Some(return_to::read(&f))
+    });
+    return_to::check_allowed(table, &caller);
     table.set(&mut caller.path_key, "path_key", |f| f.boolean());
     table.set(&mut caller.accept_app_secret, "accept_app_secret", |f| {
         f.boolean()
@@ -105,6 +112,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
         key_text,
         key_spot,
         certificate_spot: table.get("certificate").map_or(spot, |f| f.spot()),
+        return_to_spot: table.get("return_to").map_or(spot, |f| f.spot()),
         apps: apps.unwrap_or_default(),
     })
 }
@@ -261,12 +269,4 @@ fn compat_expires_in(field: &Field<'_>) -> Option<CompatExpiresIn> {
             None
         }
     }
-}
-
-fn read_from(field: &Field<'_>) -> Box<[IpNet]> {
-    let items = field.some_items(Cure::Networks);
-    items
-        .iter()
-        .filter_map(|f| f.parse(Wanted::Network))
-        .collect()
 }

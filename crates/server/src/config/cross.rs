@@ -92,6 +92,7 @@ impl Cross<'_> {
         let mut certificates: HashMap<&str, Spot> = HashMap::new();
         let asked_for = config.server.tls.as_ref();
         let asked_for = asked_for.is_some_and(|tls| tls.client_ca.is_some());
+        self.return_to(rows);
         for row in rows {
             let name = &*row.caller.name;
             if let Some(first) = names.insert(name, row.spot).filter(|_| !name.is_empty()) {
@@ -121,6 +122,25 @@ impl Cross<'_> {
                 if all_known && config.app(app).is_none() {
                     self.wrong(*spot, "caller.apps", Flaw::NoSuchApp { app: *app });
                 }
+            }
+        }
+    }
+}
+
+impl Cross<'_> {
+    /// Refuses a page that two callers of one app could redeem from.
+    fn return_to(&mut self, rows: &[CallerRow]) {
+        let mut known: HashMap<&str, Vec<&CallerRow>> = HashMap::new();
+        for row in rows {
+            for url in &row.caller.return_to {
+                let others = known.entry(url).or_default();
+                let meets = |other: &&&CallerRow| other.caller.apps.meets(&row.caller.apps);
+                if let Some(first) = others.iter().find(meets) {
+                    let (url, at) = (url.to_string(), self.place(first.return_to_spot));
+                    let flaw = Flaw::ReturnToTwice { url, at };
+                    self.wrong(row.return_to_spot, "caller.return_to", flaw);
+                }
+                others.push(row);
             }
         }
     }

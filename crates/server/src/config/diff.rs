@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use wxtoken_core::app::AppId;
 
-use super::{Config, Server, Tls};
+use super::{Config, Public, Server, Tls};
 
 /// What differs between the running configuration and one just read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,6 +44,7 @@ impl Config {
         Self {
             server: self.server.clone(),
             admin: self.admin.clone(),
+            public: self.public.clone(),
             store: self.store.clone(),
             upstream: self.upstream.clone(),
             refresh: self.refresh,
@@ -64,7 +65,8 @@ impl Config {
             admin_access: self.admin.key != new.admin.key
                 || self.admin.open_metrics != new.admin.open_metrics,
             certificates: renewed(self.server.tls.as_ref(), new.server.tls.as_ref())
-                || renewed(self.admin.tls.as_ref(), new.admin.tls.as_ref()),
+                || renewed(self.admin.tls.as_ref(), new.admin.tls.as_ref())
+                || renewed(self.public.tls.as_ref(), new.public.tls.as_ref()),
             needs_restart: needs_restart(self, new),
             ..Changes::default()
         };
@@ -108,23 +110,29 @@ fn compare_apps(old: &Config, new: &Config, changes: &mut Changes) {
 }
 
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let (server, admin) = (&old.server, &old.admin);
+    let (server, admin, public) = (&old.server, &old.admin, &old.public);
     let limits = |server: &Server| Server {
         listen: Vec::new(),
         tls: None,
         plain_http: false,
         ..server.clone()
     };
+    let but_tls = |public: &Public| Public {
+        tls: None,
+        ..public.clone()
+    };
     let has_tls = |old: &Option<Tls>, new: &Option<Tls>| {
         let wants_clients = |tls: &Tls| tls.client_ca.is_some();
         old.as_ref().map(wants_clients) != new.as_ref().map(wants_clients)
     };
-    let differs: [(&'static str, bool); 9] = [
+    let differs: [(&'static str, bool); 11] = [
         ("server.listen", server.listen != new.server.listen),
         ("server.tls", has_tls(&server.tls, &new.server.tls)),
         ("server", limits(server) != limits(&new.server)),
         ("admin.listen", admin.listen != new.admin.listen),
         ("admin.tls", has_tls(&admin.tls, &new.admin.tls)),
+        ("public", but_tls(public) != but_tls(&new.public)),
+        ("public.tls", has_tls(&public.tls, &new.public.tls)),
         ("store", old.store != new.store),
         ("upstream", old.upstream != new.upstream),
         (

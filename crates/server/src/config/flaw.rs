@@ -38,7 +38,6 @@ bilingual! {
         Twice { item: String } => "{item} is listed twice", "{item} 写了两次";
         ThisTwice => "this is listed twice", "这一项写了两次";
         LaneTwice => "a lane is listed twice", "同一条通道写了两次";
-        NotThere => "is not available in this version; leave its keys out", "这个版本还没有这项功能；去掉它的各项";
         Variable { why: Incomplete } => "{why}", "{why}";
         Quantity { why: InvalidQuantity } => "{why}", "{why}";
 
@@ -90,6 +89,10 @@ bilingual! {
             "other machines can reach this address; the admin listener stays on this machine, such as 127.0.0.1:7201, unless it has tls = {{ cert = \"…\", key = \"…\" }}",
             "其他机器能访问这个地址；管理端口只留在本机，例如 127.0.0.1:7201，除非它有 tls = {{ cert = \"…\", key = \"…\" }}";
         SamePlace => "is where [server] listens too; take another port", "与 [server] 监听同一处；换一个端口";
+        PublicSamePlace => "is where [server] or [admin] listens too; take another port, such as 7203",
+            "与 [server] 或 [admin] 监听同一处；换一个端口，例如 7203";
+        VerifyFiles { path: PathBuf } => "{path} is no folder; name the one that WeChat's MP_verify_*.txt are put into",
+            "{path} 不是文件夹；写出放微信 MP_verify_*.txt 的那个文件夹";
         NoCertificate { key: &'static str, path: PathBuf } =>
             "{key}: {path} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)",
             "{key}：{path} 里没有 PEM 形式的证书（-----BEGIN CERTIFICATE-----）";
@@ -210,6 +213,15 @@ bilingual! {
         StarAlone => "\"*\" means all apps and stands alone", "\"*\" 表示全部应用，只能单独写";
         CallPath => "a path begins with / and has whole, plain segments: \"/cgi-bin/message\"",
             "路径以 / 开头，由完整、普通的各段组成，例如 \"/cgi-bin/message\"";
+        ReturnTo =>
+            "write a whole address, as sites send it: https (http on this machine alone), a host in small letters, a path; without user, password, # and parameters called code, state or error, in ASCII, at most 1,024 characters: \"https://shop.example.com/wechat/back\"",
+            "写完整的地址，与网站发送的一字不差：https（仅本机可用 http）、小写的主机名、路径；不含用户名、密码、#，参数里没有 code、state 和 error，只用 ASCII，最多 1,024 个字符，例如 \"https://shop.example.com/wechat/back\"";
+        ReturnToWithoutUsers =>
+            "needs \"users\" in allow: the caller redeems the code that its users bring back",
+            "需要在 allow 里写 \"users\"：用户带回的 code 由这个调用方兑换";
+        ReturnToTwice { url: String, at: String } =>
+            "{url} belongs to the caller at {at} too, for an app of both; a page belongs to one caller, which alone may redeem what is brought there",
+            "{url} 也属于 {at} 的调用方，而且有共同的应用；一个页面只属于一个调用方，带到那里的 code 只有它能兑换";
         Network { why: InvalidNet } => "{why}", "{why}";
     }
 }

@@ -26,12 +26,13 @@ pub mod network;
 mod part;
 mod phrase;
 mod portions;
-mod public;
+pub mod public;
 pub mod quantity;
 mod redis_cross;
 mod redis_server;
 pub mod redis_sink;
 pub mod refresh;
+mod return_to;
 pub mod secret;
 mod secret_value;
 mod sections;
@@ -63,6 +64,7 @@ pub use load::{find, load, open, parse};
 pub use log::{Log, LogFormat, LogLevel};
 pub use mistake::{ConfigErrors, Mistake};
 pub use network::IpNet;
+pub use public::Public;
 pub use quantity::Rate;
 pub use redis_server::RedisServer;
 pub use redis_sink::RedisSinkConfig;
@@ -83,6 +85,8 @@ pub struct Config {
     pub server: Server,
     /// `[admin]`.
     pub admin: Admin,
+    /// `[public]`.
+    pub public: Public,
     /// `[store]`.
     pub store: Store,
     /// `[upstream]`.

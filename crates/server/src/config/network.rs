@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use super::field::Field;
+use super::phrase::{Cure, Wanted};
+
 /// A network: an address and how many of its leading bits count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct IpNet {
@@ -62,6 +65,15 @@ impl IpNet {
 /// The leading bits; the others zero.
 fn top(value: u128, bits: u8) -> u128 {
     value & u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0)
+}
+
+impl Field<'_> {
+    /// A list of networks that is not empty.
+    pub(super) fn networks(&self) -> Box<[IpNet]> {
+        let items = self.some_items(Cure::Networks);
+        let networks = items.iter().filter_map(|f| f.parse(Wanted::Network));
+        networks.collect()
+    }
 }
 
 impl FromStr for IpNet {

@@ -14,6 +14,7 @@ bilingual! {
         Permissions { example: &'static str } => "permissions such as \"{example}\"", "权限，例如 \"{example}\"";
         Address { example: &'static str } => "an address such as \"{example}\"", "地址，例如 \"{example}\"";
         Network => "a network such as \"10.0.0.0/8\"", "网段，例如 \"10.0.0.0/8\"";
+        ReturnTo => "an address such as \"https://shop.example.com/wechat/back\"", "地址，例如 \"https://shop.example.com/wechat/back\"";
         CallPath => "a path such as \"/cgi-bin/message\"", "路径，例如 \"/cgi-bin/message\"";
         Listener => "an address such as \"127.0.0.1:7200\" or {{ path = \"/run/wxtoken/api.sock\" }}",
             "地址，例如 \"127.0.0.1:7200\" 或 {{ path = \"/run/wxtoken/api.sock\" }}";
@@ -88,6 +89,10 @@ bilingual! {
         Kinds => "write [\"access_token\"], or leave it out", "写 [\"access_token\"]，或去掉这一项";
         Allow => "write [\"read\"], or leave it out", "写 [\"read\"]，或去掉这一项";
         CallPaths => "write [\"/\"], or leave it out", "写 [\"/\"]，或去掉这一项";
+        PublicUrl => "write how browsers reach this listener, such as \"https://wx.example.com\"; its host is the callback domain at WeChat",
+            "写浏览器访问这个入口的地址，例如 \"https://wx.example.com\"；其主机名就是在微信后台登记的回调域名";
+        ReturnTo => "list the pages that users come back to, such as \"https://shop.example.com/wechat/back\", or leave it out",
+            "列出用户返回的页面，例如 \"https://shop.example.com/wechat/back\"，或去掉这一项";
         Networks => "list networks such as \"10.0.0.0/8\", or leave it out",
             "列出网段，例如 \"10.0.0.0/8\"，或去掉这一项";
     }

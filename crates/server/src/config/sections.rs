@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::flaw::Flaw;
 use super::phrase::Wanted;
 use super::table::Table;
-use super::{Admin, Config, Gateway, Listen, Log, Refresh, Server, Store, Upstream};
+use super::{Admin, Config, Gateway, Listen, Log, Public, Refresh, Server, Store, Upstream};
 use super::{admin, gateway, log, public, refresh, server, store, upstream};
 
 /// The keys at the top of the main file.
@@ -23,13 +23,15 @@ pub(super) fn read(top: &Table<'_>) -> Config {
         Some(field) => field.table(Wanted::Section { name: key }, keys),
         None => Some(Table::new(top.doc, key.into(), &empty, 0..0, keys)),
     };
-    public::refuse(top);
     let mut config = Config::default();
     if let Some(table) = section("server", &server::KEYS) {
         config.server = Server::read(&table);
     }
     if let Some(table) = section("admin", &admin::KEYS) {
         config.admin = Admin::read(&table);
+    }
+    if let Some(table) = section("public", &public::KEYS) {
+        config.public = Public::read(&table);
     }
     if let Some(table) = section("store", &store::KEYS) {
         config.store = Store::read(&table);
@@ -50,13 +52,20 @@ pub(super) fn read(top: &Table<'_>) -> Config {
     config
 }
 
-/// Refuses one address for both the API and the admin listener.
+/// Refuses one address for two of the API, the admin and the public listener.
 fn same_place(top: &Table<'_>, config: &Config) {
-    let taken = |listen: &&Listen| listen.is_taken_by(config.server.listen.iter());
-    if config.admin.listen.iter().any(|listen| taken(&listen)) {
+    let (server, admin) = (&config.server.listen, &config.admin.listen);
+    let taken = |listen: &Listen, by: &[Listen]| listen.is_taken_by(by.iter());
+    if admin.iter().any(|listen| taken(listen, server)) {
         let section = top.get("admin").or_else(|| top.get("server"));
         let at = section.map_or(0..0, |field| field.range());
         top.doc
             .wrong(&at, "admin.listen".to_owned(), Flaw::SamePlace);
+    }
+    let mut public = config.public.listen.iter();
+    if public.any(|listen| taken(listen, server) || taken(listen, admin)) {
+        let at = top.get("public").map_or(0..0, |field| field.range());
+        let key = "public.listen".to_owned();
+        top.doc.wrong(&at, key, Flaw::PublicSamePlace);
     }
 }

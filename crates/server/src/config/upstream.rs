@@ -6,7 +6,7 @@ use super::table::Table;
 use super::url::{BaseUrl, Proxy};
 
 /// The keys of `[upstream]`.
-pub(super) const KEYS: [&str; 3] = ["base_url", "fallback_urls", "proxy"];
+pub(super) const KEYS: [&str; 4] = ["base_url", "fallback_urls", "proxy", "open_url"];
 
 /// Where calls go. An app with a `base_url` of its own uses that alone, without the fallbacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +18,17 @@ pub struct Upstream {
     pub fallback_urls: Vec<BaseUrl>,
     /// The way out, if not straight.
     pub proxy: Option<Proxy>,
+    /// Where users' browsers are sent to consent.
+    pub open_url: BaseUrl,
 }
 
 /// `api.weixin.qq.com` (通用域名).
 pub(super) const WECHAT: &str = "https://api.weixin.qq.com";
 /// `api2.weixin.qq.com` (通用异地容灾域名).
 pub(super) const WECHAT_SECOND: &str = "https://api2.weixin.qq.com";
+
+/// Where web OAuth begins (微信网页授权).
+const OPEN: &str = "https://open.weixin.qq.com";
 
 fn known(url: &'static str) -> BaseUrl {
     BaseUrl {
@@ -38,6 +43,7 @@ impl Default for Upstream {
             base_url: known(WECHAT),
             fallback_urls: vec![known(WECHAT_SECOND)],
             proxy: None,
+            open_url: known(OPEN),
         }
     }
 }
@@ -55,6 +61,7 @@ impl Upstream {
             upstream.fallback_urls = urls.iter().filter_map(|f| f.base_url()).collect();
         }
         table.set(&mut upstream.proxy, "proxy", |f| f.proxy());
+        table.set(&mut upstream.open_url, "open_url", |f| f.base_url());
         upstream
     }
 }

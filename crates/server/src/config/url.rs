@@ -98,7 +98,7 @@ impl BaseUrl {
 }
 
 /// Whether a host is this machine, by its name or number alone.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let number = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || number

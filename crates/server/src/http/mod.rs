@@ -10,6 +10,7 @@ pub mod counters;
 pub mod error;
 pub mod listen;
 pub mod peer;
+pub mod public;
 pub mod routes;
 pub mod services;
 pub mod stop;

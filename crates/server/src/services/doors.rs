@@ -18,6 +18,7 @@ use crate::http::condition::Condition;
 use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
+use crate::http::public::{self, PublicServices};
 use crate::http::services::{IsAppSecret, RequestLimits, Services};
 use crate::http::stop::Stop;
 use crate::store::{Ledger, Revocations};
@@ -25,6 +26,8 @@ use crate::telemetry::Metrics;
 
 /// Connections to the admin listeners that may be open at once.
 const ADMIN_CONNECTIONS: usize = 64;
+/// Connections to the public listeners: strangers leave the API room.
+const PUBLIC_CONNECTIONS: usize = 8192;
 
 /// Listeners of one kind, bound, and what TLS they speak.
 struct Side {
@@ -85,6 +88,7 @@ impl Side {
 pub(super) struct Bound {
     api: Side,
     admin: Side,
+    public: Side,
 }
 
 /// The listeners at work.
@@ -93,11 +97,14 @@ pub struct Doors {
     pub api: Vec<String>,
     /// Where the admin's pages are reached.
     pub admin: Vec<String>,
+    /// Where browsers and WeChat come in; none where that is closed.
+    pub public: Vec<String>,
     pub(super) services: Arc<Services>,
     admin_services: Arc<AdminServices>,
     ledger: Arc<dyn Ledger>,
     api_tls: Option<Arc<TlsDoor>>,
     admin_tls: Option<Arc<TlsDoor>>,
+    public_tls: Option<Arc<TlsDoor>>,
     open: JoinSet<()>,
 }
 
@@ -106,7 +113,8 @@ impl Bound {
     pub(super) async fn bind(config: &Config, stop: &Stop) -> Result<Self, StartError> {
         let api = Side::bind(&config.server.listen, config.server.tls.as_ref(), stop).await?;
         let admin = Side::bind(&config.admin.listen, config.admin.tls.as_ref(), stop).await?;
-        Ok(Self { api, admin })
+        let public = Side::bind(&config.public.listen, config.public.tls.as_ref(), stop).await?;
+        Ok(Self { api, admin, public })
     }
 
     /// Opens the doors.
@@ -146,14 +154,22 @@ impl Bound {
             stop,
             &mut open,
         );
+        let public = self.public.places.clone();
+        let public_tls = PublicServices::new(config, Arc::clone(&services)).and_then(|services| {
+            let limits = limits.apart(PUBLIC_CONNECTIONS);
+            let site = public::site(&services);
+            self.public.open(&site, &limits, stop, &mut open)
+        });
         Doors {
             api,
             admin,
+            public,
             services,
             admin_services,
             ledger: Arc::clone(&laid.store.ledger),
             api_tls,
             admin_tls,
+            public_tls,
             open,
         }
     }
@@ -241,6 +257,7 @@ impl Doors {
         let sides = [
             (&self.api_tls, &new.server.tls),
             (&self.admin_tls, &new.admin.tls),
+            (&self.public_tls, &new.public.tls),
         ];
         for (door, files) in sides {
             if let (Some(door), Some(files)) = (door, files)
