@@ -354,7 +354,7 @@ async fn in_every_format_and_both_lanes_token_and_tickets_are_there_through_thre
         let calls = world.log_since(heard);
         heard = calls.last().map_or(heard, |call| call.seq);
         for ticket in &mut tickets {
-            ticket.go_on(&world, &calls);
+            ticket.go_on(world, &calls);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
