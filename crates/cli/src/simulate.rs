@@ -27,7 +27,8 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken simulate --fault help                     # 列出全部故障
 
 把被测程序的 https://api.weixin.qq.com 换成打印出的地址即可。AppID 和 AppSecret 每次运行都相同，是假的。
-运行中也可以用 HTTP 控制（杀死令牌、设置故障、查看日志）：curl 地址/_sim/",
+网页授权的页面（/connect/oauth2/authorize、/connect/qrconnect）可用浏览器打开，有「允许」和「拒绝」按钮。
+运行中也可以用 HTTP 控制（杀死令牌、设置故障、修改用户、查看日志）：curl 地址/_sim/",
         "Examples:
   wxtoken simulate                                  # 127.0.0.1:7202, two apps
   wxtoken simulate --listen 127.0.0.1:0 --json      # any free port, told as JSON
@@ -36,8 +37,10 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   wxtoken simulate --fault help                     # list all faults
 
 Have the program under test call the printed address instead of https://api.weixin.qq.com. AppIDs
-and AppSecrets are the same in every run, and made up. While it runs it is steered over HTTP (kill a
-token, set a fault, see what was asked): curl ADDRESS/_sim/",
+and AppSecrets are the same in every run, and made up. A browser can open its pages of web OAuth
+(/connect/oauth2/authorize, /connect/qrconnect), with buttons to allow and to deny. While it runs it
+is steered over HTTP (kill a token, set a fault, change a user, see what was asked): curl
+ADDRESS/_sim/",
     )
 }
 

@@ -118,6 +118,7 @@ fn text_of(code: i64) -> &'static str {
         42001 => "access_token expired",
         42002 => "refresh_token expired",
         42003 => "oauth_code expired",
+        42007 => "user changed password, refresh_token is invalid",
         43001 => "require GET method",
         43002 => "require POST method",
         43003 => "require https",

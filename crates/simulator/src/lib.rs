@@ -50,12 +50,15 @@ pub use clock::{SimClock, SimTime};
 pub use faults::{ActiveFault, Fault, FaultId, FaultInfo, FaultScope, fault_catalog};
 pub use log::{Call, CallMatch, Minted, Show};
 pub use passage::Passage;
+pub use people::{CodeUses, EncryptedData, Profile};
 pub use rules::{
-    Account, Content, DayStart, Dress, ErrorText, ForceOverLimit, ForceTooSoon, ForcedPrevious,
-    Framing, IpStanding, Lane, QuotaCounts, QuotaText, Quotas, Readings, ReplacedAndExpired, Rules,
-    SecretRefusal, ThirdMint, TicketKind, TicketLife, TicketTurn, UnknownToken, Verdict,
-    WhitelistCode, WhitelistOnTokens,
+    Account, ConsentRefusal, Content, CountryCode, DayStart, Dress, ErrorText, ForceOverLimit,
+    ForceTooSoon, ForcedPrevious, Framing, IpStanding, Lane, QuotaCounts, QuotaText, Quotas,
+    Readings, ReplacedAndExpired, Rules, SecretRefusal, ThirdMint, TicketKind, TicketLife,
+    TicketTurn, UnknownToken, UserSettings, Verdict, WhitelistCode, WhitelistOnTokens,
 };
 pub use token::fingerprint;
 pub use upstream::{Options, StartError, Upstream};
-pub use world::{BadWhitelist, CallWait, UnknownApp, UserCode, WhitelistError, World};
+pub use world::{
+    BadWhitelist, CallWait, EncryptError, Encrypted, UnknownApp, UserCode, WhitelistError, World,
+};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{ControlError, state::LANES};
 use crate::{
-    Account, AppSpec, IpStanding, Lane, UserCode, World, fingerprint, generated_app, http::Ask,
+    Account, AppSpec, IpStanding, Lane, UserSettings, World, fingerprint, generated_app, http::Ask,
 };
 
 /// How many apps `GET /_sim/apps` lists when nothing is said.
@@ -64,6 +64,7 @@ pub(super) fn show(world: &World, appid: &str, ask: &Ask<'_>) -> Result<Value, C
         "appid": appid,
         "secret": if raw { secret } else { fingerprint(&secret) },
         "lanes": lanes,
+        "users": world.user_settings(appid)?,
         "forced": world.forced(appid),
         "forces_today": world.forces_today(appid),
         "fetches_today": {
@@ -73,7 +74,8 @@ pub(super) fn show(world: &World, appid: &str, ask: &Ask<'_>) -> Result<Value, C
     }))
 }
 
-/// `{"secret", "secret_frozen", "account", "ip", "whitelist"}`, each as wanted; `"whitelist": null` lets all pass.
+/// `{"secret", "secret_frozen", "account", "ip", "whitelist", "users"}`, each as wanted; `"whitelist": null` lets all pass,
+/// and of `users` what is left out becomes what it is at first.
 pub(super) fn change(world: &World, appid: &str, body: &[u8]) -> Result<Value, ControlError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -82,6 +84,7 @@ pub(super) fn change(world: &World, appid: &str, body: &[u8]) -> Result<Value, C
         secret_frozen: Option<bool>,
         account: Option<Account>,
         ip: Option<IpStanding>,
+        users: Option<UserSettings>,
         /// Absent and `null` are different things here.
         #[serde(default, deserialize_with = "present")]
         whitelist: Option<Option<Vec<String>>>,
@@ -110,23 +113,13 @@ pub(super) fn change(world: &World, appid: &str, body: &[u8]) -> Result<Value, C
     if let Some(standing) = change.ip {
         world.set_ip_standing(appid, standing)?;
     }
+    if let Some(users) = change.users {
+        world.change_user_settings(appid, |settings| *settings = users)?;
+    }
     world
         .secret(appid)
         .map(|_| json!({"appid": appid, "changed": true}))
         .ok_or_else(|| crate::UnknownApp(appid.to_owned()).into())
-}
-
-/// `{"user": "alice", "for": "web" | "web-base" | "login" | "phone"}`: a one-time code, and the user's open id.
-pub(super) fn user_code(world: &World, appid: &str, body: &[u8]) -> Result<Value, ControlError> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Act {
-        user: String,
-        r#for: UserCode,
-    }
-    let act: Act = serde_json::from_slice(body)?;
-    let code = world.user_code(appid, &act.user, act.r#for)?;
-    Ok(json!({"code": code, "openid": world.openid(appid, &act.user)?}))
 }
 
 /// `kill`, `void`, `expire`, `foreign`: with `{"lane": "classic" | "stable" | "both" | "jsapi_ticket" | "card_ticket"}`.

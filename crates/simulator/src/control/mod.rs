@@ -4,9 +4,11 @@
 
 mod apps;
 mod help;
+mod login;
+mod people;
 mod state;
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -43,25 +45,53 @@ pub(crate) fn owns(path: &str) -> bool {
     path == "/_sim" || path.starts_with("/_sim/")
 }
 
-/// Answers a control call: status, content type, text.
-pub(crate) fn answer(world: &World, ask: &Ask<'_>) -> (StatusCode, &'static str, String) {
-    if matches!(ask.path, "/_sim" | "/_sim/") && ask.method == Method::GET {
-        return (StatusCode::OK, TEXT, help::HELP.to_owned());
+/// The answer to a control call.
+pub(crate) struct Controlled {
+    pub(crate) status: StatusCode,
+    pub(crate) content: &'static str,
+    pub(crate) text: String,
+    pub(crate) cookie: Option<HeaderValue>,
+}
+
+impl Controlled {
+    fn of(content: &'static str, text: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content,
+            text,
+            cookie: None,
+        }
     }
-    match carry_out(world, ask) {
-        Ok(value) => (StatusCode::OK, JSON, format!("{value:#}\n")),
-        Err(error) => (
-            error.status(),
-            JSON,
-            format!("{:#}\n", json!({"error": error.to_string()})),
-        ),
+
+    fn refused(error: &ControlError) -> Self {
+        let text = format!("{:#}\n", json!({"error": error.to_string()}));
+        Self {
+            status: error.status(),
+            ..Self::of(JSON, text)
+        }
+    }
+}
+
+/// Answers a control call.
+pub(crate) fn answer(world: &World, ask: &Ask<'_>) -> Controlled {
+    let answered = match (ask.method.as_str(), ask.path) {
+        ("GET", "/_sim" | "/_sim/") => return Controlled::of(TEXT, help::HELP.to_owned()),
+        ("GET", "/_sim/login") => from_here(ask).map(|()| login::page(world, ask)),
+        (_, _) => carry_out(world, ask).map(|value| Controlled::of(JSON, format!("{value:#}\n"))),
+    };
+    answered.unwrap_or_else(|error| Controlled::refused(&error))
+}
+
+fn from_here(ask: &Ask<'_>) -> Result<(), ControlError> {
+    if ask.from.to_canonical().is_loopback() {
+        Ok(())
+    } else {
+        Err(ControlError::NotLoopback)
     }
 }
 
 fn carry_out(world: &World, ask: &Ask<'_>) -> Result<Value, ControlError> {
-    if !ask.from.to_canonical().is_loopback() {
-        return Err(ControlError::NotLoopback);
-    }
+    from_here(ask)?;
     let path: Vec<&str> = ask
         .path
         .trim_start_matches("/_sim")
@@ -76,8 +106,12 @@ fn carry_out(world: &World, ask: &Ask<'_>) -> Result<Value, ControlError> {
         ("POST", ["apps"]) => apps::add(world, ask.body),
         ("GET", ["apps", appid]) => apps::show(world, appid, ask),
         ("PUT", ["apps", appid]) => apps::change(world, appid, ask.body),
-        ("POST", ["apps", appid, "code"]) => apps::user_code(world, appid, ask.body),
+        ("POST", ["apps", appid, "code"]) => people::code(world, appid, ask.body),
+        ("POST", ["apps", appid, "revoke"]) => people::revoke(world, appid, ask.body),
+        ("POST", ["apps", appid, "encrypted"]) => people::encrypted(world, appid, ask.body),
         ("POST", ["apps", appid, deed]) => apps::meddle(world, appid, deed, ask),
+        ("GET", ["people", name]) => people::show(world, name),
+        ("PUT", ["people", name]) => people::change(world, name, ask.body),
         ("GET", ["faults"]) => Ok(json!({"set": world.faults(), "known": fault_catalog()})),
         ("POST", ["faults"]) => set_fault(world, ask.body),
         ("DELETE", ["faults"]) => {
@@ -193,6 +227,12 @@ impl From<crate::BadWhitelist> for ControlError {
 
 impl From<crate::WhitelistError> for ControlError {
     fn from(error: crate::WhitelistError) -> Self {
+        Self::Wrong(error.to_string())
+    }
+}
+
+impl From<crate::EncryptError> for ControlError {
+    fn from(error: crate::EncryptError) -> Self {
         Self::Wrong(error.to_string())
     }
 }

@@ -1,14 +1,15 @@
 //! Mini-program login: `jscode2session`, session checks, phone numbers; pages of `user-login` and `user-info`.
 
 use aws_lc_rs::hmac;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::sns::by_code;
+use super::sns::{by_code, put_unionid};
 use super::{Door, Names, Route, require_json};
 use crate::{
     errcode::{Family, Refusal},
     http::{Answer, Asked},
-    people::Purpose,
+    people::{Profile, Purpose},
+    rules::CountryCode,
     token::hex,
 };
 
@@ -25,13 +26,21 @@ pub(super) static ROUTES: &[Route] = &[
 ];
 
 fn code_to_session(asked: &Asked<'_>) -> Result<Answer, Refusal> {
-    let (mut people, person, _) = by_code(asked, "js_code", Purpose::Login)?;
+    let (mut people, person, _) =
+        by_code(asked, "js_code", Purpose::Login).map_err(only_invalid)?;
     let openid = people.openid(&person);
     let session_key = people.open_session(&openid);
-    let unionid = people.unionid(&person.name);
-    Ok(Answer::json(
-        &json!({"openid": openid, "session_key": session_key, "unionid": unionid}),
-    ))
+    let mut answer = json!({"openid": openid, "session_key": session_key});
+    put_unionid(&mut answer, asked, &people, &person);
+    Ok(Answer::json(&answer))
+}
+
+/// Outside web OAuth a code that is too old is simply not valid.
+fn only_invalid(refusal: Refusal) -> Refusal {
+    match refusal.code {
+        42003 => Refusal::of(40029),
+        _ => refusal,
+    }
 }
 
 fn check_session(asked: &Asked<'_>) -> Result<Answer, Refusal> {
@@ -78,28 +87,44 @@ fn signature(session_key: &str) -> String {
 }
 
 fn phone_number(asked: &Asked<'_>) -> Result<Answer, Refusal> {
-    let code = require_json(asked)?["code"].as_str().unwrap_or_default();
+    let body = require_json(asked)?;
     let (app, _) = asked.token_app()?;
-    let index = app.lock().index;
-    asked
-        .shared
-        .people()
+    let (index, settings) = {
+        let state = app.lock();
+        (state.index, state.users())
+    };
+    let mut people = asked.shared.people();
+    let code = body["code"].as_str().unwrap_or_default();
+    let (person, _) = people
         .redeem(index, code, Purpose::Phone, asked.now)
         .map_err(|refusal| match refusal.code {
-            // A phone code that was used or is too old is simply not valid.
-            40163 | 42003 => Refusal::of(40029),
-            _ => refusal,
+            // One that was used is not valid either.
+            40163 => Refusal::of(40029),
+            _ => only_invalid(refusal),
         })?;
-    Ok(Answer::json(&json!({
-        "errcode": 0,
-        "errmsg": "ok",
-        "phone_info": {
-            "phoneNumber": "13800138000",
-            "purePhoneNumber": "13800138000",
-            "countryCode": "86",
-            "watermark": {"timestamp": asked.now.unix_s(), "appid": &*app.appid},
+    if let Some(wanted) = body["openid"].as_str()
+        && wanted != people.openid(&person)
+    {
+        return Err(Refusal::of(40003));
+    }
+    let appid = settings.phone_watermark.as_deref().unwrap_or(&app.appid);
+    let mut phone_info = phone(&people.profile(&person), asked.rules.dress.country_code);
+    phone_info["watermark"] = json!({"timestamp": asked.now.unix_s(), "appid": appid});
+    Ok(Answer::json(
+        &json!({"errcode": 0, "errmsg": "ok", "phone_info": phone_info}),
+    ))
+}
+
+/// A phone number without its watermark.
+pub(crate) fn phone(profile: &Profile, written: CountryCode) -> Value {
+    json!({
+        "phoneNumber": profile.full_phone(),
+        "purePhoneNumber": profile.phone,
+        "countryCode": match written {
+            CountryCode::Text => Value::from(profile.country_code.to_string()),
+            CountryCode::Number => Value::from(profile.country_code),
         },
-    })))
+    })
 }
 
 #[cfg(test)]

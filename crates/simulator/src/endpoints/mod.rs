@@ -3,17 +3,20 @@
 //! Owns: which path leads where, and what must be shown at the door. Must not know: connections, faults.
 
 mod addresses;
+mod connect;
 mod generic;
 mod login;
 mod media;
 mod messages;
-mod pages;
 mod quota;
 mod sns;
 mod ticket;
 mod token;
 mod users;
 mod wxacode;
+
+pub(crate) use connect::{LOGGED_IN, logged_in};
+pub(crate) use login::phone;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -112,10 +115,10 @@ impl Route {
 
 static ROUTES: LazyLock<HashMap<&'static str, &'static Route>> = LazyLock::new(|| {
     let features = [
+        connect::ROUTES,
         login::ROUTES,
         media::ROUTES,
         messages::ROUTES,
-        pages::ROUTES,
         sns::ROUTES,
         users::ROUTES,
         wxacode::ROUTES,

@@ -32,12 +32,25 @@ pub(super) static ROUTES: &[Route] = &[
 fn exchange(asked: &Asked<'_>) -> Result<Answer, Refusal> {
     let (mut people, person, scope) = by_code(asked, "code", Purpose::Web)?;
     let openid = people.openid(&person);
-    let granted = people.grant(person, scope, asked.now);
+    let supersedes = asked.rules.readings.base_ends_refresh_token;
+    let granted = people.grant(person, scope, supersedes, asked.now);
     let mut answer = describe(&granted, &openid);
     if granted.shows_profile() {
-        answer["unionid"] = people.unionid(&granted.person.name).into();
+        put_unionid(&mut answer, asked, &people, &granted.person);
+    }
+    if granted.person.snapshot {
+        answer["is_snapshotuser"] = 1.into();
     }
     Ok(Answer::json(&answer))
+}
+
+/// The union id, where the app is bound to an open-platform account and the person has one.
+pub(super) fn put_unionid(answer: &mut Value, asked: &Asked<'_>, people: &People, person: &Person) {
+    let app = asked.shared.apps.at(person.app);
+    let bound = app.is_some_and(|app| app.lock().users().bound);
+    if let Some(unionid) = people.unionid(person).filter(|_| bound) {
+        answer["unionid"] = unionid.into();
+    }
 }
 
 /// Whom a one-time code, shown with the app's secret in the query, stands for, and what they agreed to.
@@ -95,17 +108,24 @@ fn userinfo(asked: &Asked<'_>) -> Result<Answer, Refusal> {
     if !granted.shows_profile() {
         return Err(Refusal::of(48001));
     }
-    Ok(Answer::json(&json!({
+    let people = asked.shared.people();
+    let profile = people.profile(&granted.person);
+    let mut answer = json!({
         "openid": openid,
-        "nickname": granted.person.name,
-        "sex": 0,
-        "province": "",
-        "city": "",
-        "country": "",
-        "headimgurl": "https://thirdwx.qlogo.cn/mmopen/simulated/132",
+        "nickname": profile.nickname,
+        "province": profile.province,
+        "city": profile.city,
+        "country": profile.country,
         "privilege": [],
-        "unionid": asked.shared.people().unionid(&granted.person.name),
-    })))
+    });
+    if let Some(sex) = profile.sex {
+        answer["sex"] = sex.into();
+    }
+    if let Some(picture) = profile.headimgurl {
+        answer["headimgurl"] = picture.into();
+    }
+    put_unionid(&mut answer, asked, &people, &granted.person);
+    Ok(Answer::of_people(&answer, &asked.rules.dress))
 }
 
 fn auth(asked: &Asked<'_>) -> Result<Answer, Refusal> {

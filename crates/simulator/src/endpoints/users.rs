@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Route, require_json};
+use super::{Route, require_json, sns::put_unionid};
 use crate::{
     errcode::Refusal,
     http::{Answer, Asked},
@@ -15,8 +15,6 @@ pub(super) static ROUTES: &[Route] = &[
     Route::api("/cgi-bin/user/get", list),
 ];
 
-/// Those who follow every account.
-pub(crate) const FOLLOWERS: [&str; 3] = ["alice", "bob", "carol"];
 /// WeChat answers so many at once.
 const BATCH: usize = 100;
 
@@ -27,12 +25,8 @@ fn info(asked: &Asked<'_>) -> Result<Answer, Refusal> {
         .filled("openid")
         .ok_or_else(|| Refusal::of(40003))?;
     let index = app_index(asked)?;
-    Ok(Answer::json(&describe(
-        &mut asked.shared.people(),
-        index,
-        openid,
-        asked,
-    )?))
+    let described = describe(&mut asked.shared.people(), index, openid, asked)?;
+    Ok(Answer::of_people(&described, &asked.rules.dress))
 }
 
 fn batch(asked: &Asked<'_>) -> Result<Answer, Refusal> {
@@ -54,7 +48,8 @@ fn batch(asked: &Asked<'_>) -> Result<Answer, Refusal> {
             )
         })
         .collect();
-    Ok(Answer::json(&json!({"user_info_list": infos?})))
+    let described = json!({"user_info_list": infos?});
+    Ok(Answer::of_people(&described, &asked.rules.dress))
 }
 
 fn list(asked: &Asked<'_>) -> Result<Answer, Refusal> {
@@ -80,35 +75,35 @@ fn describe(
         .with_openid(app, openid)
         .ok_or_else(|| Refusal::of(40003))?
         .clone();
-    if !FOLLOWERS.contains(&person.name.as_str()) {
-        return Ok(
-            json!({"subscribe": 0, "openid": openid, "unionid": people.unionid(&person.name)}),
-        );
-    }
-    Ok(json!({
+    let mut answer = if people.profile(&person).follows {
+        follower(openid, asked)
+    } else {
+        json!({"subscribe": 0, "openid": openid})
+    };
+    put_unionid(&mut answer, asked, people, &person);
+    Ok(answer)
+}
+
+fn follower(openid: &str, asked: &Asked<'_>) -> Value {
+    json!({
         "subscribe": 1,
         "openid": openid,
         "language": "zh_CN",
         "subscribe_time": asked.now.unix_s() - 86_400,
-        "unionid": people.unionid(&person.name),
         "remark": "",
         "groupid": 0,
         "tagid_list": [],
         "subscribe_scene": "ADD_SCENE_QR_CODE",
         "qr_scene": 0,
         "qr_scene_str": "",
-    }))
+    })
 }
 
 fn followers(people: &mut People, app: u32) -> Vec<String> {
-    FOLLOWERS
+    people
+        .followers()
         .iter()
-        .map(|name| {
-            people.openid(&Person {
-                app,
-                name: (*name).to_owned(),
-            })
-        })
+        .map(|name| people.openid(&Person::new(app, name)))
         .collect()
 }
 

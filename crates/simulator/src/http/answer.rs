@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use super::raw_json::with_raw_control_characters;
 use crate::{
     errcode::{Family, Refusal, errmsg},
     log::Minted,
@@ -38,6 +39,16 @@ impl Answer {
     /// A success as a JSON value.
     pub(crate) fn json(value: &Value) -> Self {
         Self::json_text(value.to_string())
+    }
+
+    /// A success that tells of people, dressed as the rules want it.
+    pub(crate) fn of_people(value: &Value, dress: &Dress) -> Self {
+        let text = value.to_string();
+        if dress.raw_control_characters {
+            Self::json_text(with_raw_control_characters(&text))
+        } else {
+            Self::json_text(text)
+        }
     }
 
     /// `{"errcode":0,"errmsg":"ok"}`.

@@ -37,7 +37,8 @@ impl<'a> Params<'a> {
     }
 }
 
-fn decode(text: &str) -> Cow<'_, str> {
+/// Undoes percent-encoding, and `+` for a space.
+pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Cow::Borrowed(text);
     }

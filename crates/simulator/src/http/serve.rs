@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, header, request::Parts};
 use hyper::body::Incoming;
 use tokio::{
     sync::oneshot,
@@ -19,7 +19,7 @@ use super::{
     socket::Sent,
 };
 use crate::{
-    control,
+    control::{self, Controlled},
     endpoints::{self, Route},
     faults::{Bent, Fault, Place, Wire},
     passage::{Passage, UnderWay},
@@ -206,12 +206,17 @@ fn dress(decision: Decision, route: &Route, rules: &Rules) -> Result<Response<Si
     Ok(response)
 }
 
-fn controlled((status, content, text): (StatusCode, &'static str, String)) -> Response<SimBody> {
-    let mut response = Response::new(SimBody::whole(Bytes::from(text)));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content));
+fn controlled(answer: Controlled) -> Response<SimBody> {
+    let mut response = Response::new(SimBody::whole(Bytes::from(answer.text)));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(answer.content),
+    );
+    if let Some(cookie) = answer.cookie {
+        headers.insert(header::SET_COOKIE, cookie);
+    }
     response
 }
 

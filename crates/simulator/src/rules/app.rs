@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::{
-    Account, IpStanding, Rules, ThirdMint, TicketKind,
+    Account, IpStanding, Rules, ThirdMint, TicketKind, UserSettings,
     line::{Farewell, Line, Slot},
     quota::{PathId, Usage},
     stable::{StableLine, StableStep},
@@ -21,6 +21,8 @@ pub(crate) struct AppState {
     pub(crate) account: Account,
     pub(crate) ip: IpStanding,
     pub(crate) secret_frozen: bool,
+    /// `None`: those of every app.
+    pub(super) users: Option<Box<UserSettings>>,
     pub(super) secret: Box<str>,
     pub(super) whitelist: Option<Box<Whitelist>>,
     pub(super) classic: Line,
@@ -77,6 +79,7 @@ impl AppState {
             account: Account::default(),
             ip: IpStanding::default(),
             secret_frozen: false,
+            users: None,
             secret: secret.into(),
             whitelist: None,
             classic: Line::default(),
@@ -88,6 +91,15 @@ impl AppState {
             minted_elsewhere: [0; 2],
             forced: 0,
         }
+    }
+
+    /// How it meets its users.
+    pub(crate) fn users(&self) -> UserSettings {
+        self.users.as_deref().cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn set_users(&mut self, settings: UserSettings) {
+        self.users = Some(Box::new(settings));
     }
 
     /// `GET /cgi-bin/token`: always a new token.

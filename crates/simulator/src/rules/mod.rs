@@ -17,6 +17,7 @@ mod seconds;
 mod stable;
 mod switches;
 mod ticket;
+mod users;
 mod whitelist;
 
 pub use account::{Account, IpStanding};
@@ -25,11 +26,12 @@ pub(crate) use app::{AppState, Grant, Identity, Issued, SecretAsk};
 pub(crate) use line::Slot;
 pub(crate) use quota::{PathId, daily_limit};
 pub use readings::{
-    DayStart, ForceOverLimit, ForceTooSoon, ForcedPrevious, QuotaCounts, Readings,
+    ConsentRefusal, DayStart, ForceOverLimit, ForceTooSoon, ForcedPrevious, QuotaCounts, Readings,
     ReplacedAndExpired, SecretRefusal, ThirdMint, TicketLife, TicketTurn, UnknownToken,
     WhitelistCode, WhitelistOnTokens,
 };
-pub use switches::{Content, Dress, ErrorText, Framing, QuotaText, Quotas, Rules};
+pub use switches::{Content, CountryCode, Dress, ErrorText, Framing, QuotaText, Quotas, Rules};
+pub use users::UserSettings;
 pub(crate) use whitelist::{Whitelist, not_on_it};
 
 use serde::{Deserialize, Serialize};

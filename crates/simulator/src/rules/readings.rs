@@ -54,6 +54,10 @@ pub struct Readings {
     pub day_start: DayStart,
     /// Whether a bad token is refused as soon as the head of the call is read, before its body.
     pub refuse_before_body: bool,
+    /// What becomes of a user who refuses on the consent page.
+    pub consent_refusal: ConsentRefusal,
+    /// Whether consent to `snsapi_base` ends the refresh tokens that a user granted the app before.
+    pub base_ends_refresh_token: bool,
 }
 
 impl Default for Readings {
@@ -77,6 +81,8 @@ impl Default for Readings {
             ticket_expires_in_full: true,
             day_start: DayStart::default(),
             refuse_before_body: false,
+            consent_refusal: ConsentRefusal::default(),
+            base_ends_refresh_token: false,
         }
     }
 }
@@ -202,6 +208,16 @@ reading! {
         AfterLifetime,
         /// At each whole lifetime of the clock: every even hour.
         OnBoundary,
+    }
+}
+
+reading! {
+    /// What becomes of a user who refuses on the consent page.
+    ConsentRefusal {
+        /// They stay on a page of WeChat's, as newer documents have it.
+        OwnPage,
+        /// They are sent back with `state` alone, as older documents have it.
+        Redirect,
     }
 }
 

@@ -108,6 +108,10 @@ pub struct Dress {
     pub error_text: ErrorText,
     /// The text of 45009.
     pub quota_text: QuotaText,
+    /// Whether control characters in nicknames stand raw in the JSON, which strict parsers refuse.
+    pub raw_control_characters: bool,
+    /// How `countryCode` of a phone number is written.
+    pub country_code: CountryCode,
 }
 
 /// The `Content-Type` of JSON answers outside `/sns` (there it is always `text/plain`).
@@ -147,6 +151,17 @@ pub enum ErrorText {
     ReqId,
     /// The bare text.
     Bare,
+}
+
+/// How `countryCode` of a phone number is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CountryCode {
+    /// `"86"`, as the table says.
+    #[default]
+    Text,
+    /// `86`, as the example shows.
+    Number,
 }
 
 /// The text of 45009.

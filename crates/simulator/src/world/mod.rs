@@ -30,7 +30,7 @@ use crate::{
 pub use meddling::WhitelistError;
 pub(crate) use media::{Media, MediaStore};
 pub(crate) use paths::Paths;
-pub use users::UserCode;
+pub use users::{EncryptError, Encrypted, UserCode};
 pub use waiting::CallWait;
 
 /// A handle on a running simulator: cheap to clone, safe to share. The same things can be done over HTTP, below

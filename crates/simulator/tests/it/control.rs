@@ -18,7 +18,20 @@ async fn the_help_names_every_route_and_shows_curl() {
     let up = upstream(Rules::default()).await;
     let help = get(&up, "/_sim/").await.text();
     for route in [
-        "state", "counters", "log", "apps", "faults", "release", "clock", "rules", "kill", "expire",
+        "state",
+        "counters",
+        "log",
+        "apps",
+        "faults",
+        "release",
+        "clock",
+        "rules",
+        "kill",
+        "expire",
+        "revoke",
+        "encrypted",
+        "people",
+        "login",
     ] {
         assert!(help.contains(&format!("/{route}")), "{route}");
     }

@@ -1,11 +1,11 @@
 //! Users, OAuth, login, media, codes, messages.
 
 use serde_json::{Value, json};
-use wxtoken_simulator::{AppKind, AppSpec, Rules, Upstream, UserCode};
+use wxtoken_simulator::{Rules, Upstream, UserCode};
 
 use crate::client::{APPID, MINI, SECRET, classic, get, parse, pass, post, raw, send, upstream};
 
-async fn exchange(up: &Upstream, code: &str) -> Value {
+pub(crate) async fn exchange(up: &Upstream, code: &str) -> Value {
     let url = format!(
         "/sns/oauth2/access_token?appid={APPID}&secret={SECRET}&code={code}&grant_type=authorization_code"
     );
@@ -150,68 +150,6 @@ async fn the_two_worlds_of_tokens_refuse_each_other() {
         .await
         .errcode(),
         48001
-    );
-}
-
-#[tokio::test]
-async fn consent_leads_back_with_code_and_state() {
-    let up = upstream(Rules::default()).await;
-    let to = "redirect_uri=https%3A%2F%2Fshop.example%2Fback%3Fa%3D1%23end&response_type=code";
-    let silent =
-        format!("/connect/oauth2/authorize?appid={APPID}&{to}&scope=snsapi_base&state=s%201");
-    let reply = get(&up, &silent).await;
-    assert_eq!(reply.status, 302);
-    let location = reply.header("location").unwrap().to_owned();
-    let code = location
-        .strip_prefix("https://shop.example/back?a=1&code=")
-        .unwrap();
-    let code = code.strip_suffix("&state=s%201#end").unwrap();
-    assert_eq!(exchange(&up, code).await["scope"], "snsapi_base");
-
-    let asked =
-        format!("/connect/oauth2/authorize?appid={APPID}&{to}&scope=snsapi_userinfo&user=carol");
-    let page = get(&up, &asked).await;
-    assert_eq!(
-        (page.status, page.header("content-type")),
-        (200, Some("text/html; charset=utf-8"))
-    );
-    assert!(
-        page.text()
-            .contains(r#"href="https://shop.example/back?a=1&amp;code="#)
-    );
-    for (query, code) in [
-        ("scope=snsapi_base", "10012"),
-        (&format!("appid={APPID}&scope=snsapi_base"), "10011"),
-        (&format!("appid={APPID}&{to}"), "10010"),
-        (&format!("appid={APPID}&{to}&scope=snsapi_login"), "10005"),
-        (&format!("appid=wxnobody&{to}&scope=snsapi_base"), "10016"),
-        (
-            &format!("appid={APPID}&redirect_uri=javascript:alert(1)&scope=snsapi_base"),
-            "10003",
-        ),
-    ] {
-        assert!(
-            get(&up, &format!("/connect/oauth2/authorize?{query}"))
-                .await
-                .text()
-                .contains(code),
-            "{query}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_website_shows_a_page_to_scan() {
-    let up = upstream(Rules::default()).await;
-    up.world()
-        .add_app(AppSpec::new("wxsite", SECRET, AppKind::Website))
-        .unwrap();
-    let url = "/connect/qrconnect?appid=wxsite&redirect_uri=https://a.example/&response_type=code&scope=snsapi_login";
-    assert!(
-        get(&up, url)
-            .await
-            .text()
-            .contains(r#"<a id="allow" href="https://a.example/?code="#)
     );
 }
 

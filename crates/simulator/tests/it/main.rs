@@ -6,7 +6,9 @@
 )]
 
 mod client;
+mod consent;
 mod control;
 mod faults;
 mod features;
+mod people;
 mod tokens;
