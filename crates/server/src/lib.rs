@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod gateway;
 pub mod http;
+pub mod jssdk;
 pub mod keeper;
 pub mod redis;
 pub mod sdk;

@@ -41,6 +41,7 @@ pub(super) struct Rare {
     pub(super) previous_secret: Option<Secret>,
     pub(super) initial_token: Option<Token>,
     pub(super) base_url: Option<BaseUrl>,
+    pub(super) push_token: Option<Secret>,
     pub(super) limits: Option<Limits>,
     pub(super) files: Box<[FileSinkConfig]>,
     pub(super) redis: Box<[RedisSinkConfig]>,
@@ -79,6 +80,12 @@ impl App {
     #[must_use]
     pub fn base_url(&self) -> Option<&BaseUrl> {
         self.rare.as_ref()?.base_url.as_ref()
+    }
+
+    /// What WeChat signs with when it checks an address before it pushes anything there.
+    #[must_use]
+    pub fn push_token(&self) -> Option<&Secret> {
+        self.rare.as_ref()?.push_token.as_ref()
     }
 
     /// How many calls a day may be made for it.

@@ -18,7 +18,7 @@ use super::table::Table;
 use super::words::List;
 
 /// The keys of `[[app]]`.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "appid",
     "name",
     "type",
@@ -30,6 +30,7 @@ pub(super) const KEYS: [&str; 14] = [
     "take_over",
     "initial_token",
     "base_url",
+    "push_token",
     "budget",
     "file",
     "redis",
@@ -213,6 +214,9 @@ fn read_rare(table: &Table<'_>, app_type: AppType, kinds: Kinds) -> (Rare, Vec<S
         initial_token(f).map(Some)
     });
     table.set(&mut rare.base_url, "base_url", |f| f.base_url().map(Some));
+    table.set(&mut rare.push_token, "push_token", |f| {
+        f.push_token().map(Some)
+    });
     table.set(&mut rare.limits, "budget", |f| {
         budget(f, app_type).map(Some)
     });

@@ -7,6 +7,7 @@ use wxtoken_core::app::AppId;
 use super::network::IpNet;
 use super::quantity::Rate;
 use super::secret::KeyHash;
+use crate::jssdk::Origin;
 
 /// One caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Caller {
     pub certificate: Option<Box<str>>,
     /// Pages that users may be sent back to from the OAuth relay, each compared as a whole, byte for byte.
     pub return_to: Box<[Box<str>]>,
+    /// Where pages come from that it may have signed for the JS-SDK.
+    pub sign_origins: Box<[Origin]>,
     /// Its key may stand in the path, `/k/{key}/…`.
     pub path_key: bool,
     /// The app's own AppSecret is accepted where a key may stand in `secret`: on the WeChat-compatible endpoints, and in the
@@ -59,6 +62,7 @@ impl Caller {
             from: Box::new([]),
             certificate: None,
             return_to: Box::new([]),
+            sign_origins: Box::new([]),
             path_key: false,
             accept_app_secret: false,
         }

@@ -14,10 +14,11 @@ use super::mistake::Spot;
 use super::phrase::{Cure, Wanted};
 use super::return_to;
 use super::secret::{KeyHash, Secret, is_caller_key};
+use super::sign_origins;
 use super::table::Table;
 
 /// The keys of `[[caller]]`.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "key",
     "key_sha256",
@@ -31,6 +32,7 @@ pub(super) const KEYS: [&str; 15] = [
     "from",
     "certificate",
     "return_to",
+    "sign_origins",
     "path_key",
     "accept_app_secret",
 ];
@@ -96,10 +98,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<CallerRow> {
     table.set(&mut caller.certificate, "certificate", |f| {
         read_certificate(&f).map(Some)
     });
-    table.set(&mut caller.return_to, "return_to", |f| {
-        Some(return_to::read(&f))
-    });
-    return_to::check_allowed(table, &caller);
+    read_pages(table, &mut caller);
     table.set(&mut caller.path_key, "path_key", |f| f.boolean());
     table.set(&mut caller.accept_app_secret, "accept_app_secret", |f| {
         f.boolean()
@@ -164,6 +163,18 @@ fn check_known_by_something(table: &Table<'_>) {
         let cure = Cure::CallerKey;
         table.wrong("key", Flaw::Missing { cure });
     }
+}
+
+/// What lets browsers in: pages that users come back to, pages that are signed.
+fn read_pages(table: &Table<'_>, caller: &mut Caller) {
+    table.set(&mut caller.return_to, "return_to", |f| {
+        Some(return_to::read(&f))
+    });
+    return_to::check_allowed(table, caller);
+    table.set(&mut caller.sign_origins, "sign_origins", |f| {
+        Some(sign_origins::read(&f))
+    });
+    sign_origins::check_allowed(table, caller);
 }
 
 /// Says what is right only with the gateway.

@@ -16,6 +16,7 @@ fn env(name: &str) -> Option<String> {
     match name {
         "WXTOKEN_ADMIN_KEY" => Some("an-admin-key-for-tests".to_owned()),
         "SHOP_SECRET" | "SHOP_OLD_SECRET" => Some("s".to_owned()),
+        "SHOP_PUSH_TOKEN" => Some("pushTOKEN1".to_owned()),
         "ORDERS_KEY" => Some(KEY.to_owned()),
         _ => None,
     }

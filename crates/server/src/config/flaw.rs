@@ -13,6 +13,7 @@ use super::quantity::{InvalidQuantity, Size, Span};
 use super::secret::InvalidKeyHash;
 use super::substitute::Incomplete;
 use super::words::{List, System, bilingual};
+use crate::jssdk::InvalidOrigin;
 use crate::redis::InvalidAddress;
 use crate::sdk::InvalidTemplate;
 use crate::store::InvalidMasterKey;
@@ -142,6 +143,9 @@ bilingual! {
         // Of apps.
         AppId { why: InvalidAppId } => "{why}", "{why}";
         Token { why: InvalidToken } => "{why}", "{why}";
+        PushToken =>
+            "a push token has 3 to 32 letters and digits: the Token that was chosen on the account's page, where the address for pushes stands",
+            "推送 Token 有 3 到 32 个英文字母或数字：就是公众平台“服务器配置”里自己填的那个";
         AppName => "a name has at most 200 bytes and no control characters", "名称最多 200 字节，不含控制字符";
         WebsiteLanes => "an app of type \"website\" has no access token of its own, so no lanes; leave it out",
             "\"website\" 类型的应用没有自己的 access_token，也就没有通道；去掉这一项";
@@ -222,6 +226,10 @@ bilingual! {
         ReturnToTwice { url: String, at: String } =>
             "{url} belongs to the caller at {at} too, for an app of both; a page belongs to one caller, which alone may redeem what is brought there",
             "{url} 也属于 {at} 的调用方，而且有共同的应用；一个页面只属于一个调用方，带到那里的 code 只有它能兑换";
+        SignOrigin { why: InvalidOrigin } => "this is no origin such as \"https://shop.example.com\": {why}",
+            "这不是 \"https://shop.example.com\" 这样的来源：{why}";
+        SignOriginsWithoutSign => "needs \"sign\" in allow: pages are signed for callers that may have it done",
+            "需要在 allow 里写 \"sign\"：只为有这项权限的调用方签名";
         Network { why: InvalidNet } => "{why}", "{why}";
     }
 }
@@ -262,6 +270,7 @@ from_the_reason!(
     InvalidKeyHash => KeyHash,
     InvalidMasterKey => MasterKey,
     InvalidNet => Network,
+    InvalidOrigin => SignOrigin,
     InvalidPrefix => Prefix,
     InvalidQuantity => Quantity,
     InvalidTemplate => RedisKey,

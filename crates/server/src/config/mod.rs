@@ -37,6 +37,7 @@ pub mod secret;
 mod secret_value;
 mod sections;
 pub mod server;
+mod sign_origins;
 pub mod sink;
 mod starter;
 pub mod store;

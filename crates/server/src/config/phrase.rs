@@ -15,6 +15,7 @@ bilingual! {
         Address { example: &'static str } => "an address such as \"{example}\"", "地址，例如 \"{example}\"";
         Network => "a network such as \"10.0.0.0/8\"", "网段，例如 \"10.0.0.0/8\"";
         ReturnTo => "an address such as \"https://shop.example.com/wechat/back\"", "地址，例如 \"https://shop.example.com/wechat/back\"";
+        SignOrigin => "an origin such as \"https://shop.example.com\"", "来源，例如 \"https://shop.example.com\"";
         CallPath => "a path such as \"/cgi-bin/message\"", "路径，例如 \"/cgi-bin/message\"";
         Listener => "an address such as \"127.0.0.1:7200\" or {{ path = \"/run/wxtoken/api.sock\" }}",
             "地址，例如 \"127.0.0.1:7200\" 或 {{ path = \"/run/wxtoken/api.sock\" }}";
@@ -93,6 +94,8 @@ bilingual! {
             "写浏览器访问这个入口的地址，例如 \"https://wx.example.com\"；其主机名就是在微信后台登记的回调域名";
         ReturnTo => "list the pages that users come back to, such as \"https://shop.example.com/wechat/back\", or leave it out",
             "列出用户返回的页面，例如 \"https://shop.example.com/wechat/back\"，或去掉这一项";
+        SignOrigins => "list where its pages come from, such as \"https://shop.example.com\", or leave it out",
+            "列出页面的来源，例如 \"https://shop.example.com\"，或去掉这一项";
         Networks => "list networks such as \"10.0.0.0/8\", or leave it out",
             "列出网段，例如 \"10.0.0.0/8\"，或去掉这一项";
     }

@@ -99,6 +99,17 @@ impl Field<'_> {
         None
     }
 
+    /// A push token, in the form that WeChat's console takes.
+    pub(super) fn push_token(&self) -> Option<Secret> {
+        let secret = self.secret()?;
+        let text = secret.expose();
+        if (3..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Some(secret);
+        }
+        self.wrong(Flaw::PushToken);
+        None
+    }
+
     /// A master key: 32 bytes in base64.
     pub(super) fn master_key(&self) -> Option<MasterKey> {
         let key = MasterKey::from_base64(self.secret()?.expose());

@@ -12,6 +12,7 @@ use super::network::{InvalidNet, IpNet};
 use super::quantity::{InvalidQuantity, Size, Span};
 use super::secret::InvalidKeyHash;
 use super::substitute::Incomplete;
+use crate::jssdk::InvalidOrigin;
 use crate::redis::InvalidAddress;
 use crate::sdk::InvalidTemplate;
 use crate::store::InvalidMasterKey;
@@ -191,6 +192,16 @@ impl InWords for InvalidNet {
                 format!("地址在 /{bits} 之后还有非零位；整个网段写 {network}，单个主机只写地址")
             }
         }
+    }
+}
+
+impl InWords for InvalidOrigin {
+    fn en(&self) -> String {
+        self.to_string()
+    }
+
+    fn zh(&self) -> String {
+        self.in_chinese()
     }
 }
 

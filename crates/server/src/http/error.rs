@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use wxtoken_core::clock::{Wall, millis};
 
 use super::Reply;
+use super::jssdk::Unsignable;
 use crate::config::Permission;
 use crate::keeper::{Absent, KeeperStopped, NoLive};
 
@@ -52,6 +53,9 @@ pub enum ApiError {
     /// The app has no such kind of credential.
     #[error("this app has no such kind of credential here; see `kinds` in its [[app]] table")]
     UnknownKind,
+    /// A page or a card is not signed.
+    #[error(transparent)]
+    Unsignable(#[from] Unsignable),
     /// There is no such caller.
     #[error("there is no such caller here; see the [[caller]] tables of the configuration")]
     UnknownCaller,
@@ -157,6 +161,7 @@ impl ApiError {
             ),
             Self::UnknownApp => (StatusCode::NOT_FOUND, "unknown-app", "No such app"),
             Self::UnknownKind => (StatusCode::NOT_FOUND, "unknown-kind", "No such kind"),
+            Self::Unsignable(why) => why.sort(),
             Self::UnknownCaller => (StatusCode::NOT_FOUND, "unknown-caller", "No such caller"),
             Self::NotSaved(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,

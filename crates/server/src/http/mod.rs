@@ -24,6 +24,7 @@ mod front;
 mod handout;
 pub mod hot;
 pub(crate) mod input;
+mod jssdk;
 mod native;
 pub(crate) mod number;
 mod openapi;

@@ -7,6 +7,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::admin;
 use super::compat::{ticket, token};
+use super::jssdk::{card, page};
 use super::native::{apps, batch, credential, dead, fresh_json, health, stream};
 
 /// The API listeners' document.
@@ -14,7 +15,8 @@ use super::native::{apps, batch, credential, dead, fresh_json, health, stream};
 #[openapi(
     info(title = "wxtoken", description = "Reads WeChat credentials that wxtoken keeps alive.", license(name = "Apache-2.0")),
     paths(
-        credential::show, batch::read_many, dead::report_dead, stream::listen, apps::list, api_document,
+        credential::show, batch::read_many, dead::report_dead, stream::listen, page::sign_page, card::sign_card,
+        apps::list, api_document,
         health::alive, health::ready,
         token::token, token::stable_token, ticket::ticket, ticket::ticket_by_post,
     ),

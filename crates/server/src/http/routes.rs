@@ -11,6 +11,7 @@ use http::{Method, Request, Response};
 
 use super::compat::{self, ticket, token};
 use super::error::ApiError;
+use super::jssdk::{card, page};
 use super::native::{apps, batch, credential, dead, health, stream};
 use super::openapi;
 use super::peer::Peer;
@@ -29,6 +30,10 @@ pub enum Route {
     Dead,
     /// Changes as events.
     Stream,
+    /// A page is signed for the JS-SDK.
+    SignPage,
+    /// A card is signed.
+    SignCard,
     /// What a caller may see.
     Apps,
     /// The OpenAPI document.
@@ -49,11 +54,13 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Credential,
         Self::Batch,
         Self::Dead,
         Self::Stream,
+        Self::SignPage,
+        Self::SignCard,
         Self::Apps,
         Self::OpenApi,
         Self::Health,
@@ -68,7 +75,12 @@ impl Route {
     #[must_use]
     pub const fn method(self) -> Method {
         match self {
-            Self::Batch | Self::Dead | Self::StableToken | Self::TicketByPost => Method::POST,
+            Self::Batch
+            | Self::Dead
+            | Self::SignPage
+            | Self::SignCard
+            | Self::StableToken
+            | Self::TicketByPost => Method::POST,
             Self::Credential
             | Self::Stream
             | Self::Apps
@@ -88,6 +100,8 @@ impl Route {
             Self::Batch => "/v1/read",
             Self::Dead => "/v1/apps/{appid}/{kind}/dead",
             Self::Stream => "/v1/stream",
+            Self::SignPage => "/v1/apps/{appid}/jssdk-signature",
+            Self::SignCard => "/v1/apps/{appid}/card-signature",
             Self::Apps => "/v1/apps",
             Self::OpenApi => "/v1/openapi.json",
             Self::Health => "/healthz",
@@ -113,6 +127,8 @@ impl Route {
             Self::Batch => post(batch::read_many),
             Self::Dead => post(dead::report_dead),
             Self::Stream => get(stream::listen),
+            Self::SignPage => post(page::sign_page),
+            Self::SignCard => post(card::sign_card),
             Self::Apps => get(apps::list),
             Self::OpenApi => get(openapi::api_document),
             Self::Health => get(health::alive),

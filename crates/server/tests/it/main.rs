@@ -7,6 +7,7 @@
 mod clocks;
 mod faults;
 mod harness;
+mod jssdk;
 mod removals;
 mod restarts;
 mod shutdown;
