@@ -227,7 +227,7 @@ impl ApiError {
     }
 
     /// In how many seconds asking again makes sense, where that is known.
-    fn retry_after(&self) -> Option<u64> {
+    pub(in crate::http) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooFast { retry_after } => Some(millis(*retry_after).div_ceil(1000).max(1)),
             Self::TooManyAtOnce | Self::Stopping => Some(1),

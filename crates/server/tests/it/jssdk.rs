@@ -52,9 +52,11 @@ impl Shop {
         let listed = |id: &str, more: &str| {
             format!("[[app]]\nappid = \"{id}\"\nsecret = \"{SECRET}\"\n{more}\n")
         };
-        let kinds = "kinds = [\"access_token\", \"jsapi_ticket\", \"card_ticket\"]";
+        let kinds =
+            "kinds = [\"access_token\", \"jsapi_ticket\", \"card_ticket\"]\npush_token = \"AAAAA\"";
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nfirst_token_wait = \"2s\"\n[admin]\nlisten = \"127.0.0.1:0\"\nkey = \"{SECRET}\"\n\
+             [public]\nlisten = \"127.0.0.1:0\"\nbase_url = \"https://wx.example.com\"\nrate = \"20/m\"\nforwarded_from = [\"127.0.0.1\"]\n\
              [store]\npath = \"{}/data\"\n[upstream]\nbase_url = \"{}\"\n{}{}{}\
              [[caller]]\nname = \"signer\"\nkey = \"{SIGNER}\"\napps = [\"{APP}\", \"{PLAIN}\"]\nallow = [\"sign\"]\n\
              sign_origins = [\"https://shop.example.com\", \"http://127.0.0.1:8000\"]\n\
@@ -370,5 +372,283 @@ async fn no_answer_of_the_api_lets_pages_of_other_sites_read_it() {
                 }
             }
         }
+    }
+}
+
+/// What a browser at an address gets from the public listener.
+impl Shop {
+    async fn browse(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> http::Response<Bytes> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.server.doors().public[0]));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let answer = tokio::time::timeout(PATIENCE, client.request(request));
+        let (parts, body) = answer.await.unwrap().unwrap().into_parts();
+        http::Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// What the script of a page under this origin gets for an address.
+    async fn page(&self, origin: &str, target: &str) -> http::Response<Bytes> {
+        self.browse(Method::GET, target, &[("origin", origin)])
+            .await
+    }
+}
+
+fn header<'r>(response: &'r http::Response<Bytes>, name: &str) -> Option<&'r str> {
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap())
+}
+
+fn text(response: &http::Response<Bytes>) -> String {
+    String::from_utf8(response.body().to_vec()).unwrap()
+}
+
+const SHOP_PAGE: &str = "/jssdk/wx0123456789abcdef?url=https%3A%2F%2Fshop.example.com%2Fcart%3Fid%3D7%26x%3D1%2B1%23pay";
+const CORS: &str = "access-control-allow-origin";
+
+#[tokio::test]
+async fn a_page_of_a_listed_origin_has_itself_signed_without_a_key() {
+    let shop = Shop::open().await;
+    let ticket = shop.ticket(Kind::JsapiTicket).await;
+    let told = shop.page("https://shop.example.com", SHOP_PAGE).await;
+    assert_eq!(told.status(), 200, "{}", text(&told));
+    assert_eq!(header(&told, CORS), Some("https://shop.example.com"));
+    assert_eq!(header(&told, "vary"), Some("Origin"));
+    assert_eq!(header(&told, "cache-control"), Some("no-store"));
+    assert_eq!(header(&told, "access-control-allow-credentials"), None);
+    let json: Value = serde_json::from_slice(told.body()).unwrap();
+    let nonce = json["nonceStr"].as_str().unwrap();
+    let signed = sha1(&format!(
+        "jsapi_ticket={ticket}&noncestr={nonce}&timestamp={SECONDS}&url=https://shop.example.com/cart?id=7&x=1+1"
+    ));
+    assert_eq!(json["signature"], signed);
+    assert_eq!(json["appId"], APP);
+    assert!(!text(&told).contains(&ticket));
+    // The page's origin and the signed one may differ, as long as one caller lists both.
+    let told = shop.page("http://127.0.0.1:8000", SHOP_PAGE).await;
+    assert_eq!(header(&told, CORS), Some("http://127.0.0.1:8000"));
+    let asked = [
+        ("origin", "https://shop.example.com"),
+        ("access-control-request-method", "GET"),
+    ];
+    let told = shop.browse(Method::OPTIONS, SHOP_PAGE, &asked).await;
+    assert_eq!(told.status(), 204);
+    assert_eq!(header(&told, CORS), Some("https://shop.example.com"));
+    assert_eq!(header(&told, "access-control-allow-methods"), Some("GET"));
+    assert_eq!(header(&told, "vary"), Some("Origin"));
+}
+
+#[tokio::test]
+async fn pages_of_strangers_get_nothing_and_may_not_read_why() {
+    let shop = Shop::open().await;
+    for origin in [
+        "https://evil.example",
+        "https://shop.example.com.evil.example",
+        "http://shop.example.com",
+        "https://shop.example.com:8443",
+        "null",
+        "https://shop.example.com, https://evil.example",
+        "*",
+    ] {
+        for method in [Method::GET, Method::OPTIONS] {
+            let from = format!("192.0.2.{}", origin.len());
+            let headers = [("origin", origin), ("x-forwarded-for", from.as_str())];
+            let told = shop.browse(method.clone(), SHOP_PAGE, &headers).await;
+            assert_eq!(told.status(), 403, "{method} {origin}");
+            let cors = |name: &&http::HeaderName| name.as_str().starts_with("access-control");
+            assert_eq!(told.headers().keys().find(cors), None, "{origin}");
+            assert!(!text(&told).contains("signature\""), "{origin}");
+            assert_eq!(header(&told, "vary"), Some("Origin"));
+        }
+    }
+    let told = shop.browse(Method::GET, SHOP_PAGE, &[]).await;
+    assert_eq!(told.status(), 403);
+    assert!(text(&told).contains("fetch"), "{}", text(&told));
+    let twice = [
+        ("origin", "https://shop.example.com"),
+        ("origin", "https://evil.example"),
+    ];
+    let told = shop.browse(Method::GET, SHOP_PAGE, &twice).await;
+    assert_eq!((told.status().as_u16(), header(&told, CORS)), (403, None));
+    // Whether an app exists is told to no stranger; a listed page learns no more of apps that are not its own.
+    for app in [FOREIGN, "wx00000000000000cc", "x"] {
+        let target = SHOP_PAGE.replace(APP, app);
+        let told = shop.page("https://shop.example.com", &target).await;
+        assert_eq!(
+            (told.status().as_u16(), header(&told, CORS)),
+            (403, None),
+            "{app}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_listed_page_reads_what_is_wrong_with_its_question() {
+    let shop = Shop::open().await;
+    let ask = async |target: &str| {
+        let told = shop.page("https://shop.example.com", target).await;
+        assert_eq!(header(&told, CORS), Some("https://shop.example.com"));
+        let json: Value = serde_json::from_slice(told.body()).unwrap();
+        (told.status().as_u16(), json)
+    };
+    let base = "/jssdk/wx0123456789abcdef";
+    for (query, cure) in [
+        ("", "encodeURIComponent"),
+        (
+            "?url=https://shop.example.com/cart?id=7&x=1",
+            "encodeURIComponent",
+        ),
+        (
+            "?uri=https%3A%2F%2Fshop.example.com%2F",
+            "encodeURIComponent",
+        ),
+        ("?url=%2Fcart", "location.href"),
+        ("?url=https%3A%2F%2Fshop.example.com%2Fa+b", "location.href"),
+    ] {
+        let (status, problem) = ask(&format!("{base}{query}")).await;
+        assert_eq!(
+            (status, &problem["type"]),
+            (400, &json!("urn:wxtoken:problem:malformed"))
+        );
+        for name in ["detail", "detail_zh"] {
+            let detail = problem[name].as_str().unwrap();
+            assert!(detail.contains(cure), "{query}: {detail}");
+        }
+    }
+    let (status, problem) = ask(&format!("{base}?url=https%3A%2F%2Fevil.example%2F")).await;
+    assert_eq!(status, 403, "{problem}");
+    let (status, problem) = ask(&SHOP_PAGE.replace(APP, PLAIN)).await;
+    assert_eq!(
+        (status, &problem["type"]),
+        (404, &json!("urn:wxtoken:problem:ticket-not-kept"))
+    );
+    let post = [("origin", "https://shop.example.com")];
+    let told = shop.browse(Method::POST, base, &post).await;
+    assert_eq!(told.status(), 405);
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_waits_and_its_page_can_read_how_long() {
+    let shop = Shop::open().await;
+    let ask = async |from: &str| {
+        let headers = [
+            ("origin", "https://shop.example.com"),
+            ("x-forwarded-for", from),
+        ];
+        shop.browse(Method::GET, SHOP_PAGE, &headers).await
+    };
+    for _ in 0..20 {
+        assert_eq!(ask("192.0.2.1").await.status(), 200);
+    }
+    let told = ask("192.0.2.1").await;
+    assert_eq!(told.status(), 429);
+    assert_eq!(header(&told, "retry-after"), Some("3"));
+    assert_eq!(header(&told, CORS), Some("https://shop.example.com"));
+    assert!(text(&told).contains("too-fast"));
+    assert_eq!(ask("192.0.2.2").await.status(), 200);
+}
+
+#[tokio::test]
+async fn who_loses_an_origin_or_the_permission_loses_the_signatures_at_once() {
+    let shop = Shop::open().await;
+    let origin = "https://shop.example.com";
+    assert_eq!(shop.page(origin, SHOP_PAGE).await.status(), 200);
+    let mut without = (*shop.server.config()).clone();
+    without.callers[0].sign_origins = Box::new([]);
+    let reloaded = shop.server.reload(without).await;
+    assert!(reloaded.troubles.is_empty(), "{:?}", reloaded.troubles);
+    let told = shop.page(origin, SHOP_PAGE).await;
+    assert_eq!((told.status().as_u16(), header(&told, CORS)), (403, None));
+}
+
+/// WeChat's own worked example (验证消息的确来自微信服务器), with its Token `AAAAA`.
+const CHECK: &str = "/push/wx0123456789abcdef?signature=f464b24fc39322e44b38aa78f5edd27bd1441696&timestamp=1714036504&nonce=1514711492";
+
+#[tokio::test]
+async fn wechats_check_of_an_address_for_pushes_is_answered_with_its_echo() {
+    let shop = Shop::open().await;
+    let asked = format!("{CHECK}&echostr=4375120948345356249");
+    let told = shop.browse(Method::GET, &asked, &[]).await;
+    assert_eq!(
+        (told.status().as_u16(), text(&told).as_str()),
+        (200, "4375120948345356249")
+    );
+    assert_eq!(
+        header(&told, "content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    assert_eq!(header(&told, "x-content-type-options"), Some("nosniff"));
+    assert_eq!(header(&told, "cache-control"), Some("no-store"));
+    let script = shop
+        .browse(Method::GET, &format!("{CHECK}&echostr=%3Cscript%3E"), &[])
+        .await;
+    assert_eq!(
+        (text(&script).as_str(), header(&script, "content-type")),
+        ("<script>", Some("text/plain; charset=utf-8"))
+    );
+}
+
+#[tokio::test]
+async fn a_check_that_fails_says_what_to_compare_and_never_the_token() {
+    let shop = Shop::open().await;
+    let long = format!("{CHECK}&echostr={}", "1".repeat(257));
+    let other = CHECK.replace("timestamp=1714036504", "timestamp=1714036505");
+    let tokenless = CHECK.replace(APP, PLAIN);
+    let unknown = CHECK.replace(APP, "wx00000000000000cc");
+    for (target, status, zh, en) in [
+        (
+            format!("{other}&echostr=1"),
+            403,
+            "区分大小写",
+            "Capital letters count",
+        ),
+        (
+            "/push/wx0123456789abcdef".to_owned(),
+            403,
+            "服务器配置",
+            "push_token",
+        ),
+        (CHECK.to_owned(), 400, "echostr", "echostr"),
+        (
+            format!("{CHECK}&echostr=a%0Ab"),
+            400,
+            "控制字符",
+            "control character",
+        ),
+        (long, 400, "太长", "too long"),
+        (
+            format!("{tokenless}&echostr=1"),
+            404,
+            "push_token",
+            "push_token",
+        ),
+        (
+            format!("{unknown}&echostr=1"),
+            404,
+            "push_token",
+            "push_token",
+        ),
+    ] {
+        let told = shop.browse(Method::GET, &target, &[]).await;
+        let page = text(&told);
+        assert_eq!(told.status(), status, "{target}");
+        assert!(page.contains(zh) && page.contains(en), "{target}: {page}");
+        assert!(!page.contains("AAAAA"), "{target}");
+    }
+    for method in [Method::POST, Method::OPTIONS, Method::DELETE] {
+        let told = shop.browse(method, CHECK, &[]).await;
+        assert_eq!(told.status(), 405);
+        assert!(header(&told, "allow").unwrap().contains("GET"));
     }
 }

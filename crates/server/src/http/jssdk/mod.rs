@@ -49,7 +49,11 @@ impl FromRequestParts<Arc<Services>> for MaySign {
 }
 
 /// The app's live ticket of a kind. A reader that comes first waits for it, as any reader does.
-async fn ticket(services: &Services, app: AppId, kind: Kind) -> Result<Arc<Credential>, ApiError> {
+pub(super) async fn ticket(
+    services: &Services,
+    app: AppId,
+    kind: Kind,
+) -> Result<Arc<Credential>, ApiError> {
     let key = CredentialKey { app, kind };
     let found = services.get(&key, services.limits.first_token_wait).await;
     found.map_err(|error| match error {

@@ -5,8 +5,10 @@
 
 mod address;
 mod guard;
+mod jssdk;
 mod limiter;
 pub(crate) mod pages;
+mod push;
 mod verify;
 
 use std::sync::Arc;
@@ -79,6 +81,8 @@ pub fn site(public: &Arc<PublicServices>) -> Site {
 
 fn router(public: &Arc<PublicServices>) -> Router {
     Router::new()
+        .route("/jssdk/{appid}", jssdk::route())
+        .route("/push/{appid}", push::route())
         .fallback(other)
         .method_not_allowed_fallback(other)
         .layer(middleware::from_fn_with_state(
