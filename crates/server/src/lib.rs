@@ -14,6 +14,7 @@ pub mod sink;
 pub mod store;
 pub mod survey;
 pub mod telemetry;
+pub mod users;
 pub mod wechat;
 
 pub use wxtoken_core::words;

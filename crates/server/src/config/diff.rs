@@ -49,6 +49,7 @@ impl Config {
             upstream: self.upstream.clone(),
             refresh: self.refresh,
             gateway: self.gateway,
+            users: self.users,
             log: self.log,
             apps: Vec::new(),
             callers: Vec::new(),
@@ -125,7 +126,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         let wants_clients = |tls: &Tls| tls.client_ca.is_some();
         old.as_ref().map(wants_clients) != new.as_ref().map(wants_clients)
     };
-    let differs: [(&'static str, bool); 11] = [
+    let differs: [(&'static str, bool); 12] = [
         ("server.listen", server.listen != new.server.listen),
         ("server.tls", has_tls(&server.tls, &new.server.tls)),
         ("server", limits(server) != limits(&new.server)),
@@ -139,6 +140,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             "refresh.max_in_flight",
             old.refresh.max_in_flight != new.refresh.max_in_flight,
         ),
+        ("users", old.users != new.users),
         ("log", old.log != new.log),
     ];
     let differs = differs.into_iter().filter(|(_, differs)| *differs);

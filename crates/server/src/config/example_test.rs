@@ -6,7 +6,7 @@ use wxtoken_core::budget::Limits;
 
 use super::{
     Caller, Config, KeyHash, app_read, caller_read, gateway, listen, log, public, redis_sink,
-    refresh, sections, server, sink, store, tls, upstream,
+    refresh, sections, server, sink, store, tls, upstream, users,
 };
 
 const EXAMPLE: &str = include_str!("../../../../wxtoken.example.toml");
@@ -92,7 +92,7 @@ fn the_example_names_every_key() {
             seen.push((section, key));
         }
     }
-    let known: [(&str, &[&str]); 11] = [
+    let known: [(&str, &[&str]); 12] = [
         ("", &["include"]),
         ("server", &server::KEYS),
         ("admin", &super::admin::KEYS),
@@ -101,6 +101,7 @@ fn the_example_names_every_key() {
         ("upstream", &upstream::KEYS),
         ("refresh", &refresh::KEYS),
         ("gateway", &gateway::KEYS),
+        ("users", &users::KEYS),
         ("log", &log::KEYS),
         ("app.file", &sink::FILE_KEYS),
         ("app.redis", &redis_sink::KEYS),
@@ -159,6 +160,7 @@ fn the_defaults_the_example_states_are_the_true_ones() {
     let silent = load(&smallest, Path::new("/nowhere"));
     assert_eq!(stated.diff(&silent), super::Changes::default());
     assert_eq!(stated.gateway, silent.gateway);
+    assert_eq!(stated.users, silent.users);
     assert_eq!(stated.apps, silent.apps);
     assert_eq!(stated.callers, silent.callers);
     assert_eq!(stated.server, super::Server::default());

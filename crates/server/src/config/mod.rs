@@ -48,6 +48,7 @@ mod tests;
 mod tls;
 pub mod upstream;
 pub mod url;
+pub mod users;
 mod words;
 
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ pub use store::Store;
 pub use substitute::{Env, process_env};
 pub use upstream::Upstream;
 pub use url::{BaseUrl, Proxy, ProxyKind};
+pub use users::Users;
 
 /// The whole configuration, checked. The default is what no file at all gives: no apps, no callers.
 #[derive(Debug, Clone, Default)]
@@ -96,6 +98,8 @@ pub struct Config {
     pub refresh: Refresh,
     /// `[gateway]`.
     pub gateway: Gateway,
+    /// `[users]`.
+    pub users: Users,
     /// `[log]`.
     pub log: Log,
     /// Every `[[app]]`, sorted by AppID, each AppID once.

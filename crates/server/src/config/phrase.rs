@@ -109,6 +109,7 @@ bilingual! {
         Shutdown => "a shutdown takes this long at most", "停机最多等这么久";
         Classic => "a token lives 2h and is renewed in its last third", "令牌有效 2 小时，在最后三分之一内刷新";
         Stable => "WeChat renews only in the last 300s", "微信只在最后 300 秒内给新值";
+        Retention => "what a user granted is good for thirty days, and sessions are short", "用户的授权 30 天有效，会话更短";
         Probe => "a dead value is found only so often", "失效的值每隔这么久才会被发现一次";
     }
 }

@@ -7,13 +7,13 @@ use toml::de::DeTable;
 use super::flaw::Flaw;
 use super::phrase::Wanted;
 use super::table::Table;
-use super::{Admin, Config, Gateway, Listen, Log, Public, Refresh, Server, Store, Upstream};
-use super::{admin, gateway, log, public, refresh, server, store, upstream};
+use super::{Admin, Config, Gateway, Listen, Log, Public, Refresh, Server, Store, Upstream, Users};
+use super::{admin, gateway, log, public, refresh, server, store, upstream, users};
 
 /// The keys at the top of the main file.
-pub(super) const KEYS: [&str; 11] = [
-    "include", "server", "admin", "public", "store", "upstream", "refresh", "gateway", "log",
-    "app", "caller",
+pub(super) const KEYS: [&str; 12] = [
+    "include", "server", "admin", "public", "store", "upstream", "refresh", "gateway", "users",
+    "log", "app", "caller",
 ];
 
 /// Every section of the main file.
@@ -44,6 +44,9 @@ pub(super) fn read(top: &Table<'_>) -> Config {
     }
     if let Some(table) = section("gateway", &gateway::KEYS) {
         config.gateway = Gateway::read(&table);
+    }
+    if let Some(table) = section("users", &users::KEYS) {
+        config.users = Users::read(&table);
     }
     if let Some(table) = section("log", &log::KEYS) {
         config.log = Log::read(&table);

@@ -104,6 +104,7 @@ fn cases() -> Vec<(&'static str, String)> {
         ("a copy among the keys of the store", format!("[store]\nkind = \"redis\"\nurl = \"redis://localhost/1\"\nmaster_key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n{}", app("[[app.redis]]\nurl = \"redis://:x@127.0.0.1/1\"\nformat = \"wxjava-mp\"\nprefix = \"wxtoken\"\n[[app.redis]]\nurl = \"redis://127.0.0.1/2\"\nformat = \"wxjava-mp\"\nprefix = \"wxtoken\""))),
         ("gateway", "[gateway]\nreplay_memory = \"1TiB\"\n".into()),
         ("gateway sizes that do not fit", "[gateway]\nreplay_memory = \"2GiB\"\n".into()),
+        ("users", "[users]\nretention = \"1h\"\nretain = \"30d\"\n".into()),
         ("log", "[log]\nformat = \"jsn\"\nlevel = \"verbose\"\n".into()),
         ("an app without anything", "[[app]]\n".into()),
         ("an app with everything wrong", "[[app]]\nappid = \"wx 1\"\nname = 1\ntype = \"offical\"\nsecret = 5\nprevious_secret = { fil = \"x\" }\nlanes = []\nkinds = [\"jsapi_tiket\"]\ntake_over = 1\ninitial_token = \"\"\nbase_url = \"http://example.com\"\nbudget = { clasic = 1, forced = 21 }\n".into()),

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wxtoken_core::app::AppId;
+use wxtoken_core::credential::ValueId;
 
 use crate::config;
 use crate::http::callers::{Book, Caller};
@@ -123,6 +124,16 @@ impl Gateway {
         self.replay_memory.store(memory, Ordering::Relaxed);
         self.replay_limit
             .store(limits.replay_limit.0, Ordering::Relaxed);
+    }
+
+    /// Users' web tokens are known by this value as well, from now on.
+    pub(crate) fn remember_web_token(&self, app: AppId, token: ValueId) {
+        self.web_tokens.remember(app, token);
+    }
+
+    /// The app whose user's web token, or refresh token, this is; as far as one was met here.
+    pub(crate) fn web_token_app(&self, token: ValueId) -> Option<AppId> {
+        self.web_tokens.app_of(token)
     }
 
     /// Bytes of bodies kept now.

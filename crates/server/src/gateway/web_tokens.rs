@@ -46,7 +46,8 @@ impl WebTokens {
         }
     }
 
-    fn remember(&self, app: AppId, token: ValueId) {
+    /// Remembers one token.
+    pub(crate) fn remember(&self, app: AppId, token: ValueId) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.apps.insert(token.0, app).is_none() {
             known.order.push_back(token.0);

@@ -15,6 +15,7 @@ pub mod routes;
 pub mod services;
 pub mod stop;
 
+pub(crate) mod advice;
 pub(crate) mod certified;
 pub(crate) mod compat;
 pub(crate) mod date;

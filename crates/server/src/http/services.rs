@@ -15,6 +15,7 @@ use super::stop::Stop;
 use crate::config::Server;
 use crate::gateway::Gateway;
 use crate::keeper::{Absent, Keeper};
+use crate::users::Users;
 
 /// Whether a text is an app's AppSecret, now or before its last change; compares in constant time.
 pub type IsAppSecret = Arc<dyn Fn(&AppId, &str) -> bool + Send + Sync>;
@@ -62,6 +63,8 @@ pub struct Services {
     pub stop: Stop,
     /// Forwards what is WeChat's.
     pub gateway: Arc<Gateway>,
+    /// Looks after apps' users.
+    pub users: Arc<Users>,
     pub(super) memory: Memory,
 }
 
@@ -76,6 +79,7 @@ impl Services {
         condition: Condition,
         stop: Stop,
         gateway: Arc<Gateway>,
+        users: Arc<Users>,
     ) -> Arc<Self> {
         Arc::new(Self {
             keeper,
@@ -86,6 +90,7 @@ impl Services {
             counters: Counters::default(),
             stop,
             gateway,
+            users,
             memory: Memory::new(),
         })
     }

@@ -17,6 +17,7 @@ use wxtoken_core::store::RecordStore;
 use super::StartError;
 use super::specs::Specs;
 use super::taking_over::take_over;
+use super::users;
 use crate::config::Config;
 use crate::gateway::virtual_token::CallerMark;
 use crate::gateway::{Gateway, Tell};
@@ -27,6 +28,7 @@ use crate::keeper::{
 };
 use crate::sink::AskAbout;
 use crate::store::{Belongings, Ears, News, ServerStore, Shared, configured};
+use crate::users::Users;
 use crate::wechat::{AppUpstream, Base, Directory, Options, WeChat};
 
 /// Questions that may wait for the loop at one time.
@@ -42,6 +44,7 @@ pub struct Backbone {
     driver: JoinHandle<()>,
     first_round: watch::Receiver<bool>,
     gateway: Arc<Gateway>,
+    users: Arc<Users>,
     shared: Option<Arc<dyn Shared>>,
 }
 
@@ -55,6 +58,7 @@ pub struct Groundwork {
     driver: Driver,
     asked: mpsc::Receiver<Command>,
     pub(super) gateway: Arc<Gateway>,
+    pub(super) users: Arc<Users>,
     config: Arc<Config>,
 }
 
@@ -80,6 +84,7 @@ impl Groundwork {
             driver: tokio::spawn(self.driver.run(self.asked)),
             first_round,
             gateway: self.gateway,
+            users: self.users,
             shared,
         })
     }
@@ -109,6 +114,12 @@ impl Backbone {
     #[must_use]
     pub fn keeper(&self) -> &Keeper {
         &self.keeper
+    }
+
+    /// Looks after apps' users.
+    #[must_use]
+    pub fn users(&self) -> &Arc<Users> {
+        &self.users
     }
 
     /// Becomes true once every app that started with nothing has been tried.
@@ -145,6 +156,7 @@ impl Backbone {
             move |app: &AppId| apps.upstream(app),
             Arc::clone(&hash),
         )?;
+        let user_api = client.users();
         let shelf = Arc::new(Shelf::new(footing.clock.now()));
         let (notices, _) = broadcast::channel(NOTICES);
         let parts = Parts {
@@ -164,7 +176,10 @@ impl Backbone {
         let (mut driver, control) = Driver::new(parts);
         announce(&mut driver, &now, &hash);
         let (commands, asked) = mpsc::channel(COMMANDS);
+        let clock = Arc::clone(&footing.clock);
         let keeper = Keeper::new(shelf, footing.clock, Arc::clone(&hash), commands, notices);
+        let gateway = Arc::new(gateway);
+        let users = users::build(config, &store, user_api, &keeper, &gateway, clock);
         Ok(Groundwork {
             keeper,
             control,
@@ -172,7 +187,8 @@ impl Backbone {
             hash,
             driver,
             asked,
-            gateway: Arc::new(gateway),
+            gateway,
+            users,
             config: now,
         })
     }

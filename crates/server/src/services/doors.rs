@@ -139,6 +139,7 @@ impl Bound {
             condition,
             stop.clone(),
             Arc::clone(&laid.gateway),
+            Arc::clone(&laid.users),
         );
         count_reads(metrics, &services);
         let limits = Limits::from(&now.server);

@@ -8,6 +8,7 @@ mod running;
 mod specs;
 mod standing;
 mod taking_over;
+mod users;
 
 pub use backbone::{Backbone, Footing};
 pub use doors::Doors;

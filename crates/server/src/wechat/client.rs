@@ -3,11 +3,11 @@
 //! Owns: the order of hosts and secrets, the time limit, what a failure is called.
 //! Must not know: when to ask, what is done with an answer, budgets.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::Instant;
 
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Wall;
@@ -19,23 +19,21 @@ use crate::config::Secret;
 use crate::keeper::HashValue;
 
 use super::base::Base;
-use super::connect::{BuildError, Dialer};
+use super::connect::BuildError;
 use super::errcode::{Endpoint, Verdict, is_wrong_secret, judge};
-use super::exchange::{Answered, Broken, Exchange};
-use super::hosts::Hosts;
+use super::exchange::{Answered, Broken};
 use super::notes::{Notes, SecretUsed, Told};
 use super::options::{AppUpstream, Directory, Options};
 use super::request::call;
-use super::two_secrets::{Pair, TwoSecrets};
+use super::two_secrets::Pair;
+use super::users::UserApi;
+use super::way::Way;
 use super::wire::{self, Hints, Said};
 
 /// WeChat, as a [`CredentialSource`].
 pub struct WeChat {
-    exchange: Exchange,
-    hosts: Hosts,
-    directory: Box<dyn Directory>,
+    way: Arc<Way>,
     hash: HashValue,
-    secrets: TwoSecrets,
 }
 
 /// What one question gathers on its way.
@@ -66,14 +64,14 @@ impl WeChat {
         directory: impl Directory + 'static,
         hash: HashValue,
     ) -> Result<Self, BuildError> {
-        let dialer = Dialer::new(&options.roots, options.proxy.as_ref())?;
-        Ok(Self {
-            exchange: Exchange::new(dialer, options.connect_timeout),
-            hosts: Hosts::new(options.base_url, options.fallback_urls),
-            directory: Box::new(directory),
-            hash,
-            secrets: TwoSecrets::default(),
-        })
+        let way = Arc::new(Way::new(options, Box::new(directory))?);
+        Ok(Self { way, hash })
+    }
+
+    /// The calls about users, made the same way: to the same hosts, on the same connections, with the same secrets.
+    #[must_use]
+    pub fn users(&self) -> UserApi {
+        UserApi::new(Arc::clone(&self.way))
     }
 
     /// Asks one question and also tells what people may want to know of the answer. Resolves within `timeout`; if the
@@ -102,7 +100,7 @@ impl WeChat {
     /// Whether WeChat accepted this app's `previous_secret` last.
     #[must_use]
     pub fn runs_on_previous_secret(&self, app: &AppId) -> bool {
-        self.secrets.runs_on_previous(app)
+        self.way.secrets.runs_on_previous(app)
     }
 
     async fn converse(
@@ -111,7 +109,7 @@ impl WeChat {
         ask: &Ask,
         progress: &mut Progress,
     ) -> Result<Reply, Trouble> {
-        let Some(upstream) = self.directory.upstream(app) else {
+        let Some(upstream) = self.way.directory.upstream(app) else {
             progress.notes.unreachable = Some("the app is not configured (any more)".to_owned());
             return Err(Trouble::Passing(Passing::Unreachable));
         };
@@ -129,16 +127,17 @@ impl WeChat {
             current: &secret,
             previous: &previous,
         };
-        let used = self.secrets.choose(app, endpoint, &pair);
+        let used = self.way.secrets.choose(app, endpoint, &pair);
         let answer = self.once(app, ask, base, pair.get(used), progress).await;
         match answer {
             Ok(_) => {
-                self.secrets.accepted(app, endpoint, used);
+                self.way.secrets.accepted(app, endpoint, used);
                 progress.notes.secret = Some(used);
                 answer
             }
             Err(Trouble::Refused(code))
-                if is_wrong_secret(code) && self.secrets.refused(app, endpoint, used, &pair) =>
+                if is_wrong_secret(code)
+                    && self.way.secrets.refused(app, endpoint, used, &pair) =>
             {
                 Err(Trouble::Passing(Passing::OtherSecret))
             }
@@ -156,30 +155,27 @@ impl WeChat {
         progress: &mut Progress,
     ) -> Result<Reply, Trouble> {
         let call = call(app, ask, secret);
-        let hosts = own_base.map_or_else(|| self.hosts.in_order(Instant::now()), |own| vec![own]);
-        for base in hosts {
-            progress.notes.host = Some(base.clone());
-            match self.exchange.run(base, &call, &progress.sent).await {
-                Ok(answered) => {
-                    self.hosts.worked(base);
-                    progress.upstream_time = answered.upstream_time.or(progress.upstream_time);
-                    return self.understand(Endpoint::of(ask), &answered, &mut progress.notes);
-                }
-                Err(Broken::Unreachable(error)) => {
-                    self.hosts.failed(base, Instant::now());
-                    progress.notes.unreachable = Some(chain(error.as_ref()));
-                }
-                Err(Broken::Cut(time)) => {
-                    progress.upstream_time = time.or(progress.upstream_time);
-                    return Err(Trouble::Passing(Passing::Cut));
-                }
-                Err(Broken::Nonsense(time)) => {
-                    progress.upstream_time = time.or(progress.upstream_time);
-                    return Err(Trouble::Passing(Passing::Nonsense));
-                }
+        let Progress {
+            sent,
+            upstream_time,
+            notes,
+        } = progress;
+        let passing = match self.way.send(own_base, &call, sent, notes).await {
+            Ok(answered) => {
+                *upstream_time = answered.upstream_time.or(*upstream_time);
+                return self.understand(Endpoint::of(ask), &answered, notes);
             }
-        }
-        Err(Trouble::Passing(Passing::Unreachable))
+            Err(Broken::Unreachable(_)) => Passing::Unreachable,
+            Err(Broken::Cut(time)) => {
+                *upstream_time = time.or(*upstream_time);
+                Passing::Cut
+            }
+            Err(Broken::Nonsense(time)) => {
+                *upstream_time = time.or(*upstream_time);
+                Passing::Nonsense
+            }
+        };
+        Err(Trouble::Passing(passing))
     }
 
     fn understand(
@@ -188,7 +184,6 @@ impl WeChat {
         answered: &Answered,
         notes: &mut Notes,
     ) -> Result<Reply, Trouble> {
-        notes.unreachable = None;
         if answered.status != http::StatusCode::OK {
             let status = answered.status.as_u16();
             return Err(Trouble::Passing(Passing::Status(status)));
@@ -240,19 +235,4 @@ impl CredentialSource for WeChat {
         }
         result
     }
-}
-
-/// An error and what caused it, in one line. Connection errors name hosts and reasons, never a request.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -18,8 +18,8 @@ use super::connect::{ConnectError, Dialer};
 use super::pool::{Pool, Sender};
 use super::request::Call;
 
-/// No answer of the calls made here is longer than a few hundred bytes.
-const LONGEST_ANSWER: usize = 64 * 1024;
+/// No answer to a question for a credential is longer than a few hundred bytes.
+pub(super) const LONGEST_ANSWER: usize = 64 * 1024;
 /// How long a connection may take to be ready again after its answer, which is at once.
 const SETTLES_WITHIN: Duration = Duration::from_millis(100);
 
@@ -70,7 +70,7 @@ impl Exchange {
         if is_encoded(response.headers()) {
             return Err(Broken::Nonsense(upstream_time));
         }
-        let body = read(response.into_body(), upstream_time).await?;
+        let body = read(response.into_body(), call.longest_answer(), upstream_time).await?;
         if let Ok(Ok(())) = tokio::time::timeout(SETTLES_WITHIN, sender.ready()).await {
             self.pool.put(base, sender);
         }
@@ -132,9 +132,13 @@ impl Exchange {
     }
 }
 
-async fn read(mut body: Incoming, upstream_time: Option<Wall>) -> Result<Vec<u8>, Broken> {
+async fn read(
+    mut body: Incoming,
+    longest: usize,
+    upstream_time: Option<Wall>,
+) -> Result<Vec<u8>, Broken> {
     let mut bytes = Vec::new();
-    if body.size_hint().lower() > LONGEST_ANSWER as u64 {
+    if body.size_hint().lower() > longest as u64 {
         return Err(Broken::Nonsense(upstream_time));
     }
     while let Some(frame) = body.frame().await {
@@ -142,7 +146,7 @@ async fn read(mut body: Incoming, upstream_time: Option<Wall>) -> Result<Vec<u8>
         if let Some(data) = frame.data_ref() {
             bytes.extend_from_slice(data);
         }
-        if bytes.len() > LONGEST_ANSWER {
+        if bytes.len() > longest {
             return Err(Broken::Nonsense(upstream_time));
         }
     }

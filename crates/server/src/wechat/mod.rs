@@ -15,6 +15,8 @@ mod pool;
 mod request;
 mod resolve;
 mod two_secrets;
+pub mod users;
+mod way;
 mod wire;
 
 pub use base::{Base, NoBase};
@@ -24,6 +26,7 @@ pub(crate) use connect::{ConnectError, Dialer, Stream, bare};
 pub(crate) use hosts::Hosts;
 pub use notes::{Notes, SecretUsed, Told};
 pub use options::{AppUpstream, Directory, Options};
+pub use users::UserApi;
 pub use wire::Rid;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::config::Secret;
 
 use super::base::Base;
 use super::errcode::Endpoint;
+use super::exchange::LONGEST_ANSWER;
 
 /// A request that has no host yet, so that it can go to any of them.
 pub(super) struct Call {
@@ -23,13 +24,14 @@ pub(super) struct Call {
     target: String,
     /// JSON, or empty.
     body: Bytes,
+    longest_answer: usize,
 }
 
 /// Builds the request for a question. The secret is used where the endpoint takes one.
 pub(super) fn call(app: &AppId, ask: &Ask, secret: &Secret) -> Call {
     let path = Endpoint::of(ask).path();
     match ask {
-        Ask::Classic => get(format!(
+        Ask::Classic => Call::get(format!(
             "{path}?grant_type=client_credential&appid={app}&secret={}",
             Percent(secret.expose())
         )),
@@ -40,17 +42,9 @@ pub(super) fn call(app: &AppId, ask: &Ask, secret: &Secret) -> Call {
                 Ticket::Jsapi => "jsapi",
                 Ticket::Card => "wx_card",
             };
-            get(format!("{path}?access_token={}&type={name}", value(token)))
+            Call::get(format!("{path}?access_token={}&type={name}", value(token)))
         }
-        Ask::Probe(_, token) => get(format!("{path}?access_token={}", value(token))),
-    }
-}
-
-fn get(target: String) -> Call {
-    Call {
-        method: Method::GET,
-        target,
-        body: Bytes::new(),
+        Ask::Probe(_, token) => Call::get(format!("{path}?access_token={}", value(token))),
     }
 }
 
@@ -61,11 +55,7 @@ fn stable(path: &str, app: &AppId, secret: &Secret, force_refresh: bool) -> Call
         "secret": secret.expose(),
         "force_refresh": force_refresh,
     });
-    Call {
-        method: Method::POST,
-        target: path.to_owned(),
-        body: Bytes::from(body.to_string()),
-    }
+    Call::post(path.to_owned(), &body)
 }
 
 fn value(token: &Token) -> Percent<'_> {
@@ -73,6 +63,37 @@ fn value(token: &Token) -> Percent<'_> {
 }
 
 impl Call {
+    /// A call without a body.
+    pub(super) const fn get(target: String) -> Self {
+        Self {
+            method: Method::GET,
+            target,
+            body: Bytes::new(),
+            longest_answer: LONGEST_ANSWER,
+        }
+    }
+
+    /// A call with a JSON body.
+    pub(super) fn post(target: String, body: &serde_json::Value) -> Self {
+        Self {
+            method: Method::POST,
+            target,
+            body: Bytes::from(body.to_string()),
+            longest_answer: LONGEST_ANSWER,
+        }
+    }
+
+    /// Its answer may be this long.
+    pub(super) const fn answered_by(mut self, longest_answer: usize) -> Self {
+        self.longest_answer = longest_answer;
+        self
+    }
+
+    /// How long its answer may be.
+    pub(super) const fn longest_answer(&self) -> usize {
+        self.longest_answer
+    }
+
     /// The request for one host. None if the host's prefix and our path are no URI together.
     pub(super) fn request_to(&self, base: &Base) -> Option<Request<Full<Bytes>>> {
         let uri: Uri = format!("{}{}", base.prefix(), self.target).parse().ok()?;
@@ -94,7 +115,7 @@ impl Call {
 }
 
 /// A query value: everything but unreserved characters is percent-encoded.
-struct Percent<'a>(&'a str);
+pub(super) struct Percent<'a>(pub(super) &'a str);
 
 impl std::fmt::Display for Percent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -27,7 +27,7 @@ impl Pair<'_> {
     }
 }
 
-const fn other(used: SecretUsed) -> SecretUsed {
+pub(super) const fn other(used: SecretUsed) -> SecretUsed {
     match used {
         SecretUsed::Current => SecretUsed::Previous,
         SecretUsed::Previous => SecretUsed::Current,
@@ -51,6 +51,24 @@ impl TwoSecrets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The one accepted last, for a call that tries the other at once.
+    pub(super) fn first(&self, app: &AppId) -> SecretUsed {
+        if self.runs_on_previous(app) {
+            SecretUsed::Previous
+        } else {
+            SecretUsed::Current
+        }
+    }
+
+    /// WeChat took this one in such a call.
+    pub(super) fn took(&self, app: &AppId, used: SecretUsed) {
+        let mut said = self.said();
+        match used {
+            SecretUsed::Current => said.on_previous.remove(app),
+            SecretUsed::Previous => said.on_previous.insert(*app),
+        };
+    }
+
     /// Whether the previous one was accepted last.
     pub(super) fn runs_on_previous(&self, app: &AppId) -> bool {
         self.said().on_previous.contains(app)
@@ -72,12 +90,8 @@ impl TwoSecrets {
 
     /// WeChat took this one.
     pub(super) fn accepted(&self, app: &AppId, endpoint: Endpoint, used: SecretUsed) {
-        let mut said = self.said();
-        said.wrong.remove(&(*app, endpoint));
-        match used {
-            SecretUsed::Current => said.on_previous.remove(app),
-            SecretUsed::Previous => said.on_previous.insert(*app),
-        };
+        self.said().wrong.remove(&(*app, endpoint));
+        self.took(app, used);
     }
 
     /// WeChat called this one wrong. Whether it has yet to be asked about the other.

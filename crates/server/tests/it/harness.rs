@@ -17,6 +17,7 @@ use wxtoken_server::services::{Backbone, Footing};
 use wxtoken_server::sink::Upkeep;
 use wxtoken_server::store::configured;
 use wxtoken_server::telemetry::Metrics;
+use wxtoken_server::users::Users;
 use wxtoken_simulator::{AppKind, AppSpec, Options, SimClock, Upstream};
 
 /// The app every story has.
@@ -158,6 +159,10 @@ impl World {
         };
         opened.store.load_all(&mut each).await.unwrap();
         apps
+    }
+
+    pub(crate) fn users(&self) -> &Arc<Users> {
+        self.server.as_ref().unwrap().users()
     }
 
     pub(crate) fn keeper(&self) -> &Keeper {

@@ -13,3 +13,4 @@ mod restarts;
 mod shutdown;
 mod sinks;
 mod tokens;
+mod users_oauth;

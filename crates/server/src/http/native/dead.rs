@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use wxtoken_core::credential::{Credential, CredentialKey};
 use wxtoken_core::refresh::verdict::{Evidence, Verdict};
 
+use super::super::advice::{self, Advice};
 use super::super::callers::Caller;
 use super::super::door::MayRead;
 use super::super::error::{ApiError, Problem};
@@ -47,6 +48,9 @@ pub(crate) struct DeadReply {
     /// With `pending`: when something is next tried, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_try: Option<u64>,
+    /// With `wrong_kind`, where it is a user's web token: what to do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    advice: Option<Advice>,
 }
 
 /// Reports a token dead; a thousand clients at once cost one probe and one fetch.
@@ -80,6 +84,9 @@ pub(crate) async fn report_dead(
         ));
     }
     let keeper = &services.keeper;
+    if is_web_token(&services, &token) {
+        return Ok(fresh_json(render_web_token()).map(Body::from));
+    }
     let mut report = match reported(&services, request.caller(), &key, &token) {
         Reported::Over => Report {
             verdict: Verdict::Replaced,
@@ -102,6 +109,22 @@ async fn ask(services: &Services, key: CredentialKey, token: &str) -> Result<Rep
         report = asked => report?.map_err(|absent| ApiError::absent(absent, keeper.now().wall)),
         () = services.time_is_up() => Err(ApiError::Stopping),
     }
+}
+
+/// A user's web token is no credential: nothing is looked into, and nothing renewed.
+fn is_web_token(services: &Services, token: &str) -> bool {
+    let id = services.keeper.id_of(token);
+    services.keeper.owner_of(id).is_none() && services.gateway.web_token_app(id).is_some()
+}
+
+fn render_web_token() -> Vec<u8> {
+    let reply = DeadReply {
+        verdict: Verdict::WrongKind.name().to_owned(),
+        current: None,
+        next_try: None,
+        advice: Some(Advice::from(advice::web_token())),
+    };
+    serde_json::to_vec(&reply).unwrap_or_default()
 }
 
 /// What a report is about.

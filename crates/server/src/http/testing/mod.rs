@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
-use wxtoken_core::app::AppId;
+use wxtoken_core::app::{AppId, AppType};
 use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane, Token, ValueId};
 
@@ -25,7 +25,9 @@ use crate::config::{self, AppScope, Caller, KeyHash, Listen, Permission, Server,
 use crate::gateway::Gateway;
 use crate::keeper::{Command, Keeper, Notice, Shelf};
 use crate::store::MasterKey;
-use crate::wechat::{Base, Options};
+use crate::store::users::MemoryUsers;
+use crate::users::{self, Users};
+use crate::wechat::{Base, Options, WeChat};
 
 pub(crate) use answer::Answer;
 
@@ -62,16 +64,20 @@ pub(crate) fn credential_of(kind: Kind, token: &str, left: u64) -> Credential {
 }
 
 /// A gateway in front of an upstream; of WeChat itself in tests that never ask it to forward anything.
-fn gateway(upstream: Option<SocketAddr>) -> Arc<Gateway> {
+fn options(upstream: Option<SocketAddr>) -> Options {
     let mut options = Options::try_from(&Upstream::default()).unwrap();
     if let Some(address) = upstream {
         let url = format!("http://{address}").parse().unwrap();
         options.base_url = Base::of(&url).unwrap();
         options.fallback_urls.clear();
     }
+    options
+}
+
+fn gateway(options: &Options) -> Arc<Gateway> {
     let keys = MasterKey::generate().unwrap().into();
     let gateway = Gateway::new(
-        &options,
+        options,
         Arc::new(|_: &AppId| None),
         &config::Gateway::default(),
         std::env::temp_dir(),
@@ -79,6 +85,21 @@ fn gateway(upstream: Option<SocketAddr>) -> Arc<Gateway> {
         Arc::new(|_| {}),
     );
     Arc::new(gateway.unwrap())
+}
+
+/// Users in memory, of an app that may be asked about at the same upstream.
+fn users(options: Options, keeper: &Keeper, clock: &Arc<ManualClock>) -> Arc<Users> {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let client = WeChat::new(options, |_: &AppId| None, Arc::new(id_of)).unwrap();
+    Users::new(users::Parts {
+        store: Arc::new(MemoryUsers::new(Arc::clone(&clock))),
+        api: client.users(),
+        keeper: keeper.clone(),
+        type_of: Arc::new(|app| (app.as_str() == APP).then_some(AppType::Official)),
+        remember: Arc::new(|_, _| {}),
+        retention: config::Users::default().retention,
+        clock,
+    })
 }
 
 /// Everything a test touches.
@@ -147,6 +168,8 @@ impl World {
         );
         server.first_token_wait = Duration::from_millis(1);
         let stop = Stop::new();
+        let options = options(upstream);
+        let users = users(options.clone(), &keeper, &clock);
         let services = Services::new(
             keeper,
             Callers::new(callers),
@@ -158,7 +181,8 @@ impl World {
                 store: Arc::new(|| None),
             },
             stop.clone(),
-            gateway(upstream),
+            gateway(&options),
+            users,
         );
         let world = Self {
             clock,
