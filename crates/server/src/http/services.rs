@@ -45,6 +45,14 @@ impl From<&Server> for RequestLimits {
     }
 }
 
+/// What stands behind the handlers besides the keeper.
+pub struct Behind {
+    /// Forwards what is WeChat's.
+    pub gateway: Arc<Gateway>,
+    /// Looks after apps' users.
+    pub users: Arc<Users>,
+}
+
 /// What the API's handlers work with.
 pub struct Services {
     /// Answers for every credential.
@@ -78,9 +86,9 @@ impl Services {
         is_app_secret: IsAppSecret,
         condition: Condition,
         stop: Stop,
-        gateway: Arc<Gateway>,
-        users: Arc<Users>,
+        behind: Behind,
     ) -> Arc<Self> {
+        let Behind { gateway, users } = behind;
         Arc::new(Self {
             keeper,
             callers,

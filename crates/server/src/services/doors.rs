@@ -19,7 +19,7 @@ use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
 use crate::http::public::{self, PublicServices};
-use crate::http::services::{IsAppSecret, RequestLimits, Services};
+use crate::http::services::{Behind, IsAppSecret, RequestLimits, Services};
 use crate::http::stop::Stop;
 use crate::store::{Ledger, Revocations};
 use crate::telemetry::Metrics;
@@ -138,8 +138,10 @@ impl Bound {
             is_app_secret(config),
             condition,
             stop.clone(),
-            Arc::clone(&laid.gateway),
-            Arc::clone(&laid.users),
+            Behind {
+                gateway: Arc::clone(&laid.gateway),
+                users: Arc::clone(&laid.users),
+            },
         );
         count_reads(metrics, &services);
         let limits = Limits::from(&now.server);

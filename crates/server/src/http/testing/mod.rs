@@ -18,7 +18,7 @@ use wxtoken_core::credential::{Credential, CredentialKey, Generation, Kind, Lane
 use super::callers::Callers;
 use super::condition::Condition;
 use super::listen::{Limits, Site, Socket, serve};
-use super::services::{RequestLimits, Services};
+use super::services::{Behind, RequestLimits, Services};
 use super::stop::Stop;
 use crate::clock::ManualClock;
 use crate::config::{self, AppScope, Caller, KeyHash, Listen, Permission, Server, Upstream};
@@ -63,7 +63,7 @@ pub(crate) fn credential_of(kind: Kind, token: &str, left: u64) -> Credential {
     }
 }
 
-/// A gateway in front of an upstream; of WeChat itself in tests that never ask it to forward anything.
+/// The way to an upstream; to WeChat itself in tests that never ask it anything.
 fn options(upstream: Option<SocketAddr>) -> Options {
     let mut options = Options::try_from(&Upstream::default()).unwrap();
     if let Some(address) = upstream {
@@ -181,8 +181,10 @@ impl World {
                 store: Arc::new(|| None),
             },
             stop.clone(),
-            gateway(&options),
-            users,
+            Behind {
+                gateway: gateway(&options),
+                users,
+            },
         );
         let world = Self {
             clock,
