@@ -5,12 +5,13 @@ use std::path::Path;
 use crate::program::Run;
 
 /// Documents whose configurations and commands a reader copies.
-const TO_FOLLOW: [&str; 5] = [
+const TO_FOLLOW: [&str; 6] = [
     "README.md",
     "docs/deploy.md",
     "docs/adopt.md",
     "docs/redis-copies.md",
     "docs/replicas.md",
+    "docs/users.md",
 ];
 
 fn document(name: &str) -> String {
@@ -56,6 +57,8 @@ fn each_document_has_the_same_headings_commands_tables_and_lists_in_both_languag
         "docs/deploy",
         "docs/redis-copies",
         "docs/replicas",
+        "docs/users",
+        "docs/which-access-token",
     ] {
         let (english, chinese) = (
             document(&format!("{name}.md")),
@@ -100,6 +103,10 @@ fn every_link_of_the_documents_leads_to_a_file_that_is_there() {
         "docs/redis-copies.zh-CN.md",
         "docs/replicas.md",
         "docs/replicas.zh-CN.md",
+        "docs/users.md",
+        "docs/users.zh-CN.md",
+        "docs/which-access-token.md",
+        "docs/which-access-token.zh-CN.md",
     ] {
         let text = document(name);
         let folder = root.join(name).parent().unwrap().to_owned();
@@ -124,6 +131,8 @@ fn every_configuration_shown_loads() {
         "WXTOKEN_ADMIN_KEY" => Some("b".repeat(32)),
         "ORDERS_KEY" => Some("c".repeat(32)),
         "SHOP_WEB_KEY" => Some("d".repeat(32)),
+        "SHOP_KEY" => Some("f".repeat(32)),
+        "SHOP_PUSH_TOKEN" => Some("pushTOKEN".to_owned()),
         "REDIS_PASSWORD" => Some("e".repeat(32)),
         _ => None,
     };
@@ -152,7 +161,8 @@ fn completed(text: &str, folder: &Path) -> String {
         .replace("/etc/wxtoken/tls/cert.pem", cert.to_str().unwrap())
         .replace("/etc/wxtoken/tls/key.pem", key.to_str().unwrap())
         .replace("group = \"wxclients\"", "group = \"root\"")
-        .replace("/srv/shop", folder.to_str().unwrap());
+        .replace("/srv/shop", folder.to_str().unwrap())
+        .replace("/srv/verify", folder.to_str().unwrap());
     let master = folder.join("master.key");
     std::fs::write(&master, "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n").unwrap();
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
