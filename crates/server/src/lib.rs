@@ -8,6 +8,7 @@ pub mod http;
 pub mod jssdk;
 pub mod keeper;
 pub mod redis;
+pub mod relay;
 pub mod sdk;
 pub mod services;
 pub mod sink;

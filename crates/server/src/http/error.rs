@@ -64,6 +64,14 @@ pub enum ApiError {
         "this caller's virtual tokens are dead from now on, but the store could not note that, so a restart would revive them: {0}; cure that and ask again"
     )]
     NotSaved(String),
+    /// A code of the OAuth relay is of no use to this caller.
+    #[error(
+        "this code was redeemed already, is older than a minute, or was not made for this caller: redeem it at once, and only once, with the key of the caller whose return_to lists the page"
+    )]
+    UnknownCode,
+    /// What is kept of users cannot be reached.
+    #[error("what is kept of users cannot be reached now; ask again in a moment")]
+    NoUserStore,
     /// There is no such path.
     #[error("there is no such path; {0} lists what there is")]
     NoSuchPath(&'static str),
@@ -163,6 +171,12 @@ impl ApiError {
             Self::UnknownKind => (StatusCode::NOT_FOUND, "unknown-kind", "No such kind"),
             Self::Unsignable(why) => why.sort(),
             Self::UnknownCaller => (StatusCode::NOT_FOUND, "unknown-caller", "No such caller"),
+            Self::UnknownCode => (StatusCode::NOT_FOUND, "unknown-code", "No such code"),
+            Self::NoUserStore => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store-away",
+                "The store is away",
+            ),
             Self::NotSaved(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "not-saved",
@@ -230,7 +244,7 @@ impl ApiError {
     pub(in crate::http) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooFast { retry_after } => Some(millis(*retry_after).div_ceil(1000).max(1)),
-            Self::TooManyAtOnce | Self::Stopping => Some(1),
+            Self::TooManyAtOnce | Self::Stopping | Self::NoUserStore => Some(1),
             Self::NoLive { why, now } => {
                 let next = why.next_try?;
                 Some(next.since(*now).div_ceil(1000).max(1))

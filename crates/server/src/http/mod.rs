@@ -28,6 +28,7 @@ pub(crate) mod input;
 mod jssdk;
 mod native;
 pub(crate) mod number;
+mod oauth;
 mod openapi;
 mod render;
 pub(crate) mod request_id;

@@ -9,6 +9,7 @@ use super::admin;
 use super::compat::{ticket, token};
 use super::jssdk::{card, page};
 use super::native::{apps, batch, credential, dead, fresh_json, health, stream};
+use super::oauth;
 
 /// The API listeners' document.
 #[derive(OpenApi)]
@@ -16,7 +17,7 @@ use super::native::{apps, batch, credential, dead, fresh_json, health, stream};
     info(title = "wxtoken", description = "Reads WeChat credentials that wxtoken keeps alive.", license(name = "Apache-2.0")),
     paths(
         credential::show, batch::read_many, dead::report_dead, stream::listen, page::sign_page, card::sign_card,
-        apps::list, api_document,
+        oauth::redeem, apps::list, api_document,
         health::alive, health::ready,
         token::token, token::stable_token, ticket::ticket, ticket::ticket_by_post,
     ),

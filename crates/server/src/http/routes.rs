@@ -13,6 +13,7 @@ use super::compat::{self, ticket, token};
 use super::error::ApiError;
 use super::jssdk::{card, page};
 use super::native::{apps, batch, credential, dead, health, stream};
+use super::oauth;
 use super::openapi;
 use super::peer::Peer;
 use super::request_id::RequestId;
@@ -34,6 +35,8 @@ pub enum Route {
     SignPage,
     /// A card is signed.
     SignCard,
+    /// A code that a user brought back is redeemed.
+    Redeem,
     /// What a caller may see.
     Apps,
     /// The OpenAPI document.
@@ -54,13 +57,14 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Credential,
         Self::Batch,
         Self::Dead,
         Self::Stream,
         Self::SignPage,
         Self::SignCard,
+        Self::Redeem,
         Self::Apps,
         Self::OpenApi,
         Self::Health,
@@ -79,6 +83,7 @@ impl Route {
             | Self::Dead
             | Self::SignPage
             | Self::SignCard
+            | Self::Redeem
             | Self::StableToken
             | Self::TicketByPost => Method::POST,
             Self::Credential
@@ -102,6 +107,7 @@ impl Route {
             Self::Stream => "/v1/stream",
             Self::SignPage => "/v1/apps/{appid}/jssdk-signature",
             Self::SignCard => "/v1/apps/{appid}/card-signature",
+            Self::Redeem => "/v1/oauth/redeem",
             Self::Apps => "/v1/apps",
             Self::OpenApi => "/v1/openapi.json",
             Self::Health => "/healthz",
@@ -129,6 +135,7 @@ impl Route {
             Self::Stream => get(stream::listen),
             Self::SignPage => post(page::sign_page),
             Self::SignCard => post(card::sign_card),
+            Self::Redeem => post(oauth::redeem),
             Self::Apps => get(apps::list),
             Self::OpenApi => get(openapi::api_document),
             Self::Health => get(health::alive),

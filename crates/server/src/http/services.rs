@@ -15,6 +15,7 @@ use super::stop::Stop;
 use crate::config::Server;
 use crate::gateway::Gateway;
 use crate::keeper::{Absent, Keeper};
+use crate::relay::RelayKeys;
 use crate::users::Users;
 
 /// Whether a text is an app's AppSecret, now or before its last change; compares in constant time.
@@ -51,6 +52,8 @@ pub struct Behind {
     pub gateway: Arc<Gateway>,
     /// Looks after apps' users.
     pub users: Arc<Users>,
+    /// For codes that callers redeem, and the pages before them.
+    pub relay: RelayKeys,
 }
 
 /// What the API's handlers work with.
@@ -73,6 +76,8 @@ pub struct Services {
     pub gateway: Arc<Gateway>,
     /// Looks after apps' users.
     pub users: Arc<Users>,
+    /// For codes that callers redeem, and the pages before them.
+    pub relay: RelayKeys,
     pub(super) memory: Memory,
 }
 
@@ -88,7 +93,11 @@ impl Services {
         stop: Stop,
         behind: Behind,
     ) -> Arc<Self> {
-        let Behind { gateway, users } = behind;
+        let Behind {
+            gateway,
+            users,
+            relay,
+        } = behind;
         Arc::new(Self {
             keeper,
             callers,
@@ -99,6 +108,7 @@ impl Services {
             stop,
             gateway,
             users,
+            relay,
             memory: Memory::new(),
         })
     }

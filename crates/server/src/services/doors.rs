@@ -21,6 +21,7 @@ use crate::http::listen::{Limits, Site, Socket, serve};
 use crate::http::public::{self, PublicServices};
 use crate::http::services::{Behind, IsAppSecret, RequestLimits, Services};
 use crate::http::stop::Stop;
+use crate::relay::RelayKeys;
 use crate::store::{Ledger, Revocations};
 use crate::telemetry::Metrics;
 
@@ -141,6 +142,7 @@ impl Bound {
             Behind {
                 gateway: Arc::clone(&laid.gateway),
                 users: Arc::clone(&laid.users),
+                relay: RelayKeys::new(&laid.store.keys),
             },
         );
         count_reads(metrics, &services);

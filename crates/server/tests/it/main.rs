@@ -8,6 +8,8 @@ mod clocks;
 mod faults;
 mod harness;
 mod jssdk;
+mod oauth_relay;
+mod oauth_world;
 mod removals;
 mod restarts;
 mod shutdown;

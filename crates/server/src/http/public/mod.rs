@@ -7,6 +7,7 @@ mod address;
 mod guard;
 mod jssdk;
 mod limiter;
+mod oauth;
 pub(crate) mod pages;
 mod push;
 mod verify;
@@ -19,6 +20,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::middleware;
+use axum::routing::get;
 use http::{HeaderMap, Request, Response};
 
 use super::listen::Site;
@@ -83,6 +85,8 @@ fn router(public: &Arc<PublicServices>) -> Router {
     Router::new()
         .route("/jssdk/{appid}", jssdk::route())
         .route("/push/{appid}", push::route())
+        .route("/oauth/{appid}/authorize", get(oauth::authorize))
+        .route("/oauth/{appid}/callback", get(oauth::callback))
         .fallback(other)
         .method_not_allowed_fallback(other)
         .layer(middleware::from_fn_with_state(

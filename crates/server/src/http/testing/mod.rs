@@ -24,6 +24,7 @@ use crate::clock::ManualClock;
 use crate::config::{self, AppScope, Caller, KeyHash, Listen, Permission, Server, Upstream};
 use crate::gateway::Gateway;
 use crate::keeper::{Command, Keeper, Notice, Shelf};
+use crate::relay::RelayKeys;
 use crate::store::MasterKey;
 use crate::store::users::MemoryUsers;
 use crate::users::{self, Users};
@@ -184,6 +185,7 @@ impl World {
             Behind {
                 gateway: gateway(&options),
                 users,
+                relay: RelayKeys::new(&MasterKey::generate().unwrap().into()),
             },
         );
         let world = Self {

@@ -59,14 +59,12 @@ impl Page {
     }
 
     /// With a button.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages of web OAuth"))]
     pub(crate) fn with(mut self, button: Button) -> Self {
         self.button = Some(button);
         self
     }
 
     /// With another way to go on, less prominent.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages of web OAuth"))]
     pub(crate) fn or(mut self, other: Option<Button>) -> Self {
         self.also = other;
         self
