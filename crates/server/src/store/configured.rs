@@ -11,7 +11,7 @@ use wxtoken_core::store::RecordStore;
 
 use super::redis::{RedisStore, Settings, Trouble};
 use super::serving::{Belongings, Ledger, ServerStore};
-use super::users::MemoryUsers;
+use super::users::EmbeddedUsers;
 use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError, ReplicaStore};
 use crate::config;
 use crate::words::InChinese;
@@ -136,8 +136,8 @@ pub async fn for_server(
     let (place, at) = (store.clone(), Arc::clone(&clock));
     let opened = tokio::task::spawn_blocking(move || open_or_make(&place, at)).await;
     let Stored { store: here, keys } = opened.map_err(|_| NoStore::Interrupted)??;
-    let users = Arc::new(MemoryUsers::new(Arc::clone(&clock)));
     let Some(settings) = &store.redis else {
+        let users = with_users(store, &keys, clock).await?;
         let store = Arc::new(here);
         return Ok(ServerStore {
             own: Some(store.fence()),
@@ -156,10 +156,23 @@ pub async fn for_server(
         records: Arc::clone(&store) as Arc<dyn RecordStore>,
         belongings: Arc::clone(&store) as Arc<dyn Belongings>,
         ledger: Arc::clone(&store) as Arc<dyn Ledger>,
-        users,
+        users: Arc::new(store.users()),
         shared: Some(store),
         keys,
     })
+}
+
+/// Opens the users' file beside a store that is open.
+async fn with_users(
+    store: &config::Store,
+    keys: &MasterKeys,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<EmbeddedUsers>, NoStore> {
+    let (path, keys) = (store.path.clone(), keys.clone());
+    let opening =
+        tokio::task::spawn_blocking(move || EmbeddedUsers::open(&path, &keys, clock)).await;
+    let users = opening.map_err(|_| NoStore::Interrupted)??;
+    Ok(Arc::new(users))
 }
 
 /// A store that one command works on.

@@ -1,7 +1,7 @@
 //! The store of one machine: an SQLite file that only this process opens and that only one thread writes.
 //!
 //! Durable means fsynced before the future resolves; writers that come at the same time share one fsync.
-//! Only this folder names `rusqlite`. Must not know: when records change, what they mean.
+//! Only this folder and that of the users' file name `rusqlite`. Must not know: when records change, what they mean.
 
 mod forgetting;
 mod identity;
@@ -36,6 +36,7 @@ use thread::Thread;
 use writer::Change;
 
 pub use trouble::OpenError;
+pub(in crate::store) use {open::prepare_file, trouble::Trouble};
 
 /// Sealed records in one file. Dropping it finishes what was begun, closes the file and lets go of the lock.
 pub struct EmbeddedStore {

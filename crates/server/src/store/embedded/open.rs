@@ -92,7 +92,7 @@ fn prepare_folder(folder: &Path) -> Result<(), OpenError> {
 }
 
 /// The file is there, ours alone, before SQLite opens it; its journal takes owner and mode from it.
-fn prepare_file(path: &Path, folder: &Path) -> Result<(), OpenError> {
+pub(in crate::store) fn prepare_file(path: &Path, folder: &Path) -> Result<(), OpenError> {
     let failed = |error: io::Error| unavailable(path, &error);
     let made = OpenOptions::new()
         .write(true)

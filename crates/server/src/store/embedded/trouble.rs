@@ -109,7 +109,7 @@ impl InChinese for OpenError {
 
 /// What went wrong inside, before it is told to anyone.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(in crate::store) enum Trouble {
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
     #[error(transparent)]
@@ -130,7 +130,7 @@ impl Trouble {
     }
 
     /// The same in both languages.
-    pub(super) fn in_words(&self) -> Sentence {
+    pub(in crate::store) fn in_words(&self) -> Sentence {
         match self {
             Self::Database(error) => plain(error),
             Self::Seal(_) => Sentence::new("密封已破坏", self.to_string()),
@@ -147,12 +147,12 @@ impl Trouble {
         }
     }
 
-    pub(super) fn into_store_error(self) -> StoreError {
+    pub(in crate::store) fn into_store_error(self) -> StoreError {
         StoreError::Unavailable(self.in_words())
     }
 
     /// What it means at opening.
-    pub(super) fn at_open(self, path: &Path) -> OpenError {
+    pub(in crate::store) fn at_open(self, path: &Path) -> OpenError {
         let corrupt = match &self {
             Self::Database(error) => is_corrupt(error),
             Self::Seal(_) => true,

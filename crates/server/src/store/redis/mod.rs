@@ -38,11 +38,13 @@ use wxtoken_core::store::{Record, StoreError};
 use super::keys::ValueHasher;
 use super::precedence::NO_FENCE;
 use super::sealed::Label;
+use super::users::RedisUsers;
 use leases::Leases;
 use rows::{Opened, Rows};
 
 pub use crate::redis::{Address, Health, Host, InvalidAddress, Servers, Trouble};
 pub use changes::Change;
+pub(in crate::store) use scripts::Lua;
 pub use settings::{InvalidPrefix, Prefix, Settings};
 pub use survey::Survey;
 
@@ -66,6 +68,23 @@ impl RedisStore {
         for task in tasks {
             let _ = task.await;
         }
+    }
+
+    /// The users that are kept beside the records, over the same connection.
+    #[must_use]
+    pub fn users(&self) -> RedisUsers {
+        let Rows {
+            link,
+            names,
+            sealer,
+            ..
+        } = &*self.rows;
+        RedisUsers::new(
+            Arc::clone(link),
+            names.prefix(),
+            sealer.keys(),
+            *sealer.store(),
+        )
     }
 
     /// What was found out on the way to something else.

@@ -27,6 +27,10 @@ impl Names {
         }
     }
 
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(super) fn record(&self, app: &AppId) -> String {
         format!("{}:{{{app}}}:record", self.prefix)
     }

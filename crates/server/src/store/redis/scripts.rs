@@ -37,13 +37,13 @@ scripts! {
 }
 
 /// A script, and the name Redis knows it by.
-pub(super) struct Lua {
+pub(in crate::store) struct Lua {
     code: &'static str,
     hash: String,
 }
 
 /// One call of a script.
-pub(super) struct Call {
+pub(in crate::store) struct Call {
     /// By its name: a few bytes.
     pub(super) short: Cmd,
     script: &'static Lua,
@@ -52,12 +52,12 @@ pub(super) struct Call {
 }
 
 impl Lua {
-    fn new(code: &'static str) -> Self {
+    pub(in crate::store) fn new(code: &'static str) -> Self {
         let hash = Script::new(code).get_hash().to_owned();
         Self { code, hash }
     }
 
-    pub(super) fn on(&'static self, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
+    pub(in crate::store) fn on(&'static self, keys: Vec<String>, arguments: Vec<Vec<u8>>) -> Call {
         let mut call = Call {
             short: Cmd::new(),
             script: self,
@@ -87,7 +87,7 @@ impl Call {
         self.command("EVAL", self.script.code)
     }
 
-    pub(super) async fn run(&self, link: &Link) -> Result<Value, Trouble> {
+    pub(in crate::store) async fn run(&self, link: &Link) -> Result<Value, Trouble> {
         let done = link.run(&self.short, || self.whole()).await;
         if done.as_ref().is_ok_and(|answer| self.has_written(answer)) {
             link.written();

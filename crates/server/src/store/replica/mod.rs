@@ -29,6 +29,7 @@ use super::precedence::NO_FENCE;
 use super::redis::{Change, Health, RedisStore};
 use super::revocations::{Configured, Revocations};
 use super::serving::{Belongings, Ears, Ledger, Shared};
+use super::users::RedisUsers;
 use snapshot::Snapshot;
 use turns::Turns;
 
@@ -95,6 +96,13 @@ impl RecordStore for ReplicaStore {
 }
 
 impl ReplicaStore {
+    /// The users in Redis. There is no copy of them: without Redis nobody is signed in, and nothing is lost that could not be
+    /// asked for again.
+    #[must_use]
+    pub fn users(&self) -> RedisUsers {
+        self.redis.users()
+    }
+
     /// An app that is new to this process, and may have been here in an earlier life. The disk is not waited for in turn.
     async fn look(&self, app: &AppId) -> Result<Lease, StoreError> {
         let here = self.snapshot.read(app).await;

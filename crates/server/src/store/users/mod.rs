@@ -5,9 +5,16 @@
 
 #[cfg(test)]
 mod contract;
+mod embedded;
+mod everyone;
 mod memory;
+mod redis;
+mod seal;
+mod wire;
 
+pub use embedded::EmbeddedUsers;
 pub use memory::MemoryUsers;
+pub use redis::RedisUsers;
 
 use aws_lc_rs::rand;
 use wxtoken_core::store::StoreError;
