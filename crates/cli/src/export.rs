@@ -90,10 +90,16 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         let _stays = fs::remove_file(&arguments.to);
     })?;
     let (apps, damaged, to) = (counts.records, counts.damaged, arguments.to.display());
+    let users = match (counts.users, lang) {
+        (0, _) => String::new(),
+        (users, Lang::Zh) => format!("、{} 个用户", grouped(users)),
+        (users, Lang::En) => format!(", {} users", grouped(users)),
+    };
     term::result(match lang {
-        Lang::Zh => format!("已把 {apps} 个应用导出到 {to}"),
-        Lang::En => format!("exported {apps} apps to {to}"),
+        Lang::Zh => format!("已把 {apps} 个应用{users}导出到 {to}"),
+        Lang::En => format!("exported {apps} apps{users} to {to}"),
     })?;
+    tell_damaged_users(counts.damaged_users, lang);
     if damaged > 0 {
         term::remark(match lang {
             Lang::Zh => format!("{damaged} 条损坏的记录不在其中；服务器会重新获取"),
@@ -103,6 +109,25 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         });
     }
     Ok(())
+}
+
+fn tell_damaged_users(damaged: u64, lang: Lang) {
+    if damaged > 0 {
+        term::remark(match lang {
+            Lang::Zh => format!("{damaged} 个用户的记录损坏，不在其中；他们下次来时会重新授权"),
+            Lang::En => format!(
+                "the damaged records of {damaged} users are not in it; those are asked again when they come"
+            ),
+        });
+    }
+}
+
+/// A number with a comma before every three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<_> = groups.map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }
 
 fn make(path: &Path) -> Result<File, Failure> {
@@ -124,8 +149,25 @@ fn write(
     file: File,
 ) -> Result<Exported, Failure> {
     let mut out = BufWriter::new(file);
-    let counts = runtime.block_on(export(stored.records.as_ref(), key, &mut out))?;
+    let counts = runtime.block_on(export(stored.contents(), key, &mut out))?;
     out.flush()?;
     out.get_ref().sync_all()?;
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three_digits() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1204, "1,204"),
+            (1_000_000, "1,000,000"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! `wxtoken import`: takes the records of an export into the store, where they are newer.
+//! `wxtoken import`: takes the records and users of an export into the store, where they are newer.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wxtoken_server::clock::SystemClock;
-use wxtoken_server::store::{ExportKey, import};
+use wxtoken_server::store::{ExportKey, Taken, import};
 use wxtoken_server::words::InChinese;
 
+use crate::export::grouped;
 use crate::failure::Failure;
 use crate::lang::Lang;
 use crate::passphrase::{self, Seal};
@@ -87,9 +88,9 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     );
     let hasher = stored.keys.current.value_hasher();
     let mut file = BufReader::new(file);
-    let importing = import(stored.records.as_ref(), &hasher, key, &mut file);
+    let importing = import(stored.contents(), &hasher, key, &mut file);
     let counts = runtime.block_on(importing)?;
-    let (new, updated, kept) = (counts.new, counts.updated, counts.kept);
+    let Taken { new, updated, kept } = counts.records;
     term::result(match lang {
         Lang::Zh => {
             format!("已导入：新增 {new}，更新 {updated}，保留 {kept}（存储里的同样新或更新）")
@@ -98,5 +99,13 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
             "imported: {new} new, {updated} updated, {kept} kept because the store has them as new or newer"
         ),
     })?;
+    if counts.users != Taken::default() {
+        let Taken { new, updated, kept } = counts.users;
+        let [new, updated, kept] = [new, updated, kept].map(grouped);
+        term::result(match lang {
+            Lang::Zh => format!("用户：新增 {new}，更新 {updated}，保留 {kept}"),
+            Lang::En => format!("users: {new} new, {updated} updated, {kept} kept"),
+        })?;
+    }
     Ok(())
 }

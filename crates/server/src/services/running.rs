@@ -22,6 +22,7 @@ use crate::gateway::{MixUp, Tell, Told};
 use crate::http::stop::Stop;
 use crate::keeper::Keeper;
 use crate::sink::Sinks;
+use crate::store::users::upkeep;
 use crate::telemetry::{Forwarded, MeteredSource, MeteredStore, Metrics};
 
 /// Ready at the latest this long after the start: one app's trouble makes no server unready.
@@ -77,6 +78,7 @@ impl Running {
         let groundwork = Backbone::lay(&config, footing, tell).await?;
         let keeper = groundwork.keeper().clone();
         let ready = Arc::new(AtomicBool::new(false));
+        let users = Arc::clone(&groundwork.store.users);
         census::take(&metrics, &keeper);
         let callers = &config.load().callers.clone();
         let revoked =
@@ -102,6 +104,7 @@ impl Running {
         if let Some(following) = backbone.follow(&doors.services, count) {
             tasks.spawn(following);
         }
+        tasks.spawn(upkeep::look_after(users, clock, seed()));
         tasks.spawn(become_ready(backbone.first_round(), ready));
         begun.done();
         Ok(Self {

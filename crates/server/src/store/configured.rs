@@ -11,8 +11,10 @@ use wxtoken_core::store::RecordStore;
 
 use super::redis::{RedisStore, Settings, Trouble};
 use super::serving::{Belongings, Ledger, ServerStore};
-use super::users::EmbeddedUsers;
-use super::{EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError, ReplicaStore};
+use super::users::{EmbeddedUsers, Everyone};
+use super::{
+    Contents, EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError, ReplicaStore,
+};
 use crate::config;
 use crate::words::InChinese;
 
@@ -179,8 +181,21 @@ async fn with_users(
 pub struct ForCommand {
     /// The records: those that replicas share, if they do.
     pub records: Arc<dyn RecordStore>,
+    /// The users.
+    pub users: Arc<dyn Everyone>,
     /// What they are sealed under.
     pub keys: MasterKeys,
+}
+
+impl ForCommand {
+    /// All of it.
+    #[must_use]
+    pub fn contents(&self) -> Contents<'_> {
+        Contents {
+            records: self.records.as_ref(),
+            users: self.users.as_ref(),
+        }
+    }
 }
 
 /// Opens a store for one command; one that replicas share also while they run. `makes`: where there is none yet.
@@ -194,16 +209,23 @@ pub async fn for_command(
 ) -> Result<ForCommand, NoStore> {
     if let Some((settings, keys)) = shared(store) {
         let (redis, _) = RedisStore::connect(settings, keys.clone(), clock).await?;
-        let records = Arc::new(redis);
-        return Ok(ForCommand { records, keys });
+        return Ok(ForCommand {
+            users: Arc::new(redis.users()),
+            records: Arc::new(redis),
+            keys,
+        });
     }
-    let Stored { store, keys } = if makes {
-        open_or_make(store, clock)?
+    let at = Arc::clone(&clock);
+    let Stored { store: here, keys } = if makes {
+        open_or_make(store, at)?
     } else {
-        open(store, clock)?
+        open(store, at)?
     };
-    let records = Arc::new(store);
-    Ok(ForCommand { records, keys })
+    Ok(ForCommand {
+        users: with_users(store, &keys, clock).await?,
+        records: Arc::new(here),
+        keys,
+    })
 }
 
 /// Where the store is that replicas share, and its keys; a configuration that names one has a key.

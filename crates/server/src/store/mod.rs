@@ -22,7 +22,9 @@ pub mod users;
 mod wire;
 
 pub use embedded::{EmbeddedStore, OpenError};
-pub use export::{ExportError, ExportKey, Exported, Imported, export, import, lease_in_time};
+pub use export::{
+    Contents, ExportError, ExportKey, Exported, Imported, Taken, export, import, lease_in_time,
+};
 pub use key_file::KeyFileError;
 pub use keys::{InvalidMasterKey, MasterKey, MasterKeys, ValueHasher};
 pub use memory::MemoryStore;

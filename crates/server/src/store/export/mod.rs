@@ -3,6 +3,7 @@
 //! The whole file is checked before anything is imported. Must not know: which store it comes from or goes to.
 
 mod frame;
+mod users;
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
@@ -15,8 +16,9 @@ use wxtoken_core::store::{Fence, Lease, Loaded, Record, RecordStore, StoreError}
 
 use super::keys::{MasterKey, ValueHasher};
 use super::rekey::rekeyed;
+use super::users::Everyone;
 use crate::words::{InChinese, Sentence};
-use frame::{SHORTEST_PASSPHRASE, begin, end, read_head, read_record, write_record};
+use frame::{Frame, Frames, SHORTEST_PASSPHRASE, begin, end, read_head};
 
 /// How long a lease is asked for while one record is written.
 const LEASE: Duration = Duration::from_secs(30);
@@ -37,6 +39,15 @@ pub enum ExportKey<'a> {
     Master(&'a MasterKey),
 }
 
+/// What a store holds.
+#[derive(Clone, Copy)]
+pub struct Contents<'a> {
+    /// The records of apps.
+    pub records: &'a dyn RecordStore,
+    /// Their users.
+    pub users: &'a dyn Everyone,
+}
+
 /// What was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exported {
@@ -44,17 +55,30 @@ pub struct Exported {
     pub records: u64,
     /// Damaged records that could not be.
     pub damaged: u64,
+    /// Users in the file.
+    pub users: u64,
+    /// Damaged ones that could not be.
+    pub damaged_users: u64,
+}
+
+/// What was imported of one sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Those the store did not know.
+    pub new: u64,
+    /// Those that brought something newer.
+    pub updated: u64,
+    /// Those that brought nothing newer; what was held was kept.
+    pub kept: u64,
 }
 
 /// What was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Imported {
-    /// Records of apps the store did not know.
-    pub new: u64,
-    /// Records that brought something newer.
-    pub updated: u64,
-    /// Records that brought nothing newer; what was held was kept.
-    pub kept: u64,
+    /// Records of apps.
+    pub records: Taken,
+    /// Users.
+    pub users: Taken,
 }
 
 /// Why there is no export or import.
@@ -86,7 +110,7 @@ pub enum ExportError {
     Damaged(u64),
     /// The store refused.
     #[error(
-        "{done} records were imported, then the store refused; run it again when that is cured, what is there is kept: {source}"
+        "{done} records and users were imported, then the store refused; run it again when that is cured, what is there is kept: {source}"
     )]
     Store {
         /// How many had been dealt with.
@@ -125,7 +149,7 @@ impl InChinese for ExportError {
                 format!("导出文件在第 {at} 条记录处损坏；什么都没有导入。换这个文件的另一份拷贝")
             }
             Self::Store { done, source } => format!(
-                "导入了 {done} 条记录，之后存储不接受了；解决后再运行一次，已有的会保留：{}",
+                "导入了 {done} 条记录和用户，之后存储不接受了；解决后再运行一次，已有的会保留：{}",
                 source.in_chinese()
             ),
             Self::NoRandom => "系统给不出随机数；/dev/urandom 在吗？".to_owned(),
@@ -142,91 +166,138 @@ impl InChinese for ExportError {
 /// # Errors
 /// The store or the file refuses, or the passphrase is weak.
 pub async fn export(
-    store: &dyn RecordStore,
+    store: Contents<'_>,
     key: ExportKey<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<Exported, ExportError> {
-    let sealer = begin(out, key)?;
+    let refused = |source| ExportError::Store { done: 0, source };
+    let has_users = users::are_there(store.users).await.map_err(refused)?;
+    let frames = begin(out, key, has_users)?;
     let mut counts = Exported::default();
     let mut trouble = None;
     store
+        .records
         .load_all(&mut |loaded| match loaded {
             Loaded::Record(app, record) if trouble.is_none() => {
-                trouble = write_record(out, &sealer, counts.records, &app, &record).err();
+                trouble = frames
+                    .write_record(out, counts.records, &app, &record)
+                    .err();
                 counts.records += 1;
             }
             Loaded::Record(..) => {}
             Loaded::Damaged { .. } => counts.damaged += 1,
         })
         .await
-        .map_err(|source| ExportError::Store { done: 0, source })?;
+        .map_err(refused)?;
     trouble.map_or(Ok(()), Err)?;
-    end(out, &sealer, counts.records)?;
+    if has_users {
+        users::export(store.users, &frames, &mut counts, out).await?;
+    }
+    end(out, &frames, counts.records + counts.users)?;
     Ok(counts)
 }
 
-/// Takes the records of an export into a store: of each app, what is newer by generation. The whole file is checked before
-/// the first is written. `hasher` is the store's own.
+/// Takes an export into a store: of each app what is newer by generation, of each user what was given later. The whole file is
+/// checked before the first is written. `hasher` is the store's own.
 ///
 /// # Errors
 /// A wrong key or a damaged file imports nothing; a store that refuses half-way keeps what it has.
 pub async fn import<F: Read + Seek + Send>(
-    store: &dyn RecordStore,
+    store: Contents<'_>,
     hasher: &ValueHasher,
     key: ExportKey<'_>,
     file: &mut F,
 ) -> Result<Imported, ExportError> {
-    let sealer = read_head(file, key)?;
+    let frames = read_head(file, key)?;
     let start = file.stream_position()?;
-    let mut total = 0;
-    while read_record(file, &sealer, total)?.is_some() {
-        total += 1;
-    }
+    check(&frames, file)?;
     file.seek(SeekFrom::Start(start))?;
     let (mut counts, mut number, mut done) = (Imported::default(), 0, 0);
-    loop {
-        let mut some = Vec::with_capacity(TOGETHER);
-        while number < total
-            && some.len() < TOGETHER
-            && let Some((app, record)) = read_record(file, &sealer, number)?
-        {
-            some.push((app, rekeyed(record, hasher)));
+    let mut is_over = false;
+    while !is_over {
+        let (mut records, mut users) = (Vec::new(), Vec::new());
+        while records.len() + users.len() < TOGETHER {
+            match frames.read(file, number)? {
+                Frame::Record(app, record) => records.push((app, rekeyed(*record, hasher))),
+                Frame::User(user) => users.push(user),
+                Frame::End => {
+                    is_over = true;
+                    break;
+                }
+            }
             number += 1;
         }
-        if some.is_empty() {
-            return Ok(counts);
+        let taking = records
+            .iter()
+            .map(|(app, offered)| take(store.records, app, offered));
+        counts.records.add(join_all(taking).await, &mut done)?;
+        let taking = users.iter().map(|user| users::take(store.users, user));
+        counts.users.add(join_all(taking).await, &mut done)?;
+    }
+    Ok(counts)
+}
+
+/// Whether every frame is what it was, in its place.
+fn check(frames: &Frames, file: &mut (dyn Read + Send)) -> Result<(), ExportError> {
+    let mut number = 0;
+    let mut were_users = false;
+    loop {
+        match frames.read(file, number)? {
+            Frame::Record(..) if were_users => return Err(ExportError::Damaged(number)),
+            Frame::Record(..) => {}
+            Frame::User(_) => were_users = true,
+            Frame::End => return Ok(()),
         }
-        for taken in join_all(some.iter().map(|(app, offered)| take(store, app, offered))).await {
-            let taken = taken.map_err(|source| ExportError::Store { done, source })?;
-            match taken {
-                Taken::New => counts.new += 1,
-                Taken::Updated => counts.updated += 1,
-                Taken::Kept => counts.kept += 1,
-            }
-            done += 1;
-        }
+        number += 1;
     }
 }
 
-/// What became of one record.
-enum Taken {
+/// What became of one.
+#[derive(Clone, Copy)]
+enum Became {
     New,
     Updated,
     Kept,
 }
 
-async fn take(store: &dyn RecordStore, app: &AppId, offered: &Record) -> Result<Taken, StoreError> {
+impl Taken {
+    fn add(
+        &mut self,
+        all: Vec<Result<Became, StoreError>>,
+        done: &mut u64,
+    ) -> Result<(), ExportError> {
+        for became in all {
+            let became = became.map_err(|source| ExportError::Store {
+                done: *done,
+                source,
+            })?;
+            match became {
+                Became::New => self.new += 1,
+                Became::Updated => self.updated += 1,
+                Became::Kept => self.kept += 1,
+            }
+            *done += 1;
+        }
+        Ok(())
+    }
+}
+
+async fn take(
+    store: &dyn RecordStore,
+    app: &AppId,
+    offered: &Record,
+) -> Result<Became, StoreError> {
     let (fence, held) = lease_in_time(store, app).await?;
     let (what, record) = match held {
-        None => (Taken::New, offered.clone()),
+        None => (Became::New, offered.clone()),
         Some(held) => match merged(&held, offered) {
-            both if both == *held => (Taken::Kept, both),
-            both => (Taken::Updated, both),
+            both if both == *held => (Became::Kept, both),
+            both => (Became::Updated, both),
         },
     };
     let written = match what {
-        Taken::Kept => Ok(()),
-        Taken::New | Taken::Updated => store.write(app, &record, fence).await,
+        Became::Kept => Ok(()),
+        Became::New | Became::Updated => store.write(app, &record, fence).await,
     };
     store.release(app, fence).await;
     written.map(|()| what)
@@ -264,12 +335,29 @@ mod tests {
     use super::super::contract::{generation, load, records::*, won};
     use super::super::keys::tests::key;
     use super::super::memory::MemoryStore;
+    use super::super::users::MemoryUsers;
     use super::*;
     use proptest::prelude::*;
 
-    const PASSPHRASE: ExportKey<'static> = ExportKey::Passphrase("correct horse battery");
+    pub(super) const PASSPHRASE: ExportKey<'static> =
+        ExportKey::Passphrase("correct horse battery");
 
-    async fn filled(generations: &[u64]) -> MemoryStore {
+    pub(super) fn contents<'a>(
+        records: &'a dyn RecordStore,
+        users: &'a dyn Everyone,
+    ) -> Contents<'a> {
+        Contents { records, users }
+    }
+
+    fn nobody() -> MemoryUsers {
+        MemoryUsers::new(std::sync::Arc::new(crate::clock::SystemClock))
+    }
+
+    fn told(taken: Taken) -> (u64, u64, u64) {
+        (taken.new, taken.updated, taken.kept)
+    }
+
+    pub(super) async fn filled(generations: &[u64]) -> MemoryStore {
         let store = MemoryStore::new();
         for (number, value) in (0..).zip(generations) {
             let (fence, _) = won(&store, &app(number)).await;
@@ -282,7 +370,9 @@ mod tests {
 
     async fn exported(store: &MemoryStore, key: ExportKey<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        export(store, key, &mut out).await.unwrap();
+        export(contents(store, &nobody()), key, &mut out)
+            .await
+            .unwrap();
         out
     }
 
@@ -291,7 +381,13 @@ mod tests {
         with: ExportKey<'_>,
         bytes: &[u8],
     ) -> Result<Imported, ExportError> {
-        import(store, &key(1).value_hasher(), with, &mut Cursor::new(bytes)).await
+        import(
+            contents(store, &nobody()),
+            &key(1).value_hasher(),
+            with,
+            &mut Cursor::new(bytes),
+        )
+        .await
     }
 
     #[tokio::test]
@@ -302,10 +398,10 @@ mod tests {
             let to = MemoryStore::new();
             let bytes = exported(&from, with).await;
             let counts = imported(&to, with, &bytes).await.unwrap();
-            assert_eq!((counts.new, counts.updated, counts.kept), (3, 0, 0));
+            assert_eq!(told(counts.records), (3, 0, 0));
             assert_eq!(load(&to).await, load(&from).await);
             let counts = imported(&to, with, &bytes).await.unwrap();
-            assert_eq!((counts.new, counts.updated, counts.kept), (0, 0, 3));
+            assert_eq!(told(counts.records), (0, 0, 3));
         }
     }
 
@@ -316,7 +412,7 @@ mod tests {
         let with = ExportKey::Master(&master);
         let bytes = exported(&from, with).await;
         let counts = imported(&to, with, &bytes).await.unwrap();
-        assert_eq!((counts.new, counts.updated, counts.kept), (0, 1, 1));
+        assert_eq!(told(counts.records), (0, 1, 1));
         let held: Vec<_> = load(&to).await.0.into_values().collect();
         let generations: Vec<_> = held.iter().map(|r| r.handed_out[0].generation.0).collect();
         assert_eq!(generations, [15, 20, 15]);
@@ -328,7 +424,9 @@ mod tests {
         let bytes = exported(&from, PASSPHRASE).await;
         let (to, hasher) = (MemoryStore::new(), key(9).value_hasher());
         let file = &mut Cursor::new(bytes);
-        import(&to, &hasher, PASSPHRASE, file).await.unwrap();
+        import(contents(&to, &nobody()), &hasher, PASSPHRASE, file)
+            .await
+            .unwrap();
         let record = &load(&to).await.0[&app(0)];
         let stable = record.lanes[1].as_ref().unwrap();
         assert_eq!(stable.id, hasher.id(stable.token.expose()));

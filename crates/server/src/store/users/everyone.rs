@@ -1,28 +1,36 @@
-//! A walk over all users that are kept, for exports.
+//! All users that are kept, and until when: what an export and an import need beyond everyday.
 //!
 //! Must not know: which store, who walks.
 
 use async_trait::async_trait;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
 use wxtoken_core::store::StoreError;
-use wxtoken_core::user::UserStore;
+use wxtoken_core::user::{OpenId, UserStore};
 
 use super::wire::User;
 
 /// What a walk meets.
 #[derive(Debug)]
-pub(in crate::store) enum Met {
-    /// A user, with the version of what is kept.
-    User(Box<User>, u64),
+pub enum Met {
+    /// A user whose time is not over.
+    User(Box<User>),
     /// Something that cannot be read.
     Damaged,
 }
 
 /// A store that can be walked through.
 #[async_trait]
-pub(in crate::store) trait Everyone: UserStore {
-    /// Everybody whose time is not over, one by one, until false is answered. Who is written meanwhile may be met or not.
+pub trait Everyone: UserStore {
+    /// Everybody, one by one, until false is answered. Who is written meanwhile may be met or not.
     ///
     /// # Errors
     /// The store cannot be read.
     async fn each(&self, each: &mut (dyn FnMut(Met) -> bool + Send)) -> Result<(), StoreError>;
+
+    /// Until when a user's record is kept; none where nothing is.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn kept_until(&self, app: &AppId, openid: &OpenId) -> Result<Option<Wall>, StoreError>;
 }

@@ -12,7 +12,7 @@ use wxtoken_core::clock::{Clock, Wall};
 use wxtoken_core::store::StoreError;
 use wxtoken_core::user::{Held, OnceKey, OpenId, Purged, UserRecord, UserStore, Written};
 
-use super::{PORTION, new_version};
+use super::{Everyone, Met, PORTION, User, new_version};
 
 /// Records and notes in maps.
 #[derive(Clone)]
@@ -124,6 +124,31 @@ impl UserStore for MemoryUsers {
             purged: purged as u64,
             more: purged == PORTION,
         })
+    }
+}
+
+#[async_trait]
+impl Everyone for MemoryUsers {
+    async fn each(&self, each: &mut (dyn FnMut(Met) -> bool + Send)) -> Result<(), StoreError> {
+        let now = self.now();
+        for ((app, openid), kept) in &self.held().records {
+            let user = User {
+                app: *app,
+                openid: openid.clone(),
+                until: kept.until,
+                record: kept.what.record.clone(),
+            };
+            if now < kept.until && !each(Met::User(Box::new(user))) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn kept_until(&self, app: &AppId, openid: &OpenId) -> Result<Option<Wall>, StoreError> {
+        let (held, now) = (self.held(), self.now());
+        let kept = held.records.get(&(*app, openid.clone()));
+        Ok(kept.map(|kept| kept.until).filter(|until| now < *until))
     }
 }
 

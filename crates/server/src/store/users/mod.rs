@@ -10,11 +10,15 @@ mod everyone;
 mod memory;
 mod redis;
 mod seal;
+pub(crate) mod upkeep;
 mod wire;
 
 pub use embedded::EmbeddedUsers;
+pub use everyone::{Everyone, Met};
 pub use memory::MemoryUsers;
 pub use redis::RedisUsers;
+pub use wire::User;
+pub(in crate::store) use wire::{decode, encode};
 
 use aws_lc_rs::rand;
 use wxtoken_core::store::StoreError;

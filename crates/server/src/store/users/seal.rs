@@ -101,22 +101,22 @@ impl UserSeal {
         Ok(wire::decode(&plain)?)
     }
 
-    /// The record of a user who was asked for; none, with a word in the log, if it is another's or cannot be read.
+    /// What is kept of a user who was asked for; none, with a word in the log, if it is another's or cannot be read.
+    pub(super) fn user(&self, app: &AppId, openid: &OpenId, sealed: &Sealed) -> Option<User> {
+        let error = match self.open(sealed) {
+            Ok(user) if user.app == *app && user.openid == *openid => return Some(user),
+            Ok(_) => SealError::Broken,
+            Err(error) => error,
+        };
+        tracing::warn!(app.id = %app, "what was kept of a user of {app} cannot be read, and that user will be asked again: {error}");
+        None
+    }
+
+    /// The same, as it is held.
     pub(super) fn held(&self, app: &AppId, openid: &OpenId, sealed: &Sealed) -> Option<Held> {
-        match self.open(sealed) {
-            Ok(user) if user.app == *app && user.openid == *openid => Some(Held {
-                record: user.record,
-                version: sealed.version,
-            }),
-            Ok(_) => {
-                warn_of(app, &SealError::Broken);
-                None
-            }
-            Err(error) => {
-                warn_of(app, &error);
-                None
-            }
-        }
+        let User { record, .. } = self.user(app, openid, sealed)?;
+        let version = sealed.version;
+        Some(Held { record, version })
     }
 
     /// Whether it is sealed under the previous master key, and so should be sealed anew.
@@ -157,8 +157,4 @@ fn label(name: &Name, version: u64) -> [u8; 24] {
     label[..16].copy_from_slice(name);
     label[16..].copy_from_slice(&version.to_be_bytes());
     label
-}
-
-fn warn_of(app: &AppId, error: &SealError) {
-    tracing::warn!(app.id = %app, "what was kept of a user of {app} cannot be read, and that user will be asked again: {error}");
 }

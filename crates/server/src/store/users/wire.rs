@@ -21,11 +21,15 @@ const VERSION: u8 = 1;
 
 /// All there is to know of a user who is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) struct User {
-    pub(in crate::store) app: AppId,
-    pub(in crate::store) openid: OpenId,
-    pub(in crate::store) until: Wall,
-    pub(in crate::store) record: UserRecord,
+pub struct User {
+    /// Whose user.
+    pub app: AppId,
+    /// Which.
+    pub openid: OpenId,
+    /// When the record's time is over.
+    pub until: Wall,
+    /// What is kept.
+    pub record: UserRecord,
 }
 
 #[derive(Serialize, Deserialize)]

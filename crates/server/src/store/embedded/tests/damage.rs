@@ -10,7 +10,8 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 use wxtoken_core::credential::Token;
 
-use super::super::super::export::{ExportKey, export};
+use super::super::super::export::{Contents, ExportKey, export};
+use super::super::super::users::MemoryUsers;
 use super::file::{bytes, filled};
 use super::*;
 
@@ -227,7 +228,11 @@ async fn no_file_of_the_store_gives_a_piece_of_a_token_away() {
     }
     let mut exported = Vec::new();
     let words = ExportKey::Passphrase("five random words are enough");
-    export(&store, words, &mut exported).await.unwrap();
+    let contents = Contents {
+        records: &store,
+        users: &MemoryUsers::new(still(NOW)),
+    };
+    export(contents, words, &mut exported).await.unwrap();
     let mut files = bytes(folder.path());
     assert!(
         files["wxtoken.db-wal"].len() > 40_000,

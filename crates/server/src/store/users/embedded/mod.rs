@@ -81,6 +81,11 @@ impl EmbeddedUsers {
         })
     }
 
+    async fn look(&self, app: &AppId, openid: &OpenId) -> Found {
+        let (names, now) = (self.seal.names(app, openid), self.clock.now().wall);
+        self.readers.ask(|done| (names, now, done)).await
+    }
+
     /// Where the users' file of a store in `folder` is.
     #[must_use]
     pub fn file_in(folder: &Path) -> PathBuf {
@@ -102,8 +107,7 @@ fn look(connection: &mut Connection, (names, now, done): Look) {
 #[async_trait]
 impl UserStore for EmbeddedUsers {
     async fn read(&self, app: &AppId, openid: &OpenId) -> Result<Option<Held>, StoreError> {
-        let (names, now) = (self.seal.names(app, openid), self.clock.now().wall);
-        let found = self.readers.ask(|done| (names, now, done)).await?;
+        let found = self.look(app, openid).await?;
         Ok(found.and_then(|sealed| self.seal.held(app, openid, &sealed)))
     }
 

@@ -38,10 +38,10 @@ struct InFolder {
 
 impl InFolder {
     fn new() -> Self {
-        Self::in_folder(Arc::new(tempfile::tempdir().unwrap()), key(1).into())
+        Self::opened_in(Arc::new(tempfile::tempdir().unwrap()), key(1).into())
     }
 
-    fn in_folder(folder: Arc<TempDir>, keys: MasterKeys) -> Self {
+    fn opened_in(folder: Arc<TempDir>, keys: MasterKeys) -> Self {
         let clock = still();
         Self {
             store: Some(Arc::new(try_open(folder.path(), &keys, &clock).unwrap())),
@@ -190,7 +190,7 @@ async fn a_wrong_master_key_is_an_error_and_changes_nothing() {
     subject.store = None;
     let wrong = try_open(subject.folder.path(), &key(2).into(), &subject.clock);
     assert!(matches!(wrong, Err(OpenError::WrongKey(_))), "{wrong:?}");
-    let again = Box::new(InFolder::in_folder(
+    let again = Box::new(InFolder::opened_in(
         Arc::clone(&subject.folder),
         key(1).into(),
     ));
@@ -209,7 +209,7 @@ async fn under_a_new_master_key_all_is_there_and_is_sealed_anew_in_portions() {
         current: key(2),
         previous: Some(key(1)),
     };
-    let subject = InFolder::in_folder(Arc::clone(&folder), both);
+    let subject = InFolder::opened_in(Arc::clone(&folder), both);
     let store = subject.store();
     // Found, written, deleted before it was sealed anew.
     assert_eq!(look(&subject, 0).await.unwrap().version, versions[0]);
@@ -224,7 +224,7 @@ async fn under_a_new_master_key_all_is_there_and_is_sealed_anew_in_portions() {
     }
     assert_eq!(portions, 2);
     drop((store, subject));
-    let subject = InFolder::in_folder(folder, key(2).into());
+    let subject = InFolder::opened_in(folder, key(2).into());
     assert_eq!(look(&subject, 1).await.unwrap().record, full(9));
     assert_eq!(look(&subject, 2).await, None);
     for (number, version) in (3..1500).zip(&versions[3..]) {
@@ -250,7 +250,7 @@ async fn a_file_that_is_damaged_as_a_whole_is_put_aside_and_a_new_one_begun() {
                 .ok();
         }
         let folder = Arc::clone(&subject.folder);
-        subject = InFolder::in_folder(folder, key(1).into());
+        subject = InFolder::opened_in(folder, key(1).into());
         assert_eq!(look(&subject, 1).await, None, "{damage}");
         put(&subject, 1, &full(1)).await;
         subject.clock.advance(std::time::Duration::from_millis(1));
@@ -315,7 +315,7 @@ async fn a_walk_meets_everybody_whose_time_is_not_over() {
     let (mut met, mut damaged) = (Vec::new(), 0);
     let mut each = |found| {
         match found {
-            Met::User(user, _) => met.push((user.openid, user.record)),
+            Met::User(user) => met.push((user.openid, user.record)),
             Met::Damaged => damaged += 1,
         }
         true

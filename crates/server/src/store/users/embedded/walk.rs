@@ -6,7 +6,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
 use wxtoken_core::store::StoreError;
+use wxtoken_core::user::OpenId;
 
 use super::super::super::embedded::Trouble;
 use super::super::everyone::{Everyone, Met};
@@ -32,7 +35,7 @@ impl Everyone for EmbeddedUsers {
             for sealed in portion {
                 let met = match self.seal.open(&sealed) {
                     Ok(user) if user.until <= now => continue,
-                    Ok(user) => Met::User(Box::new(user), sealed.version),
+                    Ok(user) => Met::User(Box::new(user)),
                     Err(_) => Met::Damaged,
                 };
                 if !each(met) {
@@ -43,6 +46,12 @@ impl Everyone for EmbeddedUsers {
         drop(inbox);
         let walked = reading.await.map_err(|_| interrupted())?;
         walked.map_err(|error| Trouble::from(error).into_store_error())
+    }
+
+    async fn kept_until(&self, app: &AppId, openid: &OpenId) -> Result<Option<Wall>, StoreError> {
+        let found = self.look(app, openid).await?;
+        let user = found.and_then(|sealed| self.seal.user(app, openid, &sealed));
+        Ok(user.map(|user| user.until))
     }
 }
 

@@ -25,6 +25,7 @@ use super::super::redis::Lua;
 use super::super::sealed::StoreId;
 use super::new_version;
 use super::seal::{Sealed, UserSeal};
+use super::wire::User;
 use crate::redis::{Link, Trouble, bytes};
 use names::{Key, Keys};
 use reseal::Resealing;
@@ -90,12 +91,35 @@ impl RedisUsers {
     }
 
     /// What lies under one of these keys.
-    fn opened(&self, keys: &[Key], app: &AppId, openid: &OpenId, value: &[u8]) -> Option<Held> {
+    async fn find(&self, keys: &[Key]) -> Result<Option<Vec<u8>>, Trouble> {
+        for key in keys {
+            let answer = self.link.ask(redis::cmd("GET").arg(&key.text)).await?;
+            if let Some(value) = bytes(answer) {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whose it is and what it says, with its version.
+    fn opened(
+        &self,
+        keys: &[Key],
+        app: &AppId,
+        openid: &OpenId,
+        value: &[u8],
+    ) -> Option<(User, u64)> {
         let tries = keys.iter().filter_map(|key| unpacked(key, value));
         let sealed: Vec<Sealed> = tries.collect();
         let fits = sealed.iter().find(|sealed| self.seal.open(sealed).is_ok());
-        self.seal
-            .held(app, openid, fits.or_else(|| sealed.first())?)
+        let found = fits.or_else(|| sealed.first())?;
+        let user = self.seal.user(app, openid, found)?;
+        Some((user, found.version))
+    }
+
+    fn held(&self, keys: &[Key], app: &AppId, openid: &OpenId, value: &[u8]) -> Option<Held> {
+        let (User { record, .. }, version) = self.opened(keys, app, openid, value)?;
+        Some(Held { record, version })
     }
 
     /// Takes a value that cannot be opened out of the way.
@@ -113,13 +137,8 @@ impl RedisUsers {
 impl UserStore for RedisUsers {
     async fn read(&self, app: &AppId, openid: &OpenId) -> Result<Option<Held>, StoreError> {
         let keys = self.keys_of(app, openid);
-        for key in &keys {
-            let answer = self.link.ask(redis::cmd("GET").arg(&key.text)).await?;
-            if let Some(value) = bytes(answer) {
-                return Ok(self.opened(&keys, app, openid, &value));
-            }
-        }
-        Ok(None)
+        let found = self.find(&keys).await?;
+        Ok(found.and_then(|value| self.held(&keys, app, openid, &value)))
     }
 
     async fn write(
@@ -141,7 +160,7 @@ impl UserStore for RedisUsers {
             let Some(value) = bytes(there) else {
                 return Ok(Written::Overtaken(None));
             };
-            if let Some(held) = self.opened(&keys, app, openid, &value) {
+            if let Some(held) = self.held(&keys, app, openid, &value) {
                 return Ok(Written::Overtaken(Some(held)));
             }
             self.drop_damaged(&keys, &value).await?;

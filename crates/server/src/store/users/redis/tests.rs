@@ -275,7 +275,7 @@ async fn a_walk_meets_everybody_once_and_nothing_else() {
         .unwrap();
     let mut met = Vec::new();
     let mut each = |found| {
-        let Met::User(user, _) = found else {
+        let Met::User(user) = found else {
             panic!("{found:?}");
         };
         met.push((user.openid, user.record));

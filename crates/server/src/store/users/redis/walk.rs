@@ -6,7 +6,10 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use redis::{Cmd, Value};
+use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
 use wxtoken_core::store::StoreError;
+use wxtoken_core::user::OpenId;
 
 use super::super::everyone::{Everyone, Met};
 use super::super::seal::Name;
@@ -62,17 +65,19 @@ impl Everyone for RedisUsers {
             };
             for (key, value) in self.ask_each(keys, get).await? {
                 let sealed = unpacked(&key, &value);
-                let opened =
-                    sealed.and_then(|sealed| Some((self.seal.open(&sealed).ok()?, sealed)));
-                let met = match opened {
-                    Some((user, sealed)) => Met::User(Box::new(user), sealed.version),
-                    None => Met::Damaged,
-                };
+                let opened = sealed.and_then(|sealed| self.seal.open(&sealed).ok());
+                let met = opened.map_or(Met::Damaged, |user| Met::User(Box::new(user)));
                 if !each(met) {
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+    async fn kept_until(&self, app: &AppId, openid: &OpenId) -> Result<Option<Wall>, StoreError> {
+        let keys = self.keys_of(app, openid);
+        let found = self.find(&keys).await?;
+        let user = found.and_then(|value| self.opened(&keys, app, openid, &value));
+        Ok(user.map(|(user, _)| user.until))
     }
 }
