@@ -85,7 +85,8 @@ fn nth(keys: &[String], at: usize) -> Option<&str> {
 }
 
 /// `SplitMix64`: neighbours become strangers. Good enough for loads and for keys that guard nothing.
-pub(crate) const fn mix(seed: u64) -> u64 {
+#[must_use]
+pub const fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
