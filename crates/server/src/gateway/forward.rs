@@ -18,8 +18,9 @@ use super::headers;
 use super::identify::{Asking, Identity, Prefixed, admit, may_call, prefixed, who};
 use super::introduction::Introduction;
 use super::line::Line;
-use super::presented::{Held, Presented};
-use super::refusal::{MixUp, Refusal};
+use super::mix_up::mixed_up;
+use super::presented::Presented;
+use super::refusal::Refusal;
 use super::relay::{Resumed, Stage};
 use super::secrets::Given;
 use super::target::{BadTarget, Target};
@@ -180,28 +181,6 @@ fn holds_a_key(services: &Services, path: &str) -> bool {
     let book = services.callers.now();
     let mut segments = path.split('/').filter(looks_like_one);
     segments.any(|segment| book.by_key(segment.as_bytes()).is_some())
-}
-
-/// The two kinds of access_token, taken for each other.
-fn mixed_up(family: Family, presented: &Presented) -> Result<(), Refusal> {
-    for held in presented.each() {
-        match (family, held) {
-            (
-                Family::User | Family::Exchange | Family::Renewal,
-                Held::Virtual(_) | Held::Ours(_),
-            ) => {
-                return Err(Refusal::MixUp(MixUp::AppTokenAtSns));
-            }
-            (Family::ClearQuotaBySecret, Held::Virtual(_) | Held::Ours(_)) => {
-                return Err(Refusal::NEEDLESS_TOKEN);
-            }
-            (Family::App, Held::Web(_)) => {
-                return Err(Refusal::MixUp(MixUp::WebTokenAtApi));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn query_with_secret(

@@ -8,8 +8,9 @@ use wxtoken_core::clock::Now;
 
 use super::family::{self, Family};
 use super::introduction::{Introduction, Sent};
+use super::mix_up::as_access_token;
 use super::presented::{Held, Presented};
-use super::refusal::{MixUp, Refusal};
+use super::refusal::Refusal;
 use super::secrets::Given;
 use crate::config::{AppScope, Permission};
 use crate::http::callers::{Book, Caller, CallerAt, OpenRequest};
@@ -123,9 +124,9 @@ pub(crate) fn who(
 
 /// What to say when nothing names an app.
 pub(crate) fn no_app(presented: &Presented) -> Refusal {
-    let is_web = |held| matches!(held, Held::Web(_));
-    if presented.each().any(is_web) {
-        Refusal::MixUp(MixUp::WebTokenAtApi)
+    let mixed_up = |held| as_access_token(Family::App, held);
+    if let Some(mix_up) = presented.each().find_map(mixed_up) {
+        Refusal::MixUp(mix_up)
     } else if presented.held.is_empty() {
         Refusal::NO_TOKEN
     } else {
@@ -147,7 +148,7 @@ fn app_named(asking: &Asking<'_>, prefix: &Prefixed<'_>) -> Result<Option<AppId>
     let tokens = asking.presented.each().filter_map(|held| match held {
         Held::Virtual(claims) => Some(claims.app),
         Held::Ours(app) => Some(app),
-        Held::Web(_) | Held::NotVirtual(_) | Held::Other => None,
+        Held::Web(_) | Held::Refresh(_) | Held::NotVirtual(_) | Held::Other => None,
     });
     let mut named = tokens
         .chain(header)
@@ -176,8 +177,12 @@ fn caller_named(
                     .ok_or(Refusal::REVOKED)?;
                 named.push(caller);
             }
-            Held::NotVirtual(why) => return Err(Refusal::not_virtual(why)),
-            Held::Ours(_) | Held::Web(_) | Held::Other => {}
+            Held::NotVirtual(why) => {
+                // Where no app's token belongs, another one of the same kind is no help.
+                let mix_up = as_access_token(Family::of(asking.path), held);
+                return Err(mix_up.map_or_else(|| Refusal::not_virtual(why), Refusal::MixUp));
+            }
+            Held::Ours(_) | Held::Web(_) | Held::Refresh(_) | Held::Other => {}
         }
     }
     match asking.said.authorization {

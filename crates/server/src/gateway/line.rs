@@ -10,7 +10,8 @@ use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Boot;
 
 use super::family;
-use super::refusal::{MixUp, Refusal};
+use super::mix_up::MixUp;
+use super::refusal::Refusal;
 use crate::http::request_id::RequestId;
 
 /// What the numbers are made of.

@@ -7,7 +7,7 @@
 mod answered;
 mod body;
 mod call;
-mod family;
+pub(crate) mod family;
 mod forward;
 pub(crate) mod headers;
 mod hide;
@@ -16,6 +16,7 @@ mod inflate;
 pub(crate) mod introduction;
 mod line;
 mod look;
+pub(crate) mod mix_up;
 pub(crate) mod presented;
 mod query;
 mod quiet;
@@ -51,11 +52,11 @@ use quiet::QuietPaths;
 pub(crate) use upstream::Failure;
 use upstream::Upstream;
 use virtual_token::{Claims, VirtualTokens};
-use web_tokens::WebTokens;
+use web_tokens::{UserToken, WebTokens};
 
 pub(crate) use forward::answer;
 pub use line::{Tell, Told};
-pub use refusal::MixUp;
+pub use mix_up::MixUp;
 
 /// What every forwarded call works with.
 pub struct Gateway {
@@ -126,14 +127,15 @@ impl Gateway {
             .store(limits.replay_limit.0, Ordering::Relaxed);
     }
 
-    /// Users' web tokens are known by this value as well, from now on.
-    pub(crate) fn remember_web_token(&self, app: AppId, token: ValueId) {
-        self.web_tokens.remember(app, token);
+    /// A user's web token and refresh token are known from now on.
+    pub(crate) fn remember_user_tokens(&self, app: AppId, web: ValueId, refresh: ValueId) {
+        self.web_tokens.remember((app, UserToken::Web), web);
+        self.web_tokens.remember((app, UserToken::Refresh), refresh);
     }
 
     /// The app whose user's web token, or refresh token, this is; as far as one was met here.
     pub(crate) fn web_token_app(&self, token: ValueId) -> Option<AppId> {
-        self.web_tokens.app_of(token)
+        self.web_tokens.find(token).map(|(app, _)| app)
     }
 
     /// Bytes of bodies kept now.

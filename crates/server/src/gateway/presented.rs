@@ -12,14 +12,17 @@ use super::family::Family;
 use super::query::{self, Parameter};
 use super::refusal::Refusal;
 use super::virtual_token::{Claims, NotVirtual};
+use super::web_tokens::UserToken;
 use crate::http::services::Services;
 
 /// Where an app's token stands.
 const APP_TOKEN: &str = "access_token";
 /// A third-party platform's own token: no app's, so nothing is put in beside it.
 const COMPONENT: &str = "component_access_token";
+/// Where a user's refresh token stands.
+const REFRESH: &str = "refresh_token";
 /// All of them. An authorizer's token is that of an app as well.
-const TOKENS: &[&str] = &[APP_TOKEN, "authorizer_access_token", COMPONENT];
+const TOKENS: &[&str] = &[APP_TOKEN, "authorizer_access_token", COMPONENT, REFRESH];
 
 /// So many token parameters may one query have.
 const MOST: usize = 4;
@@ -35,6 +38,8 @@ pub(crate) enum Held {
     Ours(AppId),
     /// A user's web token that an exchange here gave.
     Web(AppId),
+    /// A user's refresh token that an exchange here gave.
+    Refresh(AppId),
     /// Nothing, or nothing we know.
     Other,
 }
@@ -44,6 +49,8 @@ pub(crate) enum Held {
 pub(crate) struct Presented {
     /// Where values stand, and what they are.
     pub(crate) held: Vec<(Range<usize>, Held)>,
+    /// What stands in the place of a refresh token.
+    pub(crate) renewing: Vec<Held>,
     /// Whether a platform's own token is there.
     pub(crate) component: bool,
 }
@@ -89,7 +96,7 @@ impl Presented {
     /// Whose user's token a call for users carries, if that is known: the call is told as that app's.
     pub(crate) fn users_app(&self, path: &str) -> Option<AppId> {
         let app = self.each().find_map(|held| match held {
-            Held::Web(app) => Some(app),
+            Held::Web(app) | Held::Refresh(app) => Some(app),
             Held::Virtual(_) | Held::NotVirtual(_) | Held::Ours(_) | Held::Other => None,
         })?;
         (Family::of(path) == Family::User).then_some(app)
@@ -117,22 +124,29 @@ impl Presented {
 /// The token parameters of a query before they are looked at.
 struct Tokens<'q> {
     of_apps: Vec<Parameter<'q>>,
+    renewing: Vec<Parameter<'q>>,
     component: bool,
 }
 
 impl<'q> Tokens<'q> {
     fn find(query: &'q str) -> Result<Self, Refusal> {
-        let (mut of_apps, mut component) = (Vec::new(), false);
+        let (mut of_apps, mut renewing, mut component) = (Vec::new(), Vec::new(), false);
         for parameter in query::find(query, TOKENS) {
             if parameter.name == COMPONENT {
                 component = true;
-            } else if of_apps.len() == MOST {
+            } else if of_apps.len() + renewing.len() == MOST {
                 return Err(Refusal::TOO_MANY_TOKENS);
+            } else if parameter.name == REFRESH {
+                renewing.push(parameter);
             } else {
                 of_apps.push(parameter);
             }
         }
-        Ok(Self { of_apps, component })
+        Ok(Self {
+            of_apps,
+            renewing,
+            component,
+        })
     }
 
     fn look(
@@ -141,16 +155,13 @@ impl<'q> Tokens<'q> {
         now: Now,
         mut id_of: impl FnMut(&str) -> ValueId,
     ) -> Presented {
-        let look = |Parameter { place, value, .. }| {
-            let held = known(
-                services,
-                value.as_deref().unwrap_or_default(),
-                now,
-                &mut id_of,
-            );
-            (place, held)
+        let mut look = |Parameter { place, value, .. }| {
+            let value = value.as_deref().unwrap_or_default();
+            (place, known(services, value, now, &mut id_of))
         };
+        let renewing = self.renewing.into_iter().map(|one| look(one).1).collect();
         Presented {
+            renewing,
             held: self.of_apps.into_iter().map(look).collect(),
             component: self.component,
         }
@@ -177,6 +188,10 @@ fn known(
     if let Some(owned) = owned.filter(|owned| owned.kind == Kind::AccessToken) {
         Held::Ours(owned.app)
     } else {
-        gateway.web_tokens.app_of(id).map_or(Held::Other, Held::Web)
+        match gateway.web_tokens.find(id) {
+            Some((app, UserToken::Web)) => Held::Web(app),
+            Some((app, UserToken::Refresh)) => Held::Refresh(app),
+            None => Held::Other,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Why a call does not go out, in WeChat's own form, with an `errmsg` that says what to do.
 
+use super::mix_up::MixUp;
 use super::target::BadTarget;
 use super::upstream::Failure;
 use super::virtual_token::NotVirtual;
@@ -22,39 +23,6 @@ pub(crate) enum Refusal {
     Failed(Failure),
     /// Its caller left in the middle of its body.
     Gone,
-}
-
-/// The two things called access_token, taken for each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MixUp {
-    /// The app's token on `/sns`.
-    AppTokenAtSns,
-    /// A user's web token where the app's belongs.
-    WebTokenAtApi,
-}
-
-impl MixUp {
-    /// What to know about it, in the documentation's words for the two.
-    #[must_use]
-    pub const fn lesson(self) -> &'static str {
-        match self {
-            Self::AppTokenAtSns => {
-                "this is the app's access_token (接口调用凭据); /sns needs the user's own, which web OAuth (网页授权) gives in exchange for a code"
-            }
-            Self::WebTokenAtApi => {
-                "this is a user's web OAuth access_token (网页授权); this path needs the app's (接口调用凭据), which this server puts in by itself"
-            }
-        }
-    }
-
-    /// The label in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AppTokenAtSns => "app_token_at_sns",
-            Self::WebTokenAtApi => "web_token_at_api",
-        }
-    }
 }
 
 impl From<ApiError> for Refusal {
@@ -163,7 +131,7 @@ impl Refusal {
                 (40001, format!("invalid credential: {error}"))
             }
             Self::Api(error) => compat::code(error),
-            Self::MixUp(mix_up) => (40001, format!("invalid credential: {}", mix_up.lesson())),
+            Self::MixUp(mix_up) => mix_up.told(),
             Self::Target(why) => (43003, format!("invalid url: {why}")),
             Self::Failed(why) => (-1, format!("system error: {why}")),
             Self::Gone => (

@@ -1,4 +1,4 @@
-//! Users' web tokens that passed through an exchange here, known by hash: so that one that turns up where the app's token
+//! Users' web and refresh tokens that passed through an exchange here, known by hash: so that one that turns up where the app's token
 //! belongs can be called by its name.
 //!
 //! Must not know: users, how long a token lives. What is forgotten costs a diagnosis, nothing else.
@@ -13,13 +13,22 @@ use wxtoken_core::credential::ValueId;
 /// So many are remembered, the latest.
 const MOST: usize = 65_536;
 
+/// Which of the two that a user's consent gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserToken {
+    /// The access_token for `/sns`.
+    Web,
+    /// What it is renewed with.
+    Refresh,
+}
+
 /// Web tokens by hash, and whose app's users they are.
 #[derive(Debug, Default)]
 pub(crate) struct WebTokens(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    apps: HashMap<u64, AppId, foldhash::fast::RandomState>,
+    apps: HashMap<u64, (AppId, UserToken), foldhash::fast::RandomState>,
     order: VecDeque<u64>,
 }
 
@@ -38,18 +47,19 @@ impl WebTokens {
         let Ok(exchanged) = serde_json::from_slice::<Exchanged<'_>>(answer) else {
             return;
         };
-        for token in [exchanged.access_token, exchanged.refresh_token]
-            .into_iter()
-            .flatten()
-        {
-            self.remember(*app, hash(&token));
+        let web = exchanged.access_token.map(|token| (token, UserToken::Web));
+        let refresh = exchanged
+            .refresh_token
+            .map(|token| (token, UserToken::Refresh));
+        for (token, sort) in web.into_iter().chain(refresh) {
+            self.remember((*app, sort), hash(&token));
         }
     }
 
     /// Remembers one token.
-    pub(crate) fn remember(&self, app: AppId, token: ValueId) {
+    pub(crate) fn remember(&self, what: (AppId, UserToken), token: ValueId) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.apps.insert(token.0, app).is_none() {
+        if known.apps.insert(token.0, what).is_none() {
             known.order.push_back(token.0);
         }
         if known.order.len() > MOST
@@ -59,8 +69,8 @@ impl WebTokens {
         }
     }
 
-    /// The app whose user's token this is, if it is a known one.
-    pub(crate) fn app_of(&self, token: ValueId) -> Option<AppId> {
+    /// The app whose user's token this is, and which, if it is a known one.
+    pub(crate) fn find(&self, token: ValueId) -> Option<(AppId, UserToken)> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.apps.get(&token.0).copied()
     }
@@ -83,21 +93,21 @@ mod tests {
             br#"{"access_token":"A","refresh_token":"R\/","openid":"o"}"#,
             hash,
         );
-        assert_eq!(known.app_of(hash("A")), Some(app));
-        assert_eq!(known.app_of(hash("R/")), Some(app));
+        assert_eq!(known.find(hash("A")), Some((app, UserToken::Web)));
+        assert_eq!(known.find(hash("R/")), Some((app, UserToken::Refresh)));
         known.learn(&app, br#"{"errcode":40029}"#, hash);
         known.learn(&app, b"<html>", hash);
-        assert_eq!(known.app_of(hash("B")), None);
+        assert_eq!(known.find(hash("B")), None);
     }
 
     #[test]
     fn the_oldest_are_forgotten() {
         let known = WebTokens::default();
         for n in 0..=MOST as u64 {
-            known.remember("wx1".parse().unwrap(), ValueId(n));
+            known.remember(("wx1".parse().unwrap(), UserToken::Web), ValueId(n));
         }
-        assert_eq!(known.app_of(ValueId(0)), None);
-        assert!(known.app_of(ValueId(1)).is_some());
+        assert_eq!(known.find(ValueId(0)), None);
+        assert!(known.find(ValueId(1)).is_some());
         assert_eq!(known.0.lock().unwrap().order.len(), MOST);
     }
 }

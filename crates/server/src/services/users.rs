@@ -31,7 +31,10 @@ pub(super) fn build(
         api,
         keeper: keeper.clone(),
         type_of: Arc::new(move |app: &AppId| apps.load().app(app).map(|app| app.app_type)),
-        remember: Arc::new(move |app, token| known.remember_web_token(*app, hash.id_of(token))),
+        remember: Arc::new(move |app, grant| {
+            let [web, refresh] = [grant.web_token.expose(), grant.refresh_token.expose()];
+            known.remember_user_tokens(*app, hash.id_of(web), hash.id_of(refresh));
+        }),
         retention: config.load().users.retention,
         clock,
     })

@@ -60,8 +60,7 @@ impl Users {
 
     fn remember(&self, app: &AppId, record: &UserRecord) {
         if let Some(grant) = &record.grant {
-            (self.parts.remember)(app, grant.web_token.expose());
-            (self.parts.remember)(app, grant.refresh_token.expose());
+            (self.parts.remember)(app, grant);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use wxtoken_core::app::{AppId, AppType};
 use wxtoken_core::clock::{Clock, Wall, millis};
-use wxtoken_core::user::UserStore;
+use wxtoken_core::user::{Grant, UserStore};
 
 use crate::keeper::Keeper;
 use crate::wechat::UserApi;
@@ -21,8 +21,8 @@ pub use exchange::{ExchangeError, Granted};
 
 /// Tells what sort of account an app is; none if it is not configured.
 pub type TypeOf = Arc<dyn Fn(&AppId) -> Option<AppType> + Send + Sync>;
-/// Told of every web token and refresh token that is met, so that one in a wrong place is known.
-pub type Remember = Arc<dyn Fn(&AppId, &str) + Send + Sync>;
+/// Told of every grant that is met, so that a token of it in a wrong place is known.
+pub type Remember = Arc<dyn Fn(&AppId, &Grant) + Send + Sync>;
 
 /// What users are looked after with.
 pub struct Parts {

@@ -14,6 +14,7 @@ mod large;
 mod loading;
 mod long;
 mod long_ends;
+mod mix_ups;
 mod relayed;
 mod repeats;
 mod revoking;

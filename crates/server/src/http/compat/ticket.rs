@@ -17,8 +17,10 @@ use super::super::{door, render};
 use super::current::current;
 use super::{Visit, told_expires_in, wechat_json};
 use crate::config::CompatExpiresIn;
+use crate::gateway::family::Family;
 use crate::gateway::identify::{Asking, Prefixed, no_app, who};
 use crate::gateway::introduction::Introduction;
+use crate::gateway::mix_up::mixed_up;
 use crate::gateway::presented::Presented;
 use crate::gateway::refusal::Refusal;
 use crate::gateway::secrets::Given;
@@ -118,6 +120,7 @@ async fn found(
     };
     let (caller, app) = who(services, &asking, &prefix, may)?;
     let _open = door::open(&caller, visit.peer, asking.now)?;
+    mixed_up(Family::App, &presented)?;
     let app = app.ok_or_else(|| no_app(&presented))?;
     let key = door::may_read(&caller, app.as_str(), kind?.name());
     let key = key.map_err(|error| match error {
