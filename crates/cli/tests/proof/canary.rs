@@ -14,6 +14,7 @@ use crate::http::{ask, exchange};
 use crate::needles::Needles;
 use crate::place::{ADMIN_KEY, APP, KEY, Place, SECRET};
 use crate::server::{PATIENCE, Server, until_asked};
+use crate::user_canary::{Sender, users};
 
 pub(crate) const PREVIOUS: &str = "01db3f03e1a2c4d6e8f709182736455a";
 /// A caller whose tokens are good at the gateway alone.
@@ -338,6 +339,11 @@ async fn no_piece_of_a_secret_is_anywhere_in_any_encoding() {
         changes(&server, world, &mut needles).await;
         provoke(&place, &needles).await;
         virtual_calls(&place, &mut needles).await;
+        let sender = Sender {
+            place: &place,
+            key: VIRTUAL_KEY,
+        };
+        users(&sender, world, &mut needles).await;
         pages(&server, true, &needles).await;
         let log = server.log();
         assert!(log.lines().count() > 20, "the log says something: {log}");

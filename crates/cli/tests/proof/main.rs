@@ -62,3 +62,4 @@ mod strikes;
 mod thousand;
 mod together;
 mod unbelieved;
+mod user_canary;
