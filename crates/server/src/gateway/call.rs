@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 use wxtoken_core::app::AppId;
 use wxtoken_core::credential::{Credential, CredentialKey, Kind};
-use wxtoken_core::refresh::verdict::{Evidence, Verdict as Known};
 
 use super::Gateway;
 use super::body::{Playing, Tape};
@@ -20,16 +19,10 @@ use super::look::{BrokeOff, Looked, look};
 use super::presented::Presented;
 use super::refusal::Refusal;
 use super::relay::First;
+use super::replacement::{newer, replacement};
 use super::upstream::{Failure, Outgoing};
 use super::verdict::Verdict;
 use crate::http::services::Services;
-
-/// How long a call waits for its dead token to be replaced.
-const REPLACED_WITHIN: Duration = Duration::from_secs(12);
-/// A value younger than this may not be known to all of WeChat yet, in milliseconds: a call that it failed for is made once
-/// more, a little later (design rule 8).
-const YOUNG: u64 = 10_000;
-const A_LITTLE: Duration = Duration::from_secs(1);
 
 /// A call that is let in.
 pub(super) struct Call<'c> {
@@ -210,35 +203,14 @@ impl Call<'_> {
             return None;
         };
         let keeper = &self.services.keeper;
-        let differs = |other: &Arc<Credential>| other.id != failed.id;
-        if let Some(newer) = keeper.peek(&key(app)).ok().filter(differs) {
+        if let Some(newer) = newer(keeper, app, failed) {
             return Some(newer);
         }
         // Beside a platform's own token it may be that one which was bad: no word against ours.
         if self.presented.component {
             return None;
         }
-        if self
-            .gateway
-            .quiet
-            .is_silenced(&app, self.path, keeper.now().boot)
-        {
-            return None;
-        }
-        let evidence = Evidence::FirstHand;
-        let report = keeper.report_dead(key(app), failed.token.expose(), evidence, REPLACED_WITHIN);
-        let report = report.await.ok()?.ok()?;
-        if report.verdict != Known::Alive {
-            return report.current.filter(differs);
-        }
-        if keeper.now().boot.since(failed.sent) < YOUNG {
-            sleep(A_LITTLE).await;
-            return Some(Arc::clone(failed));
-        }
-        self.gateway
-            .quiet
-            .silence(&app, self.path, keeper.now().boot);
-        None
+        replacement(keeper, &self.gateway.quiet, app, self.path, failed).await
     }
 
     /// A living token that failed twice on a path: the path wants another kind.

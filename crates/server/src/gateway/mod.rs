@@ -22,6 +22,7 @@ mod query;
 mod quiet;
 pub(crate) mod refusal;
 pub(crate) mod relay;
+pub(crate) mod replacement;
 
 pub(crate) mod secrets;
 pub(crate) mod target;
@@ -48,7 +49,7 @@ use body::{Buffers, Share, TapeLimits};
 pub(crate) use body::{Portion, nameless, read_back};
 use line::MixUps;
 pub(crate) use look::HELD;
-use quiet::QuietPaths;
+pub(crate) use quiet::QuietPaths;
 pub(crate) use upstream::Failure;
 use upstream::Upstream;
 use virtual_token::{Claims, VirtualTokens};

@@ -15,6 +15,7 @@ use wxtoken_core::clock::{Wall, millis};
 
 use super::Reply;
 use super::jssdk::Unsignable;
+use super::particular::Particular;
 use crate::config::Permission;
 use crate::keeper::{Absent, KeeperStopped, NoLive};
 
@@ -103,6 +104,9 @@ pub enum ApiError {
     /// A page of another site sent the request.
     #[error("pages of other sites may not use the admin listener")]
     ForeignOrigin,
+    /// A problem of one feature.
+    #[error(transparent)]
+    Particular(Box<Particular>),
     /// The server is stopping.
     #[error("the server is stopping; ask another replica, or again in a few seconds")]
     Stopping,
@@ -124,19 +128,19 @@ pub struct Problem {
     pub status: u16,
     /// What went wrong this time, and the cure.
     pub detail: String,
-    /// With `no-live-token`: `detail` in Chinese.
+    /// `detail` in Chinese, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail_zh: Option<String>,
-    /// With `no-live-token`: why, as a stable name.
+    /// Which of several, or why, as a stable name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// With `no-live-token`: since when, in Unix seconds.
+    /// Since when, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
     /// With `no-live-token`: when something is next tried, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<u64>,
-    /// With `no-live-token`: WeChat's own errcode, where WeChat refused.
+    /// WeChat's own errcode, where WeChat refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errcode: Option<i64>,
 }
@@ -204,6 +208,7 @@ impl ApiError {
             ),
             Self::ForeignHost => (StatusCode::FORBIDDEN, "foreign-host", "Unknown host name"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
+            Self::Particular(problem) => (problem.status, problem.name, problem.title),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "Stopping"),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -227,16 +232,28 @@ impl ApiError {
             Self::NoLive { why, .. } => Some(why),
             _ => None,
         };
+        let particular = match self {
+            Self::Particular(problem) => Some(problem),
+            _ => None,
+        };
+        let zh = why.map(|why| &why.detail.zh);
+        let since = why.map(|why| why.since);
+        let errcode = why.and_then(|why| why.errcode);
         Problem {
             problem: format!("urn:wxtoken:problem:{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: self.to_string(),
-            detail_zh: why.map(|why| why.detail.zh.clone()),
-            reason: why.map(|why| why.reason.to_owned()),
-            since: why.map(|why| why.since.unix_seconds()),
+            detail_zh: zh.or(particular.map(|why| &why.detail.zh)).cloned(),
+            reason: why
+                .map(|why| why.reason)
+                .or(particular.and_then(|why| why.reason))
+                .map(str::to_owned),
+            since: since
+                .or(particular.and_then(|why| why.since))
+                .map(Wall::unix_seconds),
             next_try: why.and_then(|why| why.next_try).map(Wall::unix_seconds),
-            errcode: why.and_then(|why| why.errcode),
+            errcode: errcode.or(particular.and_then(|why| why.errcode)),
         }
     }
 
@@ -245,6 +262,7 @@ impl ApiError {
         match self {
             Self::TooFast { retry_after } => Some(millis(*retry_after).div_ceil(1000).max(1)),
             Self::TooManyAtOnce | Self::Stopping | Self::NoUserStore => Some(1),
+            Self::Particular(problem) => problem.retry_after,
             Self::NoLive { why, now } => {
                 let next = why.next_try?;
                 Some(next.since(*now).div_ceil(1000).max(1))

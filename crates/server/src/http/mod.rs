@@ -30,8 +30,10 @@ mod native;
 pub(crate) mod number;
 mod oauth;
 mod openapi;
+pub(crate) mod particular;
 mod render;
 pub(crate) mod request_id;
+pub(crate) mod users;
 
 #[cfg(test)]
 mod testing;

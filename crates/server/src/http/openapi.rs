@@ -10,6 +10,7 @@ use super::compat::{ticket, token};
 use super::jssdk::{card, page};
 use super::native::{apps, batch, credential, dead, fresh_json, health, stream};
 use super::oauth;
+use super::users::{decrypt, forget, info, login, phone, profile};
 
 /// The API listeners' document.
 #[derive(OpenApi)]
@@ -17,7 +18,8 @@ use super::oauth;
     info(title = "wxtoken", description = "Reads WeChat credentials that wxtoken keeps alive.", license(name = "Apache-2.0")),
     paths(
         credential::show, batch::read_many, dead::report_dead, stream::listen, page::sign_page, card::sign_card,
-        oauth::redeem, apps::list, api_document,
+        oauth::redeem, info::show, info::batch, profile::show, forget::forget, login::login, decrypt::decrypt, login::check, phone::number,
+        apps::list, api_document,
         health::alive, health::ready,
         token::token, token::stable_token, ticket::ticket, ticket::ticket_by_post,
     ),

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use http::{Method, Request, Response};
 
 use super::compat::{self, ticket, token};
@@ -18,6 +18,7 @@ use super::openapi;
 use super::peer::Peer;
 use super::request_id::RequestId;
 use super::services::Services;
+use super::users::{decrypt, forget, info, login, phone, profile};
 use crate::gateway;
 
 /// A route of the API listeners.
@@ -37,6 +38,22 @@ pub enum Route {
     SignCard,
     /// A code that a user brought back is redeemed.
     Redeem,
+    /// A follower.
+    User,
+    /// Many of them.
+    Users,
+    /// A user who consented on a page.
+    Profile,
+    /// Everything kept of a user goes.
+    Forget,
+    /// A mini program's user signs in.
+    Login,
+    /// A mini program's encrypted data.
+    Decrypt,
+    /// Whether a session still holds.
+    CheckSession,
+    /// A user's phone number.
+    PhoneNumber,
     /// What a caller may see.
     Apps,
     /// The OpenAPI document.
@@ -57,7 +74,7 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::Credential,
         Self::Batch,
         Self::Dead,
@@ -65,6 +82,14 @@ impl Route {
         Self::SignPage,
         Self::SignCard,
         Self::Redeem,
+        Self::User,
+        Self::Users,
+        Self::Profile,
+        Self::Forget,
+        Self::Login,
+        Self::Decrypt,
+        Self::CheckSession,
+        Self::PhoneNumber,
         Self::Apps,
         Self::OpenApi,
         Self::Health,
@@ -85,9 +110,17 @@ impl Route {
             | Self::SignCard
             | Self::Redeem
             | Self::StableToken
+            | Self::Users
+            | Self::Login
+            | Self::Decrypt
+            | Self::CheckSession
+            | Self::PhoneNumber
             | Self::TicketByPost => Method::POST,
+            Self::Forget => Method::DELETE,
             Self::Credential
             | Self::Stream
+            | Self::User
+            | Self::Profile
             | Self::Apps
             | Self::OpenApi
             | Self::Health
@@ -108,6 +141,13 @@ impl Route {
             Self::SignPage => "/v1/apps/{appid}/jssdk-signature",
             Self::SignCard => "/v1/apps/{appid}/card-signature",
             Self::Redeem => "/v1/oauth/redeem",
+            Self::User | Self::Forget => "/v1/apps/{appid}/users/{openid}",
+            Self::Users => "/v1/apps/{appid}/users/batch",
+            Self::Profile => "/v1/apps/{appid}/users/{openid}/profile",
+            Self::Login => "/v1/apps/{appid}/login",
+            Self::Decrypt => "/v1/apps/{appid}/users/{openid}/decrypt",
+            Self::CheckSession => "/v1/apps/{appid}/users/{openid}/checksession",
+            Self::PhoneNumber => "/v1/apps/{appid}/phone-number",
             Self::Apps => "/v1/apps",
             Self::OpenApi => "/v1/openapi.json",
             Self::Health => "/healthz",
@@ -136,6 +176,14 @@ impl Route {
             Self::SignPage => post(page::sign_page),
             Self::SignCard => post(card::sign_card),
             Self::Redeem => post(oauth::redeem),
+            Self::User => get(info::show),
+            Self::Users => post(info::batch),
+            Self::Profile => get(profile::show),
+            Self::Forget => delete(forget::forget),
+            Self::Login => post(login::login),
+            Self::Decrypt => post(decrypt::decrypt),
+            Self::CheckSession => post(login::check),
+            Self::PhoneNumber => post(phone::number),
             Self::Apps => get(apps::list),
             Self::OpenApi => get(openapi::api_document),
             Self::Health => get(health::alive),

@@ -15,6 +15,7 @@ use wxtoken_core::source::CredentialSource;
 use wxtoken_core::store::RecordStore;
 
 use super::StartError;
+use super::reaching::{directory, gateway};
 use super::specs::Specs;
 use super::taking_over::take_over;
 use super::users;
@@ -29,7 +30,7 @@ use crate::keeper::{
 use crate::sink::AskAbout;
 use crate::store::{Belongings, Ears, News, ServerStore, Shared, configured};
 use crate::users::Users;
-use crate::wechat::{AppUpstream, Base, Directory, Options, WeChat};
+use crate::wechat::{Options, WeChat};
 
 /// Questions that may wait for the loop at one time.
 const COMMANDS: usize = 1024;
@@ -99,6 +100,8 @@ pub struct Footing {
     pub clock: Arc<dyn Clock>,
     /// Files and the like.
     pub copies: Arc<dyn Copies>,
+    /// Counts questions about users.
+    pub tell_of_users: crate::users::Tell,
     /// Where chance starts from.
     pub seed: u64,
     /// Counts troubles.
@@ -142,14 +145,7 @@ impl Backbone {
         let hasher = store.keys.current.value_hasher();
         let hash: HashValue = Arc::new(move |value| hasher.id(value));
         let options = Options::try_from(&now.upstream)?;
-        let gateway = Gateway::new(
-            &options,
-            directory(config),
-            &now.gateway,
-            now.store.path.clone(),
-            &store.keys,
-            tell,
-        )?;
+        let gateway = gateway(&options, config, &store, tell)?;
         let apps = directory(config);
         let client = WeChat::new(
             options,
@@ -176,10 +172,17 @@ impl Backbone {
         let (mut driver, control) = Driver::new(parts);
         announce(&mut driver, &now, &hash);
         let (commands, asked) = mpsc::channel(COMMANDS);
-        let clock = Arc::clone(&footing.clock);
+        let (clock, tell_of_users) = (Arc::clone(&footing.clock), footing.tell_of_users);
         let keeper = Keeper::new(shelf, footing.clock, Arc::clone(&hash), commands, notices);
         let gateway = Arc::new(gateway);
-        let users = users::build(config, &store, user_api, &keeper, &gateway, clock);
+        let users = users::build(
+            config,
+            &store,
+            user_api,
+            &keeper,
+            &gateway,
+            (clock, tell_of_users),
+        );
         Ok(Groundwork {
             keeper,
             control,
@@ -259,22 +262,6 @@ impl Backbone {
             shared.stop().await;
         }
     }
-}
-
-/// Looks apps up in the configuration in force.
-fn directory(config: &Arc<ArcSwap<Config>>) -> Arc<dyn Directory> {
-    let apps = Arc::clone(config);
-    Arc::new(move |app: &AppId| {
-        let config = apps.load();
-        let app = config.app(app)?;
-        // An address of its own that cannot be used must not send its secret to the common one.
-        let base_url = app.base_url().map(Base::try_from).transpose().ok()?;
-        Some(AppUpstream {
-            base_url,
-            secret: app.secret.clone(),
-            previous_secret: app.previous_secret().cloned(),
-        })
-    })
 }
 
 /// Has the store keep a removed app's record for a day, and no longer.

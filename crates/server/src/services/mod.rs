@@ -4,6 +4,7 @@ mod backbone;
 mod census;
 mod condition;
 mod doors;
+mod reaching;
 mod running;
 mod specs;
 mod standing;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::join;
 use tokio::task::JoinSet;
+use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Clock;
 use wxtoken_core::source::CredentialSource;
 
@@ -24,6 +25,7 @@ use crate::keeper::Keeper;
 use crate::sink::Sinks;
 use crate::store::users::upkeep;
 use crate::telemetry::{Forwarded, MeteredSource, MeteredStore, Metrics};
+use crate::users::{Happening, Users};
 
 /// Ready at the latest this long after the start: one app's trouble makes no server unready.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -124,6 +126,12 @@ impl Running {
         &self.doors
     }
 
+    /// Looks after apps' users.
+    #[must_use]
+    pub fn users(&self) -> &Arc<Users> {
+        self.backbone.users()
+    }
+
     /// Answers for every credential.
     #[must_use]
     pub fn keeper(&self) -> &Keeper {
@@ -177,10 +185,11 @@ impl fmt::Debug for Running {
 /// What everything stands on, with everything counted.
 fn footing(metrics: &Arc<Metrics>, sinks: &Sinks, clock: &Arc<dyn Clock>) -> Footing {
     let (calls, writes) = (Arc::clone(metrics), Arc::clone(metrics));
-    let alarms = Arc::clone(metrics);
+    let (alarms, users) = (Arc::clone(metrics), Arc::clone(metrics));
     Footing {
         clock: Arc::clone(clock),
         copies: Arc::new(sinks.clone()),
+        tell_of_users: Arc::new(move |app, happening| count_user_call(&users, app, happening)),
         seed: seed(),
         count_alarm: Arc::new(move |name| alarms.alarm(name)),
         wrap_store: Box::new(move |store| Arc::new(MeteredStore::new(store, writes))),
@@ -214,6 +223,15 @@ fn count_call(metrics: &Metrics, told: &Told<'_>) {
         mix_up: told.mix_up.map(MixUp::name),
         unread: told.unread,
     });
+}
+
+/// What happened around a user, as the metrics have it.
+fn count_user_call(metrics: &Metrics, app: &AppId, happening: Happening) {
+    match happening {
+        Happening::Asked { call, outcome } => metrics.user_call(app.as_str(), call, outcome),
+        Happening::Renewed => metrics.grant("renewed"),
+        Happening::Refused => metrics.grant("refused"),
+    }
 }
 
 #[cfg(test)]

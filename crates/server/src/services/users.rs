@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::keeper::Keeper;
 use crate::store::ServerStore;
-use crate::users::{Parts, Users};
+use crate::users::{Parts, Tell, Users};
 use crate::wechat::UserApi;
 
 /// Joins the parts. Web tokens that are met are known to the gateway.
@@ -22,7 +22,7 @@ pub(super) fn build(
     api: UserApi,
     keeper: &Keeper,
     gateway: &Arc<Gateway>,
-    clock: Arc<dyn Clock>,
+    (clock, tell): (Arc<dyn Clock>, Tell),
 ) -> Arc<Users> {
     let apps = Arc::clone(config);
     let (known, hash) = (Arc::clone(gateway), keeper.clone());
@@ -35,6 +35,8 @@ pub(super) fn build(
             let [web, refresh] = [grant.web_token.expose(), grant.refresh_token.expose()];
             known.remember_user_tokens(*app, hash.id_of(web), hash.id_of(refresh));
         }),
+        tell,
+        token_wait: config.load().server.first_token_wait,
         retention: config.load().users.retention,
         clock,
     })

@@ -21,6 +21,7 @@ use super::calls::{Calls, Forwarded};
 use super::census::{Census, CensusTaker};
 use super::process::Process;
 use super::sharing::{Sharing, SharingWatch};
+use super::users::Users;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,6 +46,7 @@ pub struct Metrics {
     store_seconds: Histogram,
     sink_writes: Family<Two, Counter>,
     calls: Calls,
+    users: Users,
 }
 
 impl Metrics {
@@ -64,6 +66,7 @@ impl Metrics {
             store_seconds: Histogram::new(STORE_SECONDS),
             sink_writes: Family::default(),
             calls: Calls::default(),
+            users: Users::default(),
         };
         metrics.register(clock);
         metrics
@@ -82,6 +85,7 @@ impl Metrics {
         own.register_with_unit("store_write", "How long writing a record took", Unit::Seconds, self.store_seconds.clone());
         own.register("sink_writes", "Writes to sinks, by sort of sink and how they ended", self.sink_writes.clone());
         self.calls.register(own);
+        self.users.register(own);
         own.register_collector(Box::new(self.census.clone()));
         own.register_collector(Box::new(self.sharing.clone()));
         own.register_collector(Box::new(self.reads.clone()));
@@ -146,6 +150,16 @@ impl Metrics {
     /// A call was forwarded, or refused.
     pub fn forwarded(&self, call: &Forwarded<'_>) {
         self.calls.count(call);
+    }
+
+    /// A question about an app's users was answered, or not.
+    pub fn user_call(&self, app: &str, call: &'static str, outcome: &'static str) {
+        self.users.call(app, call, outcome);
+    }
+
+    /// A user's grant was `renewed`, or `refused` by WeChat.
+    pub fn grant(&self, became: &'static str) {
+        self.users.grant(became);
     }
 
     /// The page, as OpenMetrics text.
@@ -319,6 +333,26 @@ mod tests {
             metrics.forwarded(&call);
         }
         assert!(lines(&metrics, "wxtoken_calls_total").len() <= 2001);
+    }
+
+    #[test]
+    fn questions_about_users_are_counted_by_app_and_their_series_are_bounded() {
+        let (_, metrics) = metrics();
+        metrics.user_call("wx1", "profile", "ok");
+        metrics.user_call("wx1", "profile", "ok");
+        metrics.grant("renewed");
+        assert_eq!(
+            lines(&metrics, "wxtoken_user_calls_total"),
+            ["{appid=\"wx1\",call=\"profile\",outcome=\"ok\"} 2"]
+        );
+        assert_eq!(
+            lines(&metrics, "wxtoken_grants_total"),
+            ["{became=\"renewed\"} 1"]
+        );
+        for number in 0..5000 {
+            metrics.user_call(&format!("wx{number}"), "login", "ok");
+        }
+        assert!(lines(&metrics, "wxtoken_user_calls_total").len() <= 2001);
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod moment;
 mod outlet;
 mod process;
 mod sharing;
+mod users;
 
 pub use calls::Forwarded;
 pub use census::{Census, State};

@@ -7,7 +7,7 @@ use wxtoken_core::clock::{Wall, millis};
 use wxtoken_core::store::StoreError;
 use wxtoken_core::user::{Grant, OpenId, UnionId, UserRecord};
 
-use super::Users;
+use super::{Happening, Users};
 use crate::wechat::users::{Failed, NewGrant, OAuthCode};
 use crate::words::InChinese;
 
@@ -73,6 +73,21 @@ pub enum ExchangeError {
     UnknownApp,
 }
 
+impl ExchangeError {
+    /// Its name, for the numbers.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::CodeUsed | Self::CodeInvalid | Self::CodeExpired => "bad-code",
+            Self::Blocked => "user-blocked",
+            Self::Refused { .. } => "wechat-refused",
+            Self::Unclear => "wechat-unclear",
+            Self::Unreachable => "wechat-away",
+            Self::Store(_) => "store-away",
+            Self::UnknownApp => "unknown-app",
+        }
+    }
+}
+
 impl InChinese for ExchangeError {
     fn in_chinese(&self) -> String {
         match self {
@@ -128,9 +143,13 @@ impl Users {
         app: &AppId,
         code: &OAuthCode,
     ) -> Result<Granted, ExchangeError> {
-        let (this, app, code) = (Arc::clone(self), *app, code.clone());
-        let exchanging = tokio::spawn(async move { this.exchange_now(&app, &code).await });
-        exchanging.await.unwrap_or(Err(ExchangeError::Unclear))
+        let (this, of, code) = (Arc::clone(self), *app, code.clone());
+        let exchanging = tokio::spawn(async move { this.exchange_now(&of, &code).await });
+        let done = exchanging.await.unwrap_or(Err(ExchangeError::Unclear));
+        let outcome = done.as_ref().map_or_else(ExchangeError::name, |_| "ok");
+        let call = "exchange";
+        self.tell(app, Happening::Asked { call, outcome });
+        done
     }
 
     async fn exchange_now(&self, app: &AppId, code: &OAuthCode) -> Result<Granted, ExchangeError> {

@@ -96,6 +96,7 @@ impl World {
             clock: Arc::clone(&clock),
             copies: Arc::new(sinks.clone()),
             count_alarm: Arc::new(|_| {}),
+            tell_of_users: Arc::new(|_, _| {}),
             seed: 7,
             wrap_store: Box::new(|store| store),
             wrap: Box::new(|client| Arc::new(client)),

@@ -16,3 +16,4 @@ mod shutdown;
 mod sinks;
 mod tokens;
 mod users_oauth;
+mod users_routes;

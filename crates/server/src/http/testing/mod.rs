@@ -98,6 +98,8 @@ fn users(options: Options, keeper: &Keeper, clock: &Arc<ManualClock>) -> Arc<Use
         keeper: keeper.clone(),
         type_of: Arc::new(|app| (app.as_str() == APP).then_some(AppType::Official)),
         remember: Arc::new(|_, _| {}),
+        tell: Arc::new(|_, _| {}),
+        token_wait: Duration::from_millis(1),
         retention: config::Users::default().retention,
         clock,
     })
