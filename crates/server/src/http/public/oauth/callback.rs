@@ -195,12 +195,13 @@ impl<'r> Return<'r> {
         tracing::warn!(app.id = %self.app, %error, "a code of web OAuth was not exchanged: {error}");
         match error {
             ExchangeError::CodeUsed => words::done_already(self.again()),
-            ExchangeError::CodeInvalid | ExchangeError::CodeExpired | ExchangeError::Unclear => {
+            ExchangeError::CodeInvalid | ExchangeError::CodeExpired => {
                 words::bad_code(self.again())
             }
             ExchangeError::Blocked => words::blocked(),
             ExchangeError::Refused { .. } => words::app_refused(self.again()),
-            ExchangeError::Unreachable => words::wechat_away(self.again()),
+            // The code may be spent, or not: it is not sent again.
+            ExchangeError::Unreachable | ExchangeError::Unclear => words::wechat_away(self.again()),
             ExchangeError::Store(_) => words::store_away(self.again()),
             ExchangeError::UnknownApp => words::unknown_app(),
         }

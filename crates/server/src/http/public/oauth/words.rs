@@ -44,7 +44,7 @@ pub(super) fn refused(again: Button, without: String) -> Page {
     )))
 }
 
-/// The code is of no use: too old, unknown, or WeChat gave no clear answer.
+/// The code is of no use: too old, or unknown.
 pub(super) fn bad_code(again: Button) -> Page {
     Page::new(
         StatusCode::BAD_REQUEST,
@@ -153,10 +153,10 @@ pub(super) fn snapshot(again: Button, accepting: String) -> Page {
 pub(super) fn wechat_away(again: Button) -> Page {
     Page::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        say("暂时连不上微信", "WeChat cannot be reached"),
+        say("微信没有回应", "WeChat does not answer"),
         say(
-            "服务器现在连不上微信。",
-            "The server cannot reach WeChat just now.",
+            "服务器现在得不到微信的答复。",
+            "The server gets no answer from WeChat just now.",
         ),
         say("请过一会儿再登录。", "Please sign in again in a moment."),
     )
