@@ -21,7 +21,8 @@ PUBLIC = os.environ.get("WXTOKEN_PUBLIC_URL", "http://127.0.0.1:7203")  # for br
 KEY = os.environ.get("WXTOKEN_KEY", "")
 APPID = os.environ.get("WECHAT_APPID", "wx0123456789abcdef")
 SCOPE = os.environ.get("WECHAT_SCOPE", "snsapi_userinfo")  # snsapi_base asks for nothing; snsapi_login for a website app
-SITE = os.environ.get("SITE_URL", "http://127.0.0.1:8000")  # how browsers call this site
+PORT = int(os.environ.get("PORT", "8000"))
+SITE = os.environ.get("SITE_URL", f"http://127.0.0.1:{PORT}")  # how browsers call this site
 BACK = SITE + "/back"  # letter for letter as in return_to
 SECURE = "; Secure" if SITE.startswith("https:") else ""
 SESSIONS = {}  # session id -> openid; a real site keeps these in its database, with an end
@@ -117,5 +118,5 @@ class Site(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     if not KEY:
         raise SystemExit('set WXTOKEN_KEY to the key of a caller with allow = ["users"]')
-    print(f"listening on http://127.0.0.1:8000; users come back to {BACK}", flush=True)
-    ThreadingHTTPServer(("127.0.0.1", 8000), Site).serve_forever()
+    print(f"listening on http://127.0.0.1:{PORT}; users come back to {BACK}", flush=True)
+    ThreadingHTTPServer(("127.0.0.1", PORT), Site).serve_forever()

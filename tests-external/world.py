@@ -53,10 +53,12 @@ def first_json(log):
 
 
 @contextlib.contextmanager
-def running(command, log):
+def running(command, log, environment=None):
     """A process that is stopped by its own id when the block ends."""
     with open(log, "wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent, env=environment
+        )
     try:
         yield process
     finally:
