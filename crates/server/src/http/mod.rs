@@ -31,6 +31,7 @@ pub(crate) mod number;
 mod oauth;
 mod openapi;
 pub(crate) mod particular;
+mod problem;
 mod render;
 pub(crate) mod request_id;
 pub(crate) mod users;

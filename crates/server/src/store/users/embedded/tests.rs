@@ -222,7 +222,8 @@ async fn under_a_new_master_key_all_is_there_and_is_sealed_anew_in_portions() {
     while store.purge().await.unwrap().more {
         portions += 1;
     }
-    assert_eq!(portions, 2);
+    // A row that is sealed anew has another name, which may lie ahead and is met again.
+    assert!((2..=3).contains(&portions), "{portions}");
     drop((store, subject));
     let subject = InFolder::opened_in(folder, key(2).into());
     assert_eq!(look(&subject, 1).await.unwrap().record, full(9));
