@@ -8,6 +8,7 @@ mod clocks;
 mod faults;
 mod harness;
 mod jssdk;
+mod oauth_mix_ups;
 mod oauth_relay;
 mod oauth_world;
 mod removals;

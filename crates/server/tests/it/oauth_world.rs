@@ -170,6 +170,13 @@ impl Relay {
         ask(at, "POST /v1/oauth/redeem", &headers, &body).await
     }
 
+    /// One request of a caller to the API and the gateway.
+    pub(crate) async fn call(&self, key: &str, line: &str, body: &str) -> Answer {
+        let at = address(&self.server.doors().api[0]);
+        let headers = format!("Authorization: Bearer {key}\r\nWxtoken-App: {APP}\r\n");
+        ask(at, line, &headers, body).await
+    }
+
     /// From the site's link through WeChat's page, to where the browser comes back.
     pub(crate) async fn through_wechat(&self, query: &str, wish: &str) -> Tab {
         let target = format!("/oauth/{APP}/authorize?{query}");
@@ -213,16 +220,16 @@ fn config_of(wechat: &Upstream, folder: &TempDir, shop: bool) -> config::Config 
     let app = |id: &str, kind: &str| {
         format!(
             "[[app]]\nappid = \"{id}\"\nsecret = \"{SECRET}\"\ntype = \"{kind}\"\n{}",
-            if kind == "website" {
-                ""
-            } else {
-                "lanes = [\"stable\"]\n"
+            match kind {
+                "website" => "",
+                "mini" => "lanes = [\"stable\"]\n",
+                _ => "lanes = [\"stable\"]\nkinds = [\"access_token\", \"jsapi_ticket\"]\n",
             }
         )
     };
     let caller = |name: &str, key: &str, page: &str| {
         format!(
-            "[[caller]]\nname = \"{name}\"\nkey = \"{key}\"\napps = [\"*\"]\nallow = [\"read\", \"users\"]\nreturn_to = [\"{page}\"]\n"
+            "[[caller]]\nname = \"{name}\"\nkey = \"{key}\"\napps = [\"*\"]\nallow = [\"read\", \"report\", \"call\", \"users\", \"login\"]\nreturn_to = [\"{page}\"]\n"
         )
     };
     let (url, place) = (wechat.base_url(), folder.path().display());

@@ -498,6 +498,19 @@ async fn a_session_is_checked_and_a_phone_number_fetched_with_the_apps_token() {
     assert_eq!(told.name, "foreign-watermark");
 }
 
+/// Real ones look like this, and like a code to redeem.
+#[tokio::test]
+async fn a_phone_code_of_64_hex_digits_is_shown_to_wechat() {
+    let place = Place::open().await;
+    let path = "/wxa/business/getuserphonenumber";
+    let code = "0123456789abcdef".repeat(4);
+    let told = place
+        .post(MINI, "phone-number", json!({ "code": code }))
+        .await;
+    assert_eq!((told.status, told.name.as_str()), (400, "bad-code"));
+    assert_eq!(place.calls(MINI, path), 1);
+}
+
 #[tokio::test]
 async fn a_login_whose_answer_is_lost_is_not_made_again() {
     let place = Place::open().await;

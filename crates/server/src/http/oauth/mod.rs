@@ -18,6 +18,7 @@ use super::error::{ApiError, Problem};
 use super::input;
 use super::native::fresh_json;
 use super::services::Services;
+use super::users::mix_up;
 use crate::config::Permission;
 use crate::relay::{NotRedeemed, Redeemable};
 
@@ -71,6 +72,7 @@ pub(crate) async fn redeem(
     }
     let body = input::body(body.into_body(), &services.limits).await?;
     let RedeemRequest { code } = input::json(&body, r#"{"code":"…"}"#)?;
+    mix_up::relays_code(&services, &code)?;
     let store = services.users.store().as_ref();
     let taken = Redeemable::take(&code, caller.name(), &services.relay, store).await;
     let found = taken.map_err(|why| match why {

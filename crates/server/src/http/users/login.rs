@@ -68,7 +68,7 @@ pub(crate) async fn login(
     of.needs(Permission::Login)?;
     let body = input::body(body.into_body(), &services.limits).await?;
     let LoginRequest { code } = input::json(&body, r#"{"code":"…"}"#)?;
-    mix_up::wechats_code(&services, &code)?;
+    mix_up::login_code(&services, &code)?;
     let code = code.parse::<LoginCode>();
     let code = code.map_err(|why| Particular::malformed(Sentence::of(&why)))?;
     let asked = services.users.login(&of.app, &code);

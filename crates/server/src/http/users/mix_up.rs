@@ -1,5 +1,7 @@
 //! Something that is a token where a code or an openid belongs, and the other way round: called by its name.
 
+use std::ops::RangeInclusive;
+
 use http::StatusCode;
 
 use super::super::error::ApiError;
@@ -7,6 +9,9 @@ use super::super::particular::Particular;
 use super::super::services::Services;
 use crate::gateway::virtual_token::NotVirtual;
 use crate::words::Sentence;
+
+/// So long are codes of WeChat's, give or take a few; the relay's have 64 digits.
+const WECHATS_CODE: RangeInclusive<usize> = 24..=48;
 
 /// What a text turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +22,8 @@ enum Is {
     WebToken,
     /// A code that the relay gave.
     RedeemCode,
+    /// By its looks a code that WeChat gave.
+    WechatCode,
 }
 
 impl Is {
@@ -25,6 +32,7 @@ impl Is {
             Self::AppToken => "app_token",
             Self::WebToken => "web_token",
             Self::RedeemCode => "redeem_code",
+            Self::WechatCode => "wechat_code",
         }
     }
 
@@ -42,6 +50,10 @@ impl Is {
                 "这里放的是网页授权中继给网站的一次性 code，请交给 POST /v1/oauth/redeem",
                 "what stands here is the one-time code that the web OAuth relay gives to sites: send it to POST /v1/oauth/redeem",
             ),
+            Self::WechatCode => (
+                "这里放的像是微信给的 code，不是网页授权中继给网站的 64 位 code：wx.login 的 code 请交给 POST /v1/apps/{appid}/login，手机号按钮的请交给 POST /v1/apps/{appid}/phone-number；网页授权的 code 由中继自己换取，网站从 return_to 的地址得到它的 code",
+                "what stands here looks like a code of WeChat's, and not like one of the 64 digits that the web OAuth relay gives to sites: what wx.login gave goes to POST /v1/apps/{appid}/login, what the phone-number button gave to POST /v1/apps/{appid}/phone-number; codes of web OAuth are exchanged by the relay itself, and a site finds its own code in the address of its return_to",
+            ),
         };
         Sentence::new(format!("`{field}`：{zh}"), format!("`{field}`: {en}"))
     }
@@ -52,8 +64,8 @@ pub(crate) fn no_token(services: &Services, field: &str, text: &str) -> Result<(
     token(services, text).map_or(Ok(()), |is| refuse(is, field))
 }
 
-/// Refuses in the field `code` what is no code of WeChat's.
-pub(super) fn wechats_code(services: &Services, text: &str) -> Result<(), ApiError> {
+/// Refuses in the field `code` what is no login code of WeChat's.
+pub(super) fn login_code(services: &Services, text: &str) -> Result<(), ApiError> {
     no_token(services, "code", text)?;
     let is_redeem =
         text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -61,6 +73,19 @@ pub(super) fn wechats_code(services: &Services, text: &str) -> Result<(), ApiErr
         return refuse(Is::RedeemCode, "code");
     }
     Ok(())
+}
+
+/// Refuses in the field `code` what is no code of the relay's, if it can be told what it is.
+pub(crate) fn relays_code(services: &Services, text: &str) -> Result<(), ApiError> {
+    no_token(services, "code", text)?;
+    if WECHATS_CODE.contains(&text.len()) && text.bytes().all(in_codes) {
+        return refuse(Is::WechatCode, "code");
+    }
+    Ok(())
+}
+
+const fn in_codes(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
 fn token(services: &Services, text: &str) -> Option<Is> {
