@@ -320,7 +320,7 @@ pub(crate) fn plant_secrets(needles: &mut Needles) {
     needles.plant("the key virtual tokens are sealed with", &*sealing);
 }
 
-fn bytes_of(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes_of(hex: &str) -> Vec<u8> {
     let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
     pairs
         .map(|pair| u8::from_str_radix(pair, 16).unwrap())

@@ -18,11 +18,15 @@ use wxtoken_core::source::{Answer, Ask, Minted, Reply};
 use wxtoken_core::store::{
     Fence, HandedOut, Lease, Record, RecordStore, StoredTicket, StoredToken,
 };
+use wxtoken_core::user::{
+    Grant, Held, RefreshToken, Session, SessionKey, UserRecord, WebToken, Written,
+};
 use wxtoken_server::config;
 use wxtoken_server::http::callers::Callers;
 use wxtoken_server::http::hot::parse::parse;
 use wxtoken_server::keeper::{Notice, RefreshOutcome, Report, Shelf, Spec};
 use wxtoken_server::store::{MasterKey, MasterKeys, MemoryStore};
+use wxtoken_server::users::{Granted, LoggedIn, LoginCode, OAuthCode, PhoneCode};
 use wxtoken_server::wechat::{AppUpstream, Options};
 
 use crate::canary::{MASTER, PREVIOUS, plant_secrets};
@@ -30,6 +34,7 @@ use crate::needles::Needles;
 use crate::place::{ADMIN_KEY, APP, KEY, SECRET};
 
 const VALUE: &str = "98_tHe-vAlue.of~a:token_which+nobody/may=see-1234567890";
+const VALUE_CODE: &str = "061RTrml2OYnYc4ENunl2tPFAA0RTrmE";
 const LOGIN: &str = "correct-horse-battery-staple";
 
 /// Fails if a value shows a secret, formatted on one line or on many, with bytes as numbers or in hex.
@@ -110,6 +115,75 @@ fn record(master: &MasterKey) -> Record {
         tickets: [Some(ticket.clone()), Some(ticket)],
         handed_out: [handed_out; 3],
         ..Record::default()
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_user_shows_neither_who_it_is_nor_what_was_given() {
+    const OPENID: &str = "oLVPpjqs9BhvzwPj5A-vTYAX3GLc";
+    const UNIONID: &str = "o6_bmasdasdsad6_2sgVt7hMZOPfL";
+    const SESSION_KEY: &str = "tiihtNczf5v6AKRyjwEUhQ==";
+    let mut needles = needles();
+    needles.plant("openid", OPENID.as_bytes());
+    needles.plant("unionid", UNIONID.as_bytes());
+    needles.plant("session key", SESSION_KEY.as_bytes());
+    let grant = Grant {
+        openid: OPENID.parse().unwrap(),
+        unionid: Some(UNIONID.parse().unwrap()),
+        scope: "snsapi_userinfo".into(),
+        web_token: WebToken::new(VALUE).unwrap(),
+        web_expires: now().wall,
+        refresh_token: RefreshToken::new(VALUE).unwrap(),
+        refresh_expires: now().wall,
+        granted_at: now().wall,
+        is_snapshot: false,
+        refused: None,
+    };
+    let session = Session {
+        unionid: Some(UNIONID.parse().unwrap()),
+        session_key: SessionKey::new(SESSION_KEY).unwrap(),
+        since: now().wall,
+    };
+    let record = UserRecord {
+        grant: Some(grant.clone()),
+        session: Some(session.clone()),
+    };
+    let held = Held {
+        record: record.clone(),
+        version: 1,
+    };
+    let granted = Granted {
+        openid: grant.openid.clone(),
+        unionid: grant.unionid.clone(),
+        scope: grant.scope.clone(),
+        is_snapshot: false,
+        granted_at: grant.granted_at,
+    };
+    let logged_in = LoggedIn {
+        openid: grant.openid.clone(),
+        unionid: session.unionid.clone(),
+        session_key: session.session_key.clone(),
+    };
+    let kept: [(&str, &dyn Debug); 7] = [
+        ("a grant", &grant),
+        ("a session", &session),
+        ("a user's record", &record),
+        ("what was held", &held),
+        ("who was faster", &Written::Overtaken(Some(held.clone()))),
+        ("what was granted", &granted),
+        ("who logged in", &logged_in),
+    ];
+    for (what, value) in kept {
+        shows_nothing(&needles, what, value);
+    }
+    let codes: [(&str, &dyn Debug); 3] = [
+        ("a web code", &VALUE_CODE.parse::<OAuthCode>().unwrap()),
+        ("a login code", &VALUE_CODE.parse::<LoginCode>().unwrap()),
+        ("a phone code", &VALUE_CODE.parse::<PhoneCode>().unwrap()),
+    ];
+    needles.plant("code", VALUE_CODE.as_bytes());
+    for (what, value) in codes {
+        shows_nothing(&needles, what, value);
     }
 }
 

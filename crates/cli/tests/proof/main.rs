@@ -54,6 +54,7 @@ mod saving;
 mod shadow;
 mod shared_canary;
 mod sharing;
+mod signed_in_canary;
 mod silent_log;
 mod sink_cycles;
 mod sinks;
