@@ -19,6 +19,8 @@ use crate::keeper::{Absent, KeeperStopped, NoLive};
 
 pub use super::problem::Problem;
 
+const AWAY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
 /// Why a request is not answered as hoped. The text is for the client: what is wrong and how to cure it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
@@ -73,6 +75,11 @@ pub enum ApiError {
     /// What is kept of users cannot be reached.
     #[error("what is kept of users cannot be reached now; ask again in a moment")]
     NoUserStore,
+    /// A code was taken, and then the store could not be asked.
+    #[error(
+        "the code is spent, but what it stands for could not be looked up: the store of users cannot be used now; let the user sign in again"
+    )]
+    CodeSpent,
     /// There is no such path.
     #[error("there is no such path; {0} lists what there is")]
     NoSuchPath(&'static str),
@@ -146,16 +153,9 @@ impl ApiError {
             Self::Unsignable(why) => why.sort(),
             Self::UnknownCaller => (StatusCode::NOT_FOUND, "unknown-caller", "No such caller"),
             Self::UnknownCode => (StatusCode::NOT_FOUND, "unknown-code", "No such code"),
-            Self::NoUserStore => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store-away",
-                "The store is away",
-            ),
-            Self::NotSaved(_) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not-saved",
-                "Done, but not saved",
-            ),
+            Self::NoUserStore => (AWAY, "store-away", "The store is away"),
+            Self::CodeSpent => (AWAY, "code-spent", "The code is spent"),
+            Self::NotSaved(_) => (AWAY, "not-saved", "Done, but not saved"),
             Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, "no-such-path", "No such path"),
             Self::WrongMethod => (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -171,15 +171,11 @@ impl ApiError {
                 "too-many-at-once",
                 "Too many at once",
             ),
-            Self::NoLive { .. } => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "no-live-token",
-                "No live token",
-            ),
+            Self::NoLive { .. } => (AWAY, "no-live-token", "No live token"),
             Self::ForeignHost => (StatusCode::FORBIDDEN, "foreign-host", "Unknown host name"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign-origin", "Foreign origin"),
             Self::Particular(problem) => (problem.status, problem.name, problem.title),
-            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "Stopping"),
+            Self::Stopping => (AWAY, "stopping", "Stopping"),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",

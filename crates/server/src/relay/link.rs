@@ -5,7 +5,7 @@ use wxtoken_core::user::Scope;
 
 use crate::byte_set::ByteSet;
 
-/// What the site's own state may have at most, as it stands in the address.
+/// What the site's own state may have at most, as it goes back.
 const LONGEST_STATE: usize = 1024;
 /// What may stand in a query's value as it is.
 const IN_VALUE: ByteSet = ByteSet::alphanumeric_and(b"-._~!$'()*+,;=:@/?%");
@@ -18,10 +18,9 @@ pub(crate) struct SiteState(pub(crate) String);
 impl SiteState {
     /// Takes it over; none if it is too long. What must not stand in an address is escaped.
     pub(crate) fn read(raw: &str) -> Option<Self> {
-        if raw.len() > LONGEST_STATE {
-            return None;
-        }
-        Some(Self(escaped(raw, &IN_VALUE)))
+        // What is escaped grows, and must be taken over again when a page leads back to `authorize`.
+        let state = (raw.len() <= LONGEST_STATE).then(|| escaped(raw, &IN_VALUE));
+        state.filter(|state| state.len() <= LONGEST_STATE).map(Self)
     }
 }
 
@@ -126,6 +125,9 @@ mod tests {
         );
         assert!(SiteState::read(&"x".repeat(1024)).is_some());
         assert!(SiteState::read(&"x".repeat(1025)).is_none());
+        let long = SiteState::read(&"{".repeat(341)).unwrap().0;
+        assert!(SiteState::read(&long).is_some_and(|again| again.0 == long));
+        assert!(SiteState::read(&"{".repeat(342)).is_none());
     }
 
     proptest! {

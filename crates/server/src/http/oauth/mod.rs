@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::Wall;
+use wxtoken_core::store::StoreError;
 use wxtoken_core::user::OpenId;
 
 use super::door::Admitted;
@@ -58,6 +59,8 @@ pub(crate) struct RedeemReply {
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
@@ -77,7 +80,7 @@ pub(crate) async fn redeem(
     let taken = Redeemable::take(&code, caller.name(), &services.relay, store).await;
     let found = taken.map_err(|why| match why {
         NotRedeemed::Unknown | NotRedeemed::Seal => ApiError::UnknownCode,
-        NotRedeemed::Store(error) => away(&error),
+        NotRedeemed::Store(error) => away(&error, ApiError::NoUserStore),
     })?;
     let app: AppId = found.app.parse().map_err(|_| ApiError::UnknownCode)?;
     let openid: OpenId = found.openid.parse().map_err(|_| ApiError::UnknownCode)?;
@@ -85,7 +88,7 @@ pub(crate) async fn redeem(
         return Err(ApiError::ForeignApp);
     }
     let held = store.read(&app, &openid).await;
-    let held = held.map_err(|error| away(&error))?;
+    let held = held.map_err(|error| away(&error, ApiError::CodeSpent))?;
     // What was deleted in between is not handed out.
     if held.and_then(|held| held.record.grant).is_none() {
         return Err(ApiError::UnknownCode);
@@ -101,7 +104,7 @@ pub(crate) async fn redeem(
     Ok(fresh_json(serde_json::to_vec(&reply).unwrap_or_default()).map(Body::from))
 }
 
-fn away(error: &wxtoken_core::store::StoreError) -> ApiError {
+fn away(error: &StoreError, told: ApiError) -> ApiError {
     tracing::error!(%error, "a code could not be redeemed: {error}");
-    ApiError::NoUserStore
+    told
 }

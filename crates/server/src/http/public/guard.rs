@@ -12,7 +12,7 @@ use http::header::{
 };
 
 use super::pages::{self, Language, Page};
-use super::{Peer, PublicServices};
+use super::{Peer, PublicServices, jssdk};
 
 /// Lets a request through to its handler, or tells it to come back later.
 pub(super) async fn guard(
@@ -43,7 +43,7 @@ pub(super) async fn guard(
 }
 
 fn admit(public: &PublicServices, request: &Request) -> Result<(), Box<Page>> {
-    if request.uri().path().starts_with("/jssdk/") {
+    if jssdk::asks_itself(request) {
         return Ok(());
     }
     // Put there by the front, for every request.

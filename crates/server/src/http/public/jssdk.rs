@@ -14,7 +14,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
     CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::millis;
 use wxtoken_core::credential::Kind;
@@ -88,6 +88,13 @@ async fn preflight(
         headers.insert(ACCESS_CONTROL_MAX_AGE, REMEMBERED);
         response
     }))
+}
+
+/// Whether one of the handlers here answers, which say in JSON that somebody asks too often.
+pub(super) fn asks_itself(request: &Request) -> bool {
+    let app = request.uri().path().strip_prefix("/jssdk/");
+    let is_app = app.is_some_and(|app| app.parse::<AppId>().is_ok());
+    is_app && [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method())
 }
 
 async fn wrong_method() -> ApiError {

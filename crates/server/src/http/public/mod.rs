@@ -37,6 +37,7 @@ pub struct PublicServices {
     /// The configuration in force: apps, and what is set for them.
     pub config: Arc<ArcSwap<Config>>,
     base_url: BaseUrl,
+    open_url: BaseUrl,
     verify_files: Option<Box<std::path::Path>>,
     forwarded_from: Box<[IpNet]>,
     limiter: Limiter,
@@ -52,6 +53,8 @@ impl PublicServices {
             services,
             config: Arc::clone(config),
             base_url: public.base_url.clone()?,
+            // As at the start, like the server that codes are exchanged at.
+            open_url: now.upstream.open_url.clone(),
             verify_files: public.verify_files.as_deref().map(Into::into),
             forwarded_from: public.forwarded_from.clone(),
             limiter: Limiter::new(public.rate),
@@ -64,8 +67,13 @@ impl PublicServices {
         &self.base_url
     }
 
-    /// Takes one request off the rate of the address it comes from. All but `/jssdk` is asked this before its handler is:
-    /// those answer in JSON, and ask it themselves.
+    /// Where WeChat's pages are.
+    pub(crate) fn open_url(&self) -> &BaseUrl {
+        &self.open_url
+    }
+
+    /// Takes one request off the rate of the address it comes from. Every request is asked this, before its handler is, but
+    /// where a page of an app asks to be signed: there the handler asks, and answers in JSON.
     ///
     /// # Errors
     /// How long until the next is allowed.

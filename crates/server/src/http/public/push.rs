@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::routing::{MethodRouter, get};
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use wxtoken_core::app::AppId;
 
@@ -37,7 +37,10 @@ async fn check(
 }
 
 async fn wrong_method(request: Request) -> Response<Body> {
-    page_of_messages().answer(Language::of_request(&request))
+    let mut response = page_of_messages().answer(Language::of_request(&request));
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }
 
 /// What WeChat wants to hear, once it has shown that it knows the app's push token.

@@ -39,8 +39,8 @@ fn begin(
     let sealed = sealed.ok_or_else(|| Box::new(words::too_long()))?;
     let state = nonce.state(keys, &app);
     let callback = callback_url(public, &app);
-    let open_url = public.config.load().upstream.open_url.clone();
-    let to = authorize_url(open_url.as_str(), &app, &callback, flow.scope, &state);
+    let open_url = public.open_url().as_str();
+    let to = authorize_url(open_url, &app, &callback, flow.scope, &state);
     let jar = Jar::new(public.base_url().is_https());
     let cookies = jar.keep(request.headers(), &nonce, &sealed);
     sent_on(&to, cookies).ok_or_else(|| Box::new(Page::broken()))

@@ -111,7 +111,7 @@ impl<'r> Return<'r> {
         words::again(again(self.public, &self.app, &self.flow))
     }
 
-    /// From here on the state is used up.
+    /// What WeChat sent along: a code, which uses the state up, or none.
     async fn go_on(
         &self,
         code: Result<Option<String>, Ambiguous>,
