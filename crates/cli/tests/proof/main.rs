@@ -29,6 +29,9 @@ mod redis_server;
 mod replicas;
 mod scene;
 mod server;
+mod signed_in;
+mod signed_in_relay;
+mod signed_in_users;
 mod ticket_outage;
 mod wires;
 
