@@ -35,6 +35,10 @@ pub(super) async fn take_over(
             );
         }
     };
+    if let Some(shared) = &store.shared {
+        let apps: Vec<AppId> = config.apps.iter().map(|app| app.appid).collect();
+        shared.expect(&apps);
+    }
     store.records.load_all(&mut each).await?;
     for app in &config.apps {
         if !driver.has(&app.appid) {

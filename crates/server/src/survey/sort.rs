@@ -167,6 +167,9 @@ pub(super) fn is_of_interest(key: &[u8]) -> bool {
     let Ok(key) = std::str::from_utf8(key) else {
         return false;
     };
+    if is_of_our_users(key) {
+        return false;
+    }
     let lower = key.to_ascii_lowercase();
     let upper_md5 = key.len() == 32
         && key
@@ -180,6 +183,23 @@ pub(super) fn is_of_interest(key: &[u8]) -> bool {
         || lower.contains("wechat")
         || lower.contains("weixin")
         || words(key).any(is_appid)
+}
+
+/// What wxtoken keeps of users, one key each, under whatever prefix: nothing an SDK writes.
+fn is_of_our_users(key: &str) -> bool {
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let tagged = key
+        .split_once(":{")
+        .and_then(|(_, rest)| rest.split_once("}:"));
+    tagged.is_some_and(
+        |(tag, rest)| match (tag.split_at_checked(1), rest.split_once(':')) {
+            (Some(("u", place)), Some(("user", name))) => is_hex(place, 3) && is_hex(name, 32),
+            (Some(("n", note)), None) => is_hex(note, 64) && matches!(rest, "once" | "taken"),
+            _ => false,
+        },
+    )
 }
 
 fn words(key: &str) -> impl Iterator<Item = &str> {

@@ -116,7 +116,10 @@ fn only_keys_with_a_telling_name_are_read() {
     ] {
         assert!(is_of_interest(key.as_bytes()), "{key}");
     }
+    let note = format!("wechat:{{n{}}}:once", "0f".repeat(32));
     for key in [
+        "wechat:access_token:{u0af}:user:00112233445566778899aabbccddeeff",
+        &note,
         "session:1",
         "cart:4711",
         "bc8a9037ba7a495c80e355fd4600ffed",

@@ -2,8 +2,6 @@
 //!
 //! Must not know: which apps are configured.
 
-use std::collections::HashSet;
-
 use futures_util::future::join_all;
 use redis::Value;
 use wxtoken_core::app::AppId;
@@ -14,12 +12,10 @@ use super::identity::{self, Identity};
 use super::row::{Body, Row};
 use super::rows::{Opened, Rows};
 use super::scripts::RESEAL;
-use crate::redis::{Scan, Trouble};
+use crate::redis::Trouble;
 
 /// Records read at a time.
 const PORTION: usize = 500;
-/// Keys looked at in one step of a scan.
-const STEP: u32 = 1000;
 
 /// What a start mends on its way, as long as Redis takes it.
 #[derive(Default)]
@@ -91,30 +87,6 @@ impl Rows {
             vec![row.raw_version.clone(), anew],
         );
         Ok(call.run(&self.link).await? == Value::Int(1))
-    }
-
-    /// Every app that has a record. A cursor means nothing to another server, so where the connection breaks it begins anew.
-    async fn every_app(&self) -> Result<HashSet<AppId>, Trouble> {
-        match self.walk().await {
-            Err(trouble) if self.link.is_gone(&trouble) => {
-                // This notes what is wrong, and gives the connection up.
-                let _ = self.link.ask(&redis::cmd("PING")).await;
-                self.link.pause().await;
-                self.walk().await
-            }
-            walked => walked,
-        }
-    }
-
-    async fn walk(&self) -> Result<HashSet<AppId>, Trouble> {
-        let live = self.link.live().await?;
-        let pattern = Some(self.names.every_record());
-        let mut scan = Scan::begin(live.connection, &live.at, STEP, pattern).await?;
-        let mut apps = HashSet::new();
-        while let Some(keys) = scan.next().await? {
-            apps.extend(keys.iter().filter_map(|key| self.names.app_of(key)));
-        }
-        Ok(apps)
     }
 }
 

@@ -9,6 +9,7 @@ mod comparing;
 mod identity;
 mod kept;
 mod leases;
+mod listing;
 mod load;
 mod memory;
 mod offers;
@@ -127,6 +128,11 @@ impl RedisStore {
         self.rows.memory.want(app);
         self.rows.memory.seed(label, sealed);
         Ok(())
+    }
+
+    /// These apps may have records, whatever a list says: a start looks for them.
+    pub fn expect(&self, apps: impl IntoIterator<Item = AppId>) {
+        self.rows.memory.expect(apps);
     }
 
     /// An app is configured no more: its record is kept for 24 hours from the first time that is said, and dropped when it is

@@ -214,6 +214,10 @@ impl Shared for ReplicaStore {
         Box::pin(async move { self.redis.read(&app).await.ok().flatten() })
     }
 
+    fn expect(&self, apps: &[AppId]) {
+        self.redis.expect(apps.iter().copied());
+    }
+
     fn health(&self) -> Health {
         self.redis.health()
     }

@@ -62,6 +62,7 @@ impl ReplicaStore {
     ) -> Result<(), StoreError> {
         let mut here = self.load_copy().await;
         if self.is_joined.load(Ordering::Relaxed) {
+            self.redis.expect(here.keys().copied());
             let loaded = self
                 .redis
                 .load_all(&mut |loaded| each(self.reconciled(loaded, &mut here)))

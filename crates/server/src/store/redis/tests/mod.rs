@@ -4,6 +4,7 @@ mod clocks;
 mod cluster;
 mod epochs;
 mod leases;
+mod listing;
 mod sealing;
 mod storm;
 mod strangers;

@@ -32,10 +32,13 @@ use reseal::Resealing;
 
 static WRITE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/write.lua")));
 static LEAVE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/leave.lua")));
+static TAKE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/take.lua")));
 static REPLACE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/replace.lua")));
 
 /// Bytes of the version before what is sealed.
 const VERSION: usize = 8;
+/// For so many milliseconds a note whose taker did not hear the answer stays for that taker alone.
+const ASKED_AGAIN: &str = "10000";
 /// Redis counts no further in all its versions.
 const LATEST: u64 = 1 << 53;
 
@@ -122,6 +125,14 @@ impl RedisUsers {
         Some(Held { record, version })
     }
 
+    /// The same taker may ask again.
+    async fn take(&self, key: &OnceKey, taker: [u8; 16]) -> Result<Option<Vec<u8>>, Trouble> {
+        let names = vec![self.keys.note(key), self.keys.taken(key)];
+        let arguments = vec![taker.to_vec(), ASKED_AGAIN.as_bytes().to_vec()];
+        let taken = TAKE.on(names, arguments).run(&self.link).await?;
+        Ok(bytes(taken).and_then(|sealed| self.seal.open_note(key, &sealed)))
+    }
+
     /// Takes a value that cannot be opened out of the way.
     async fn drop_damaged(&self, keys: &[Key], value: &[u8]) -> Result<(), Trouble> {
         for key in keys {
@@ -193,9 +204,9 @@ impl UserStore for RedisUsers {
     }
 
     async fn take_once(&self, key: OnceKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut take = redis::cmd("GETDEL");
-        let taken = self.link.ask(take.arg(self.keys.note(&key))).await?;
-        Ok(bytes(taken).and_then(|sealed| self.seal.open_note(&key, &sealed)))
+        let mut taker = [0; 16];
+        aws_lc_rs::rand::fill(&mut taker).map_err(|_| Trouble::NoRandom)?;
+        Ok(self.take(&key, taker).await?)
     }
 
     async fn purge(&self) -> Result<Purged, StoreError> {

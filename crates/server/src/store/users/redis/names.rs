@@ -49,8 +49,12 @@ impl Keys {
     }
 
     pub(super) fn note(&self, key: &OnceKey) -> String {
-        let name: String = key.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}:{{n{name}}}:once", self.prefix)
+        format!("{}:{{n{}}}:once", self.prefix, hex(key))
+    }
+
+    /// Where a note stays a moment for who took it.
+    pub(super) fn taken(&self, key: &OnceKey) -> String {
+        format!("{}:{{n{}}}:taken", self.prefix, hex(key))
     }
 
     /// What `SCAN` finds all users by. A prefix holds nothing that a pattern would understand.
@@ -69,6 +73,10 @@ impl Keys {
         let found = self.at(place, u128::from_str_radix(name, 16).ok()?.to_be_bytes());
         (found.text == text).then_some(found)
     }
+}
+
+fn hex(key: &OnceKey) -> String {
+    key.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use redis::Value;
 
 use super::names::Key;
-use super::{REPLACE, RedisUsers, VERSION, ends, packed, unpacked};
+use super::{REPLACE, RedisUsers, ends, packed, unpacked};
 use crate::redis::{Scan, Trouble};
 
 /// How far it has come.
@@ -46,30 +46,24 @@ impl RedisUsers {
     }
 
     async fn reseal_some(&self, keys: Vec<Key>) -> Result<(), Trouble> {
-        // Which master key it is sealed under is told by its first bytes.
-        let head = |key: &Key| {
-            let mut head = redis::cmd("GETRANGE");
-            head.arg(&key.text).arg(VERSION).arg(VERSION + 4);
-            head
+        let get = |key: &Key| {
+            let mut get = redis::cmd("GET");
+            get.arg(&key.text);
+            get
         };
-        let heads = self.ask_each(keys, head).await?;
-        let old = heads
-            .into_iter()
-            .filter(|(_, head)| self.seal.is_under_previous(head));
-        for (key, _) in old {
-            self.reseal_one(&key).await?;
+        for (key, value) in self.ask_each(keys, get).await? {
+            self.reseal_one(&key, value).await?;
         }
         Ok(())
     }
 
-    async fn reseal_one(&self, key: &Key) -> Result<(), Trouble> {
-        let answer = self.link.ask(redis::cmd("GET").arg(&key.text)).await?;
-        let Some(value) = crate::redis::bytes(answer) else {
-            return Ok(());
-        };
+    async fn reseal_one(&self, key: &Key, value: Vec<u8>) -> Result<(), Trouble> {
         let Some(sealed) = unpacked(key, &value) else {
             return Ok(());
         };
+        if !self.seal.is_under_previous(&sealed.bytes) {
+            return Ok(());
+        }
         let Ok(user) = self.seal.open(&sealed) else {
             return Ok(()); // whoever asks for it is told
         };

@@ -196,6 +196,24 @@ async fn under_a_new_master_key_all_is_there_and_is_sealed_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_took_a_note_can_ask_again_and_nobody_else_can() {
+    let server = Arc::new(Server::start().await);
+    let subject = InRedis::new(&server, 0, key(1));
+    let until = SystemClock.now().wall.plus(DAY);
+    let (users, note) = (subject.users(), OnceKey([1; 32]));
+    assert!(users.put_once(note, b"canary", until).await.unwrap());
+    let (taker, other) = ([7; 16], [8; 16]);
+    for _ in 0..2 {
+        let taken = users.take(&note, taker).await.unwrap();
+        assert_eq!(taken.as_deref(), Some(&b"canary"[..]));
+        assert_eq!(users.take(&note, other).await.unwrap(), None);
+    }
+    assert_eq!(users.take_once(note).await.unwrap(), None);
+    let left: i64 = server.ask(&["PTTL", &users.keys.taken(&note)]).await;
+    assert!((1..=10_000).contains(&left), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_takes_no_writes_says_why_and_goes_on_reading_and_deleting() {
     let server = Arc::new(Server::start().await);
     let subject = InRedis::new(&server, 0, key(1));
