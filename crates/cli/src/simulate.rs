@@ -206,6 +206,8 @@ fn for_people(upstream: &Upstream, apps: usize, lang: Lang) -> String {
         )
         .to_owned(),
     );
-    lines.push(format!("  [upstream]\n  base_url = \"{url}\""));
+    lines.push(format!(
+        "  [upstream]\n  base_url = \"{url}\"\n  open_url = \"{url}\""
+    ));
     lines.join("\n")
 }

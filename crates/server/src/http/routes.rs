@@ -213,14 +213,20 @@ pub(crate) fn router(services: Arc<Services>) -> Router {
         .with_state(services)
 }
 
+/// What browsers ask for is not answered to programs.
+const ELSEWHERE: &str =
+    "/oauth, /jssdk and /push are on the [public] listener, and /v1/openapi.json";
+
 /// What is not ours is WeChat's.
 async fn forward(State(services): State<Arc<Services>>, request: Request<Body>) -> Response<Body> {
-    let ours = matches!(
-        request.uri().path().split('/').nth(1),
-        Some("v1" | "healthz" | "readyz" | "")
-    );
-    if ours {
-        return ApiError::NoSuchPath(Route::OpenApi.path()).into_response();
+    match request.uri().path().split('/').nth(1) {
+        Some("v1" | "healthz" | "readyz" | "") => {
+            return ApiError::NoSuchPath(Route::OpenApi.path()).into_response();
+        }
+        Some("oauth" | "jssdk" | "push") => {
+            return ApiError::NoSuchPath(ELSEWHERE).into_response();
+        }
+        Some(_) | None => {}
     }
     let extensions = request.extensions();
     let (Some(peer), Some(id)) = (

@@ -98,6 +98,16 @@ const SNS: Text = t(
 const ANYWHERE: Text = t("所有接口", "every endpoint");
 
 /// wxtoken has no part in it.
+/// About the tokens of a user.
+const OF_USERS: Text = t(
+    "经 /oauth 登录的用户，其令牌由 wxtoken 保管和续期；自行调用 /sns 的程序自己处理。应用的令牌不会因此刷新。",
+    "The tokens of users who signed in through /oauth are kept and renewed by wxtoken; a program that calls /sns itself has to act. The app's token is not refreshed for this.",
+);
+/// About the code of a user.
+const OF_CODES: Text = t(
+    "经 /oauth 登录时，用户会看到一个可以重新登录的页面；自行换取 code 的程序自己处理。",
+    "In a sign-in through /oauth the user gets a page with a button to sign in again; a program that exchanges codes itself has to act.",
+);
 const NOT_OURS: Text = t(
     "与凭据无关，wxtoken 不介入；由发起调用的程序处理。",
     "It is not about credentials: wxtoken stays out of it, the calling program has to act.",

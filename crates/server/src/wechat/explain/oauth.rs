@@ -1,6 +1,6 @@
 //! Web authorization and login: codes, web tokens and refresh tokens of users.
 
-use super::{API, Explanation, Meaning, NOT_OURS, SNS, Text, t};
+use super::{API, Explanation, Meaning, NOT_OURS, OF_CODES, OF_USERS, SNS, Text, t};
 
 const CODE_EXCHANGE: Text = t(
     "用 code 换用户身份：/sns/oauth2/access_token、/sns/jscode2session、getuserphonenumber",
@@ -77,7 +77,7 @@ pub(super) const CODES: &[Explanation] = &[
                 "拿到 code 立即换取；失败就让用户重新授权或重新 wx.login",
                 "exchange it at once; if that fails, let the user authorize or call wx.login again",
             )],
-            handled: NOT_OURS,
+            handled: OF_CODES,
         }],
     },
     Explanation {
@@ -126,7 +126,7 @@ pub(super) const CODES: &[Explanation] = &[
                 "先检查回调里有没有 code，再去换取",
                 "see whether the callback holds a code before exchanging it",
             )],
-            handled: NOT_OURS,
+            handled: OF_CODES,
         }],
     },
     Explanation {
@@ -146,7 +146,7 @@ pub(super) const CODES: &[Explanation] = &[
                 ),
             ],
             cure: &[AUTHORIZE_AGAIN],
-            handled: NOT_OURS,
+            handled: OF_USERS,
         }],
     },
     Explanation {
@@ -163,7 +163,7 @@ pub(super) const CODES: &[Explanation] = &[
                 "the user has not authorized for long; it cannot be renewed itself",
             )],
             cure: &[AUTHORIZE_AGAIN],
-            handled: NOT_OURS,
+            handled: OF_USERS,
         }],
     },
     Explanation {
@@ -183,7 +183,7 @@ pub(super) const CODES: &[Explanation] = &[
                     "exchange a code as soon as it arrives",
                 ),
             ],
-            handled: NOT_OURS,
+            handled: OF_CODES,
         }],
     },
     Explanation {

@@ -1,6 +1,6 @@
 //! A token that WeChat does not take: replaced, expired, malformed, missing, or of the wrong kind.
 
-use super::{API, Explanation, Meaning, SNS, TOKEN_ENDPOINTS, t};
+use super::{API, Explanation, Meaning, OF_USERS, SNS, TOKEN_ENDPOINTS, t};
 
 /// What wxtoken does about a token of its own that is called bad.
 const REPLACES: super::Text = t(
@@ -104,10 +104,7 @@ pub(super) const CODES: &[Explanation] = &[
                         "if it ran out, renew it by its refresh_token or let the user authorize again",
                     ),
                 ],
-                handled: t(
-                    "用户的令牌不归 wxtoken 保管，wxtoken 不会因此刷新应用的令牌。",
-                    "The user's tokens are not what wxtoken keeps: it does not refresh the app's token for this.",
-                ),
+                handled: OF_USERS,
             },
         ],
     },
