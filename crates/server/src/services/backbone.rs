@@ -255,6 +255,7 @@ impl Backbone {
 
     /// Lets what is under way end and be saved.
     pub async fn stop(self) {
+        self.users.finish().await;
         self.control.stop().await;
         let _ = self.driver.await;
         // What the machines gave back is given back; who is left of them has nothing under way.

@@ -38,6 +38,7 @@ pub(super) fn build(
         tell,
         token_wait: config.load().server.first_token_wait,
         retention: config.load().users.retention,
+        grace: config.load().server.shutdown_grace,
         clock,
     })
 }

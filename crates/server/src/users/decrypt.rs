@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use wxtoken_core::user::SessionKey;
 
+use crate::wechat::users::tolerant;
 use crate::words::InChinese;
 
 /// A block, and a key.
@@ -89,7 +90,8 @@ pub(super) fn decrypted(
     let plain = key
         .decrypt(&mut data, context)
         .map_err(|_| BadData::Session)?;
-    match serde_json::from_slice(plain) {
+    // Names may hold raw control characters here as well.
+    match serde_json::from_str(&tolerant(plain)) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) | Err(_) => Err(BadData::Session),
     }
@@ -146,6 +148,13 @@ mod tests {
         let fields = decrypted(&session(), &data, &STANDARD.encode(IV)).unwrap();
         assert_eq!(watermark(&fields), Some("wx1"));
         assert_eq!(Value::Object(fields), plain);
+    }
+
+    #[test]
+    fn a_name_with_raw_control_characters_is_read_as_it_is() {
+        let data = encrypted(b"{\"nickName\":\"a\nb\x01\"}");
+        let fields = decrypted(&session(), &data, &STANDARD.encode(IV)).unwrap();
+        assert_eq!(fields["nickName"], "a\nb\u{1}");
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub enum UserError {
     UnknownUser,
     /// Nothing was granted, or it was too long ago.
     #[error(
-        "this user has granted this app nothing that is kept here; send them through /oauth/{{appid}}/authorize?scope=snsapi_userinfo on the public listener"
+        "this user has granted this app nothing that is kept here; send them through /oauth/{{appid}}/authorize?scope=snsapi_userinfo (for a website app scope=snsapi_login) on the public listener"
     )]
     NoGrant,
     /// The grant is for the openid alone.
@@ -121,6 +121,9 @@ pub enum UserError {
     /// WeChat cannot be reached, or is busy.
     #[error("WeChat cannot be reached or is busy; ask again in a moment")]
     Away,
+    /// 45011.
+    #[error("WeChat says that this app asks too often (errcode 45011); ask again in a minute")]
+    TooOften,
     /// A call that uses something up got no proper answer.
     #[error(
         "WeChat gave no proper answer, and the code may be spent: get a new one from WeChat and send that"
@@ -143,10 +146,12 @@ pub enum UserError {
 }
 
 impl UserError {
-    /// Whether the same question may well be answered a moment later.
-    #[must_use]
-    pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Away | Self::Store(_))
+    /// Whether a renewal that ended so leaves the grant as it was: a token of it that lives can be used.
+    pub(super) const fn leaves_grant(&self) -> bool {
+        !matches!(
+            self,
+            Self::UnknownApp | Self::NoGrant | Self::AskUserAgain(_)
+        )
     }
 
     /// What a call came to that used up a code.
@@ -167,6 +172,7 @@ impl From<Failed> for UserError {
         match failed {
             Failed::UnknownApp => Self::UnknownApp,
             Failed::Errcode(40003) => Self::UnknownUser,
+            Failed::Errcode(45011) => Self::TooOften,
             failed if failed.may_pass() => Self::Away,
             Failed::Errcode(errcode) => Self::Refused(errcode),
             Failed::Unreachable | Failed::Unclear => Self::Away,
@@ -191,7 +197,7 @@ impl InChinese for UserError {
                 "微信说这个应用没有这个用户：同一个人在每个应用里 openid 都不同，它可能属于别的应用".to_owned()
             }
             Self::NoGrant => {
-                "这里没有这个用户对这个应用的授权；让用户走一遍对外入口的 /oauth/{appid}/authorize?scope=snsapi_userinfo".to_owned()
+                "这里没有这个用户对这个应用的授权；让用户走一遍对外入口的 /oauth/{appid}/authorize?scope=snsapi_userinfo（网站应用用 scope=snsapi_login）".to_owned()
             }
             Self::ScopeTooSmall => {
                 "这个用户只授权了 snsapi_base（只有 openid）；让用户走一遍 /oauth/{appid}/authorize?scope=snsapi_userinfo，若已关注则可用 GET /v1/apps/{appid}/users/{openid}".to_owned()
@@ -209,6 +215,7 @@ impl InChinese for UserError {
                 format!("微信拒绝，errcode {errcode}；原因和办法见 `wxtoken explain {errcode}`")
             }
             Self::Away => "微信连不上或正忙；稍后再试".to_owned(),
+            Self::TooOften => "微信说这个应用调用太频繁（errcode 45011）；一分钟后再试".to_owned(),
             Self::Unclear => "微信没有给出正常的回答，code 可能已被用掉：向微信取一个新的再来".to_owned(),
             Self::Store(why) => format!("用户记录现在读写不了：{}", why.zh),
             Self::NoToken(_) => "现在没有这个应用可用的 access_token".to_owned(),

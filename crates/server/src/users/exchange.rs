@@ -144,7 +144,9 @@ impl Users {
         code: &OAuthCode,
     ) -> Result<Granted, ExchangeError> {
         let (this, of, code) = (Arc::clone(self), *app, code.clone());
-        let exchanging = tokio::spawn(async move { this.exchange_now(&of, &code).await });
+        let exchanging = self
+            .under_way
+            .spawn(async move { this.exchange_now(&of, &code).await });
         let done = exchanging.await.unwrap_or(Err(ExchangeError::Unclear));
         let outcome = done.as_ref().map_or_else(ExchangeError::name, |_| "ok");
         let call = "exchange";
@@ -165,7 +167,8 @@ impl Users {
         };
         let openid = &granted.openid;
         let seen = self.read(app, openid).await.map_err(ExchangeError::Store)?;
-        let kept = self.change(app, openid, seen, |old| merged(old, &grant, sent));
+        let now = self.wall();
+        let kept = self.change(app, openid, seen, |old| merged(old, &grant, now));
         kept.await.map_err(ExchangeError::Store)?;
         Ok(granted)
     }
@@ -205,9 +208,10 @@ fn merged(old: Option<&UserRecord>, new: &Grant, now: Wall) -> Option<UserRecord
     })
 }
 
-/// Whether a grant outlives a newer consent: a made-up user never takes a real one's place, and the base scope, which every
+/// Whether a grant outlives another consent: a made-up user never takes a real one's place, and the base scope, which every
 /// page view may bring, not that of a wider grant which still lives. WeChat may or may not have ended that one by then; if it
-/// did, its next use shows it, and the user is asked again.
+/// did, its next use shows it, and the user is asked again. A grant that is over outlives none, nor does one get the better by
+/// a time that has not come: a clock may have been put back.
 fn stays(old: &Grant, new: &Grant, now: Wall) -> bool {
     let is_narrower = old.shows_profile() && !new.shows_profile();
     let still_good = old.ask_again(now).is_none();
@@ -215,7 +219,8 @@ fn stays(old: &Grant, new: &Grant, now: Wall) -> bool {
         (false, true) => true,
         (true, false) => false,
         (true, true) | (false, false) => {
-            old.granted_at > new.granted_at || is_narrower && still_good
+            let is_older = old.granted_at > new.granted_at && old.granted_at <= now;
+            still_good && (is_older || is_narrower)
         }
     }
 }
@@ -284,6 +289,22 @@ mod tests {
         assert_eq!(kept(&over, &base), base);
         let old = of("snsapi_userinfo", NOW.minus(Grant::REFRESH_LIFETIME));
         assert_eq!(kept(&old, &base), base);
+    }
+
+    #[test]
+    fn a_grant_that_is_over_or_of_a_time_that_has_not_come_does_not_win_by_its_time() {
+        let ahead = of("snsapi_userinfo", NOW.plus(5));
+        let new = of("snsapi_userinfo", NOW.minus(5));
+        assert_eq!(kept(&ahead, &new), new);
+        let refused = Some(AskAgain {
+            reason: AskAgainReason::Invalid,
+            since: NOW,
+        });
+        let over = Grant {
+            refused,
+            ..of("snsapi_userinfo", NOW)
+        };
+        assert_eq!(kept(&over, &new), new);
     }
 
     #[test]

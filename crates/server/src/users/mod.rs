@@ -16,6 +16,7 @@ mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
 use wxtoken_core::app::{AppId, AppType};
 use wxtoken_core::clock::{Clock, Wall, millis};
 use wxtoken_core::user::{Grant, OpenId, UserStore};
@@ -75,6 +76,8 @@ pub struct Parts {
     pub token_wait: Duration,
     /// How long a record is kept after it was written last.
     pub retention: Duration,
+    /// How long a stop waits for what may not be lost.
+    pub grace: Duration,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -83,6 +86,8 @@ pub struct Parts {
 pub struct Users {
     parts: Parts,
     flights: Flights,
+    /// What may not be lost, though nobody waits for it any more: codes are being spent.
+    under_way: TaskTracker,
     /// Paths that called a living token bad.
     quiet: QuietPaths,
 }
@@ -94,6 +99,7 @@ impl Users {
         Arc::new(Self {
             parts,
             flights: Flights::default(),
+            under_way: TaskTracker::new(),
             quiet: QuietPaths::default(),
         })
     }
@@ -104,17 +110,29 @@ impl Users {
         &self.parts.store
     }
 
-    /// Counts something.
+    /// Counts something, unless its app is an invented one.
     pub(crate) fn tell(&self, app: &AppId, happening: Happening) {
-        (self.parts.tell)(app, happening);
+        if (self.parts.type_of)(app).is_some() {
+            (self.parts.tell)(app, happening);
+        }
     }
 
-    /// Deletes all that is kept of a user; says whether there was anything.
+    /// Lets exchanges, logins and renewals under way end and be kept, within the grace of a stop.
+    pub async fn finish(&self) {
+        self.under_way.close();
+        let ended = tokio::time::timeout(self.parts.grace, self.under_way.wait());
+        if ended.await.is_err() {
+            tracing::warn!(
+                "an exchange, a login or a renewal was cut off: it took longer than `server.shutdown_grace`"
+            );
+        }
+    }
+
+    /// Deletes all that is kept of a user, of an app that is not configured any more too; says whether there was anything.
     ///
     /// # Errors
-    /// There is no such app, or the store is away.
+    /// The store is away.
     pub async fn delete(&self, app: &AppId, openid: &OpenId) -> Result<bool, UserError> {
-        (self.parts.type_of)(app).ok_or(UserError::UnknownApp)?;
         Ok(self.parts.store.delete(app, openid).await?)
     }
 

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use wxtoken_core::app::AppId;
-use wxtoken_core::user::{AskAgain, AskAgainReason, Before, Grant, Held, OpenId};
+use wxtoken_core::user::{AskAgain, Before, Grant, Held, OpenId};
 
 use super::{Need, UserError, Users};
 use crate::wechat::errcode::is_bad_token;
 use crate::wechat::users::{Failed, Language, UserInfo};
-
-/// What the web OAuth calls say when a grant's token has no right to a profile.
-const NO_RIGHT: i64 = 48001;
 
 /// What a user let an app see.
 #[derive(Debug, Clone)]
@@ -60,7 +57,7 @@ impl Users {
                         continue;
                     }
                     // It lives a little longer.
-                    Err(trouble) if trouble.may_pass() && grant.lives(self.wall()) => {}
+                    Err(trouble) if trouble.leaves_grant() && grant.lives(self.wall()) => {}
                     Err(trouble) => return Err(trouble),
                 },
                 Before::Renew | Before::Use => {}
@@ -78,14 +75,12 @@ impl Users {
                     held = self.renewed(app, openid, held.version).await?;
                     renewed = true;
                 }
-                Err(Failed::Errcode(NO_RIGHT)) => return Err(UserError::ScopeTooSmall),
-                Err(Failed::Errcode(code)) => {
-                    return Err(match AskAgainReason::of_errcode(code) {
-                        Some(reason) => self.refused(app, &held, &grant, reason).await?,
-                        None => Failed::Errcode(code).into(),
-                    });
+                Err(failed) => {
+                    let Some(reason) = failed.ask_again() else {
+                        return Err(failed.into());
+                    };
+                    held = self.refused(app, held, &grant, reason).await?;
                 }
-                Err(failed) => return Err(failed.into()),
             }
         }
     }

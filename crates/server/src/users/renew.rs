@@ -13,7 +13,7 @@ use wxtoken_core::clock::{Wall, millis};
 use wxtoken_core::user::{AskAgain, AskAgainReason, Grant, Held, OnceKey, OpenId, UserRecord};
 
 use super::{Happening, UserError, Users};
-use crate::wechat::users::{Failed, Renewed};
+use crate::wechat::users::Renewed;
 
 /// How long a replica that died while it renewed keeps the others from it, in milliseconds. No call takes longer.
 const NOTE: u64 = 15_000;
@@ -63,21 +63,53 @@ impl Users {
     }
 
     async fn renew_once(&self, app: &AppId, openid: &OpenId, seen: u64) -> Result<Held, UserError> {
-        let held = self.read(app, openid).await?.ok_or(UserError::NoGrant)?;
-        if held.version != seen {
-            return Ok(held);
-        }
+        let (clock, store) = (&self.parts.clock, &self.parts.store);
         let note = note(app, openid, seen);
-        let until = self.wall().plus(NOTE);
-        if !self.parts.store.put_once(note, &[], until).await? {
-            return self.wait_for_another(app, openid, seen).await;
+        let end = clock.now().boot.plus(LOOKS_FOR);
+        loop {
+            let is_ours = store.put_once(note, &[], self.wall().plus(NOTE)).await?;
+            if is_ours {
+                // To its end, though the server stops meanwhile.
+                let renewing = self.renew_if_still(app, openid, seen);
+                let done = self.under_way.track_future(renewing).await;
+                // Whoever comes next need not wait for nothing.
+                let _ = store.take_once(note).await;
+                return done;
+            }
+            if let Some(held) = self.if_changed(app, openid, seen).await? {
+                return Ok(held);
+            }
+            let now = clock.now().boot;
+            if now >= end {
+                return Err(UserError::Away);
+            }
+            clock.sleep_until(now.plus(LOOKS_EVERY)).await;
         }
-        let done = self.renew_now(app, held).await;
-        if matches!(&done, Err(trouble) if trouble.may_pass()) {
-            // Whoever comes next need not wait for nothing.
-            let _ = self.parts.store.take_once(note).await;
+    }
+
+    /// The record, if it is no longer what was seen.
+    async fn if_changed(
+        &self,
+        app: &AppId,
+        openid: &OpenId,
+        seen: u64,
+    ) -> Result<Option<Held>, UserError> {
+        let held = self.read(app, openid).await?.ok_or(UserError::NoGrant)?;
+        Ok((held.version != seen).then_some(held))
+    }
+
+    async fn renew_if_still(
+        &self,
+        app: &AppId,
+        openid: &OpenId,
+        seen: u64,
+    ) -> Result<Held, UserError> {
+        let held = self.read(app, openid).await?.ok_or(UserError::NoGrant)?;
+        if held.version == seen {
+            self.renew_now(app, held).await
+        } else {
+            Ok(held)
         }
-        done
     }
 
     async fn renew_now(&self, app: &AppId, held: Held) -> Result<Held, UserError> {
@@ -87,11 +119,10 @@ impl Users {
         let sent = self.wall();
         match self.parts.api.renew(app, &grant.refresh_token).await {
             Ok(new) => self.keep(app, held, &grant, &new, sent).await,
-            Err(Failed::Errcode(code)) => match AskAgainReason::of_errcode(code) {
-                Some(reason) => Err(self.refused(app, &held, &grant, reason).await?),
-                None => Err(Failed::Errcode(code).into()),
+            Err(failed) => match failed.ask_again() {
+                Some(reason) => self.refused(app, held, &grant, reason).await,
+                None => Err(failed.into()),
             },
-            Err(failed) => Err(failed.into()),
         }
     }
 
@@ -121,44 +152,29 @@ impl Users {
         }
     }
 
-    /// WeChat said that a grant is over: that is kept, and is the answer.
+    /// WeChat said that a grant is over: that is kept, and is the answer; unless there is a newer one by now, which is given.
     pub(super) async fn refused(
         &self,
         app: &AppId,
-        held: &Held,
+        held: Held,
         used: &Grant,
         reason: AskAgainReason,
-    ) -> Result<UserError, UserError> {
+    ) -> Result<Held, UserError> {
         let since = self.wall();
         let over = AskAgain { reason, since };
-        (self.parts.tell)(app, Happening::Refused);
-        tracing::info!(app.id = %app, reason = reason.name(), "a user's grant is over; the user has to be asked again");
         let change = |record: Option<&UserRecord>| {
             let mut record = same_grant(record, used)?;
             record.grant.as_mut()?.refused = Some(over);
             Some(record)
         };
-        self.change(app, &used.openid, Some(held.clone()), change)
-            .await?;
-        Ok(UserError::AskUserAgain(over))
-    }
-
-    async fn wait_for_another(
-        &self,
-        app: &AppId,
-        openid: &OpenId,
-        seen: u64,
-    ) -> Result<Held, UserError> {
-        let clock = &self.parts.clock;
-        let end = clock.now().boot.plus(LOOKS_FOR);
-        while clock.now().boot < end {
-            clock.sleep_until(clock.now().boot.plus(LOOKS_EVERY)).await;
-            let held = self.read(app, openid).await?.ok_or(UserError::NoGrant)?;
-            if held.version != seen {
-                return Ok(held);
-            }
+        let kept = self.change(app, &used.openid, Some(held), change).await?;
+        let kept = kept.ok_or(UserError::NoGrant)?;
+        if kept.record.grant.is_some() && same_grant(Some(&kept.record), used).is_none() {
+            return Ok(kept);
         }
-        Err(UserError::Away)
+        (self.parts.tell)(app, Happening::Refused);
+        tracing::info!(app.id = %app, reason = reason.name(), "a user's grant is over; the user has to be asked again");
+        Err(UserError::AskUserAgain(over))
     }
 }
 

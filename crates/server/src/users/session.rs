@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use wxtoken_core::app::AppId;
+use wxtoken_core::clock::Wall;
 use wxtoken_core::user::{OpenId, Session, SessionKey, UnionId, UserRecord};
 
 use super::decrypt::{decrypted, signed, watermark};
@@ -47,7 +48,9 @@ impl Users {
     ) -> Result<LoggedIn, UserError> {
         self.must_fit(app, Need::Mini)?;
         let (this, app, code) = (Arc::clone(self), *app, code.clone());
-        let login = tokio::spawn(async move { this.login_now(&app, &code).await });
+        let login = self
+            .under_way
+            .spawn(async move { this.login_now(&app, &code).await });
         login.await.unwrap_or(Err(UserError::Unclear))
     }
 
@@ -61,7 +64,8 @@ impl Users {
             since,
         };
         let seen = self.read(app, &new.openid).await?;
-        let change = |record: Option<&UserRecord>| with_session(record, &session);
+        let now = self.wall();
+        let change = |record: Option<&UserRecord>| with_session(record, &session, now);
         self.change(app, &new.openid, seen, change).await?;
         Ok(LoggedIn {
             openid: new.openid,
@@ -138,16 +142,38 @@ impl Users {
     }
 }
 
-/// The record with this session in it; a grant stays. A session that began later does, too.
-fn with_session(record: Option<&UserRecord>, session: &Session) -> Option<UserRecord> {
+/// The record with this session in it; a grant stays. A session that began later does, too, unless that time has not come yet:
+/// a clock may have been put back.
+fn with_session(record: Option<&UserRecord>, session: &Session, now: Wall) -> Option<UserRecord> {
     let mut record = record.cloned().unwrap_or_default();
     if record
         .session
         .as_ref()
-        .is_some_and(|kept| kept.since > session.since)
+        .is_some_and(|kept| kept.since > session.since && kept.since <= now)
     {
         return None;
     }
     record.session = Some(session.clone());
     Some(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_began_later_stays_unless_that_time_has_not_come() {
+        let began = |since| Session {
+            unionid: None,
+            session_key: SessionKey::new("AAAA").unwrap(),
+            since: Wall(since),
+        };
+        let kept = UserRecord {
+            grant: None,
+            session: Some(began(7)),
+        };
+        assert_eq!(with_session(Some(&kept), &began(5), Wall(8)), None);
+        let replaced = with_session(Some(&kept), &began(5), Wall(6)).unwrap();
+        assert_eq!(replaced.session, Some(began(5)));
+    }
 }

@@ -16,5 +16,8 @@ mod restarts;
 mod shutdown;
 mod sinks;
 mod tokens;
+mod users_kept;
 mod users_oauth;
+mod users_renewals;
 mod users_routes;
+mod users_world;

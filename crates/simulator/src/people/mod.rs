@@ -136,12 +136,11 @@ impl People {
     /// A person does something in WeChat that gives an app a one-time code.
     pub(crate) fn code(&mut self, new: NewCode<'_>, now: SimTime) -> String {
         self.openid(&new.person);
-        let bytes = if new.purpose == Purpose::Phone {
-            48
+        let text = if new.purpose == Purpose::Phone {
+            self.fresh_hex()
         } else {
-            24
+            self.fresh(24)
         };
-        let text = self.fresh(bytes);
         self.codes.put(text.clone(), new, now);
         text
     }
@@ -221,6 +220,12 @@ impl People {
 
     pub(crate) fn session_key(&self, openid: &str) -> Option<&str> {
         self.sessions.get(openid).map(String::as_str)
+    }
+
+    /// 32 bytes nobody has seen before, in hex, as WeChat writes the codes of its phone-number button.
+    fn fresh_hex(&mut self) -> String {
+        let seed = name_hash(&self.fresh(32));
+        (0..4).map(|n| format!("{:016x}", mix(seed ^ n))).collect()
     }
 
     /// Text nobody has seen before.

@@ -100,6 +100,7 @@ fn users(options: Options, keeper: &Keeper, clock: &Arc<ManualClock>) -> Arc<Use
         remember: Arc::new(|_, _| {}),
         tell: Arc::new(|_, _| {}),
         token_wait: Duration::from_millis(1),
+        grace: Duration::from_secs(5),
         retention: config::Users::default().retention,
         clock,
     })

@@ -13,7 +13,7 @@ use super::super::input;
 use super::super::particular::Particular;
 use super::super::services::Services;
 use super::asked::{OfApp, OfUser};
-use super::{answered, mix_up, reply};
+use super::{answered, finished, mix_up, reply};
 use crate::config::Permission;
 use crate::users::LoginCode;
 use crate::words::Sentence;
@@ -72,7 +72,7 @@ pub(crate) async fn login(
     let code = code.parse::<LoginCode>();
     let code = code.map_err(|why| Particular::malformed(Sentence::of(&why)))?;
     let asked = services.users.login(&of.app, &code);
-    let who = answered(&services, &of.app, "login", asked).await?;
+    let who = finished(&services, &of.app, "login", asked).await?;
     let may = of.request.caller().may(Permission::SessionKey);
     Ok(reply(&LoginReply {
         openid: who.openid.as_str().to_owned(),

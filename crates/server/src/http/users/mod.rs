@@ -29,10 +29,20 @@ async fn answered<T>(
     call: &'static str,
     answer: impl Future<Output = Result<T, UserError>>,
 ) -> Result<T, ApiError> {
-    let answer = tokio::select! {
-        answer = answer => answer,
-        () = services.time_is_up() => return Err(ApiError::Stopping),
-    };
+    tokio::select! {
+        answer = finished(services, app, call, answer) => answer,
+        () = services.time_is_up() => Err(ApiError::Stopping),
+    }
+}
+
+/// The same for what spends a code: waited for though the server stops, or the code would be spent for nothing.
+async fn finished<T>(
+    services: &Services,
+    app: &AppId,
+    call: &'static str,
+    answer: impl Future<Output = Result<T, UserError>>,
+) -> Result<T, ApiError> {
+    let answer = answer.await;
     let outcome = answer.as_ref().map_or_else(problem::name, |_| "ok");
     services.users.tell(app, Happening::Asked { call, outcome });
     answer.map_err(|error| problem::problem(error, services.keeper.now().wall))

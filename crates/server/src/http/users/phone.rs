@@ -14,7 +14,7 @@ use super::super::input;
 use super::super::particular::Particular;
 use super::super::services::Services;
 use super::asked::{OfApp, openid};
-use super::{answered, mix_up, reply};
+use super::{finished, mix_up, reply};
 use crate::config::Permission;
 use crate::users::PhoneCode;
 use crate::words::Sentence;
@@ -68,7 +68,7 @@ pub(crate) async fn number(
         .map(|text| self::openid(&services, text))
         .transpose()?;
     let asked = services.users.phone_number(&of.app, &code, openid.as_ref());
-    let info = answered(&services, &of.app, "phone_number", asked).await?;
+    let info = finished(&services, &of.app, "phone_number", asked).await?;
     Ok(reply(&PhoneReply {
         phone_info: info.into_fields(),
     }))

@@ -10,6 +10,8 @@ use crate::words::Sentence;
 
 /// When a store or a WeChat that is away is worth asking again, in seconds.
 const SOON: u64 = 2;
+/// WeChat counts calls by the minute.
+const A_MINUTE: u64 = 60;
 
 /// The problem of an error.
 pub(super) fn problem(error: UserError, now: Wall) -> ApiError {
@@ -27,6 +29,10 @@ pub(super) fn problem(error: UserError, now: Wall) -> ApiError {
         UserError::BadData(bad) => problem.reason = Some(bad.name()),
         UserError::Blocked => problem.errcode = Some(40226),
         UserError::Refused(errcode) => problem.errcode = Some(errcode),
+        UserError::TooOften => {
+            problem.errcode = Some(45011);
+            problem.retry_after = Some(A_MINUTE);
+        }
         UserError::Away | UserError::Store(_) => problem.retry_after = Some(SOON),
         _ => {}
     }
@@ -65,7 +71,7 @@ const fn sort(error: &UserError) -> Option<(StatusCode, &'static str, &'static s
         UserError::BadCode(_) => (StatusCode::BAD_REQUEST, "bad-code", "The code is no good"),
         UserError::Blocked => (StatusCode::FORBIDDEN, "user-blocked", "Blocked by WeChat"),
         UserError::Refused(_) => (StatusCode::BAD_GATEWAY, "wechat-refused", "WeChat refuses"),
-        UserError::Away => (
+        UserError::Away | UserError::TooOften => (
             StatusCode::SERVICE_UNAVAILABLE,
             "wechat-away",
             "WeChat is away",

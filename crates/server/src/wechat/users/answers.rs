@@ -146,12 +146,10 @@ pub(super) fn new_session(mut object: Object) -> Option<NewSession> {
     })
 }
 
-/// A user who is the one asked for; none if the answer is about somebody else.
+/// A user who is the one asked for; none if the answer is about somebody else, or does not say about whom.
 pub(super) fn user(object: Object, wanted: &OpenId) -> Option<UserInfo> {
-    let is_other = object
-        .text("openid")
-        .is_some_and(|it| it != wanted.as_str());
-    (!is_other).then(|| UserInfo(object.into_fields()))
+    let is_wanted = object.text("openid") == Some(wanted.as_str());
+    is_wanted.then(|| UserInfo(object.into_fields()))
 }
 
 pub(super) fn users(mut object: Object) -> Option<Vec<UserInfo>> {

@@ -12,9 +12,12 @@ mod tolerant;
 
 use std::sync::Arc;
 
+use wxtoken_core::user::AskAgainReason;
+
 pub use answers::{NewGrant, NewSession, PhoneInfo, Renewed, UserInfo};
 pub use calls::Language;
 pub use code::{InvalidCode, LoginCode, OAuthCode, PhoneCode};
+pub(crate) use tolerant::tolerant;
 
 use super::way::Way;
 
@@ -51,5 +54,14 @@ impl Failed {
             self,
             Self::Unreachable | Self::Unclear | Self::Errcode(-1 | 45011)
         )
+    }
+
+    /// Why the user has to be asked again, if that is what WeChat says.
+    #[must_use]
+    pub const fn ask_again(self) -> Option<AskAgainReason> {
+        match self {
+            Self::Errcode(errcode) => AskAgainReason::of_errcode(errcode),
+            Self::UnknownApp | Self::Unreachable | Self::Unclear => None,
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// The text as JSON allows it: control characters inside strings are escaped, those between values become spaces, a byte order
 /// mark goes, and what is not UTF-8 becomes U+FFFD. Text that needs none of it is not copied.
-pub(super) fn tolerant(body: &[u8]) -> Cow<'_, str> {
+pub(crate) fn tolerant(body: &[u8]) -> Cow<'_, str> {
     let is_control = |c: char| c < ' ';
     match String::from_utf8_lossy(body) {
         Cow::Borrowed(text) => {
