@@ -57,6 +57,7 @@ mod saving;
 mod shadow;
 mod shared_canary;
 mod sharing;
+mod sign_ins;
 mod signed_in_canary;
 mod silent_log;
 mod sink_cycles;
