@@ -23,6 +23,7 @@ mod meddler;
 mod netns;
 mod place;
 mod presence;
+mod public_door;
 mod readers;
 mod redis_groups;
 mod redis_server;

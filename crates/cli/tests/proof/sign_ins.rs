@@ -4,11 +4,12 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
-use wxtoken_simulator::Rules;
+use wxtoken_simulator::{Fault, FaultScope, Rules};
 
 use crate::http::{Reply, ask};
 use crate::place::{APP, KEY, app, free_port};
 use crate::replicas::{MASTER, Replicas};
+use crate::server::{PATIENCE, until, until_asked};
 
 const EXCHANGE: &str = "/sns/oauth2/access_token";
 const BASE: &str = "https://wx.example.com";
@@ -196,4 +197,86 @@ async fn what_was_under_way_when_the_master_key_was_changed_goes_on() {
     let code = code_of(&sites.come_back(1, &begun).await);
     assert_eq!(sites.redeem(0, &code).await.status, 200);
     assert_eq!(sites.exchanges(), 2);
+}
+
+/// Nobody is sent anywhere, and reads that it is no fault of theirs.
+#[track_caller]
+fn is_page_of_a_store_that_is_away(answer: &Reply) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let page = String::from_utf8_lossy(&answer.body);
+    assert!(page.contains("服务器暂时无法保存登录结果"), "{page}");
+    assert!(
+        page.contains("The server cannot keep the sign-in"),
+        "{page}"
+    );
+    assert!(page.contains("/authorize?return_to="), "{page}");
+    assert!(!answer.head.to_lowercase().contains("location:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_is_away_no_code_is_spent_and_the_same_sign_in_goes_on_afterwards() {
+    let mut sites = Sites::start().await;
+    let tab = sites.through_wechat(0).await;
+    sites.replicas.redis.kill();
+    is_page_of_a_store_that_is_away(&sites.come_back(1, &tab).await);
+    assert_eq!(sites.exchanges(), 0);
+    let server = sites.replicas.at(1);
+    server.says("a user who came back could not be noted").await;
+    assert_eq!(sites.redeem(1, &"0".repeat(64)).await.status, 503);
+    sites.replicas.redis.restart().await;
+    let mut back = None;
+    until_asked("the sign-in goes on", PATIENCE, async || {
+        let answer = sites.come_back(1, &tab).await;
+        let went = answer.status == 302;
+        back = went.then_some(answer);
+        went
+    })
+    .await;
+    let code = code_of(&back.unwrap());
+    assert_eq!(sites.redeem(1, &code).await.status, 200);
+    assert_eq!(sites.exchanges(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_wechat_granted_and_redis_could_not_keep_is_told_to_user_and_operator() {
+    let mut sites = Sites::start().await;
+    let tab = sites.through_wechat(0).await;
+    let held = Fault::Hold { before: false };
+    let scope = FaultScope::path(EXCHANGE);
+    sites.replicas.world().set_fault(scope, held, Some(1));
+    let public = sites.public[0].clone();
+    let (line, cookie) = (format!("GET {}", tab.callback), tab.cookie.clone());
+    let coming_back =
+        tokio::spawn(async move { ask(&public, &line, &[("Cookie", &cookie)], "").await });
+    until("WeChat has granted", || sites.replicas.world().held() == 1).await;
+    sites.replicas.redis.kill();
+    sites.replicas.world().release_held();
+    is_page_of_a_store_that_is_away(&coming_back.await.unwrap().unwrap());
+    let log = "what was granted could not be kept";
+    sites.replicas.at(0).says(log).await;
+    assert_eq!(sites.exchanges(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_in_plain_words_why_wechat_refuses_the_app() {
+    let sites = Sites::start().await;
+    for (code, words) in [
+        (40125, "The AppSecret is wrong or has been reset."),
+        (
+            40164,
+            "run `wxtoken check`: it prints the exact address to add",
+        ),
+    ] {
+        let tab = sites.through_wechat(0).await;
+        let (scope, fault) = (FaultScope::path(EXCHANGE), Fault::Errcode { code });
+        sites.replicas.world().set_fault(scope, fault, Some(1));
+        let page = sites.come_back(0, &tab).await;
+        assert_eq!(page.status, 502, "{page:?}");
+        let server = sites.replicas.at(0);
+        server.says(words).await;
+        server.says(&format!("`wxtoken explain {code}`")).await;
+        let (_, shown) = tab.callback.split_once("code=").unwrap();
+        let shown = shown.split('&').next().unwrap();
+        assert!(!server.log().contains(shown));
+    }
 }

@@ -18,7 +18,7 @@ use crate::http::condition::Condition;
 use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
-use crate::http::public::{self, PublicServices};
+use crate::http::public::{self, PublicServices, TellSignIn};
 use crate::http::services::{Behind, IsAppSecret, RequestLimits, Services};
 use crate::http::stop::Stop;
 use crate::relay::RelayKeys;
@@ -160,7 +160,10 @@ impl Bound {
             &mut open,
         );
         let public = self.public.places.clone();
-        let public_tls = PublicServices::new(config, Arc::clone(&services)).and_then(|services| {
+        let counted = Arc::clone(metrics);
+        let tell: TellSignIn = Arc::new(move |app, outcome| counted.sign_in(app, outcome));
+        let strangers = PublicServices::new(config, Arc::clone(&services), tell);
+        let public_tls = strangers.and_then(|services| {
             let limits = limits.apart(PUBLIC_CONNECTIONS);
             let site = public::site(&services);
             self.public.open(&site, &limits, stop, &mut open)

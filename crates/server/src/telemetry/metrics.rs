@@ -157,6 +157,11 @@ impl Metrics {
         self.users.call(app, call, outcome);
     }
 
+    /// A step of a sign-in through the relay ended; the app is empty if it is none of ours.
+    pub fn sign_in(&self, app: &str, outcome: &'static str) {
+        self.users.sign_in(app, outcome);
+    }
+
     /// A user's grant was `renewed`, or `refused` by WeChat.
     pub fn grant(&self, became: &'static str) {
         self.users.grant(became);
@@ -349,9 +354,16 @@ mod tests {
             lines(&metrics, "wxtoken_grants_total"),
             ["{became=\"renewed\"} 1"]
         );
+        metrics.sign_in("wx1", "signed_in");
+        assert_eq!(
+            lines(&metrics, "wxtoken_oauth_total"),
+            ["{appid=\"wx1\",outcome=\"signed_in\"} 1"]
+        );
         for number in 0..5000 {
             metrics.user_call(&format!("wx{number}"), "login", "ok");
+            metrics.sign_in(&format!("wx{number}"), "authorize");
         }
+        assert!(lines(&metrics, "wxtoken_oauth_total").len() <= 2001);
         assert!(lines(&metrics, "wxtoken_user_calls_total").len() <= 2001);
     }
 

@@ -10,6 +10,7 @@ mod harness;
 mod jssdk;
 mod oauth_mix_ups;
 mod oauth_relay;
+mod oauth_troubles;
 mod oauth_world;
 mod removals;
 mod restarts;

@@ -74,10 +74,14 @@ impl Answer {
 }
 
 pub(crate) async fn ask(at: SocketAddr, line: &str, headers: &str, body: &str) -> Answer {
+    ask_for("evil.example", at, line, headers, body).await
+}
+
+async fn ask_for(host: &str, at: SocketAddr, line: &str, headers: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(at).await.unwrap();
     let length = body.len();
     let request = format!(
-        "{line} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
@@ -128,7 +132,7 @@ impl Relay {
             boot: Boot(5_000_000),
         }));
         let folder = tempfile::tempdir().unwrap();
-        let config = config_of(&wechat, &folder, true);
+        let config = parsed(&text(&wechat, &folder), &folder);
         let server = Running::start_with(config, Arc::clone(&clock) as Arc<dyn Clock>);
         Self {
             server: server.await.unwrap(),
@@ -140,11 +144,20 @@ impl Relay {
 
     /// The shop is taken out of the configuration.
     pub(crate) async fn remove_shop(&self) {
-        let done = self
-            .server
-            .reload(config_of(&self.wechat, &self.folder, false))
-            .await;
+        self.reload(|text| text.replace(&shop(), "")).await;
+    }
+
+    /// The configuration is loaded again with something changed in it.
+    pub(crate) async fn reload(&self, change: impl FnOnce(String) -> String) {
+        let text = change(text(&self.wechat, &self.folder));
+        let done = self.server.reload(parsed(&text, &self.folder)).await;
         assert!(done.troubles.is_empty(), "{:?}", done.troubles);
+    }
+
+    /// Codes that were shown to WeChat.
+    pub(crate) fn exchanges(&self) -> u64 {
+        let world = self.wechat.world();
+        world.calls(APP, "/sns/oauth2/access_token")
     }
 
     pub(crate) fn pass(&self, by: Duration) {
@@ -164,10 +177,17 @@ impl Relay {
     }
 
     pub(crate) async fn redeem(&self, key: &str, code: &str) -> Answer {
-        let at = address(&self.server.doors().api[0]);
-        let headers = format!("Authorization: Bearer {key}\r\n");
         let body = format!("{{\"code\":\"{code}\"}}");
-        ask(at, "POST /v1/oauth/redeem", &headers, &body).await
+        self.call(key, "POST /v1/oauth/redeem", &body).await
+    }
+
+    /// What is counted.
+    pub(crate) async fn metrics(&self) -> String {
+        let at = address(&self.server.doors().admin[0]);
+        let headers = format!("Authorization: Bearer {SECRET}\r\n");
+        let answer = ask_for(&at.to_string(), at, "GET /metrics", &headers, "").await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
     }
 
     /// One request of a caller to the API and the gateway.
@@ -216,7 +236,17 @@ fn address(place: &str) -> SocketAddr {
     place.strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-fn config_of(wechat: &Upstream, folder: &TempDir, shop: bool) -> config::Config {
+fn caller(name: &str, key: &str, page: &str) -> String {
+    format!(
+        "[[caller]]\nname = \"{name}\"\nkey = \"{key}\"\napps = [\"*\"]\nallow = [\"read\", \"report\", \"call\", \"users\", \"login\"]\nreturn_to = [\"{page}\"]\n"
+    )
+}
+
+fn shop() -> String {
+    caller("shop", SHOP_KEY, BACK)
+}
+
+fn text(wechat: &Upstream, folder: &TempDir) -> String {
     let app = |id: &str, kind: &str| {
         format!(
             "[[app]]\nappid = \"{id}\"\nsecret = \"{SECRET}\"\ntype = \"{kind}\"\n{}",
@@ -227,29 +257,23 @@ fn config_of(wechat: &Upstream, folder: &TempDir, shop: bool) -> config::Config 
             }
         )
     };
-    let caller = |name: &str, key: &str, page: &str| {
-        format!(
-            "[[caller]]\nname = \"{name}\"\nkey = \"{key}\"\napps = [\"*\"]\nallow = [\"read\", \"report\", \"call\", \"users\", \"login\"]\nreturn_to = [\"{page}\"]\n"
-        )
-    };
     let (url, place) = (wechat.base_url(), folder.path().display());
-    let text = format!(
+    format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{place}/data\"\n[admin]\nlisten = \"127.0.0.1:0\"\nkey = \"{SECRET}\"\n\
          [upstream]\nbase_url = \"{url}\"\nopen_url = \"{url}\"\n\
          [public]\nlisten = \"127.0.0.1:0\"\nbase_url = \"{BASE}\"\nrate = \"1000/s\"\n{}{}{}{}{}",
         app(APP, "official"),
         app(SITE, "website"),
         app(MINI, "mini"),
-        if shop {
-            caller("shop", SHOP_KEY, BACK)
-        } else {
-            String::new()
-        },
+        shop(),
         caller(
             "blog",
             BLOG_KEY,
             "https://blog.example.com/back?from=wechat"
         ),
-    );
-    config::parse(&text, folder.path(), &|_| None).unwrap_or_else(|errors| panic!("{errors}"))
+    )
+}
+
+fn parsed(text: &str, folder: &TempDir) -> config::Config {
+    config::parse(text, folder.path(), &|_| None).unwrap_or_else(|errors| panic!("{errors}"))
 }

@@ -22,6 +22,7 @@ use axum::extract::State;
 use axum::middleware;
 use axum::routing::get;
 use http::{HeaderMap, Request, Response};
+use wxtoken_core::app::AppId;
 
 use super::listen::Site;
 use super::peer::Peer;
@@ -29,6 +30,9 @@ use super::services::Services;
 use crate::config::{BaseUrl, Config, IpNet};
 use limiter::Limiter;
 use pages::{Language, Page};
+
+/// Told of each step of a sign-in: the app, empty if it is none of ours, and how the step ended.
+pub type TellSignIn = Arc<dyn Fn(&str, &'static str) + Send + Sync>;
 
 /// What the public handlers work with.
 pub struct PublicServices {
@@ -41,12 +45,17 @@ pub struct PublicServices {
     verify_files: Option<Box<std::path::Path>>,
     forwarded_from: Box<[IpNet]>,
     limiter: Limiter,
+    tell_sign_in: TellSignIn,
 }
 
 impl PublicServices {
     /// Joins the parts; none where no public listener is configured.
     #[must_use]
-    pub fn new(config: &Arc<ArcSwap<Config>>, services: Arc<Services>) -> Option<Arc<Self>> {
+    pub fn new(
+        config: &Arc<ArcSwap<Config>>,
+        services: Arc<Services>,
+        tell_sign_in: TellSignIn,
+    ) -> Option<Arc<Self>> {
         let now = config.load();
         let public = &now.public;
         Some(Arc::new(Self {
@@ -58,6 +67,7 @@ impl PublicServices {
             verify_files: public.verify_files.as_deref().map(Into::into),
             forwarded_from: public.forwarded_from.clone(),
             limiter: Limiter::new(public.rate),
+            tell_sign_in,
         }))
     }
 
@@ -70,6 +80,13 @@ impl PublicServices {
     /// Where WeChat's pages are.
     pub(crate) fn open_url(&self) -> &BaseUrl {
         &self.open_url
+    }
+
+    /// Counts a step of a sign-in. What a stranger writes for an app is counted as no app.
+    fn count_sign_in(&self, app: &str, outcome: &'static str) {
+        let known: Option<AppId> = app.parse().ok();
+        let known = known.filter(|app| self.config.load().app(app).is_some());
+        (self.tell_sign_in)(known.as_ref().map_or("", AppId::as_str), outcome);
     }
 
     /// Takes one request off the rate of the address it comes from. Every request is asked this, before its handler is, but

@@ -16,7 +16,8 @@ async fn listener(lines: &str) -> (World, Running) {
         &|_| None,
     );
     let config = Arc::new(ArcSwap::from_pointee(config.unwrap()));
-    let public = PublicServices::new(&config, Arc::clone(&world.services)).unwrap();
+    let public =
+        PublicServices::new(&config, Arc::clone(&world.services), Arc::new(|_, _| {})).unwrap();
     let running = world
         .serve_site(site(&public), crate::config::Server::default())
         .await;

@@ -12,7 +12,7 @@ use super::super::PublicServices;
 use super::super::pages::{Language, Page};
 use super::cookies::Jar;
 use super::params::{Ambiguous, Params};
-use super::{callback_url, sent_on, words};
+use super::{callback_url, links, sent_on};
 use crate::relay::{Flow, Nonce, SiteState, authorize_url, owner, wants};
 
 /// Sends a browser to WeChat's page, or says why not.
@@ -22,7 +22,12 @@ pub(in crate::http::public) async fn authorize(
     request: Request<Body>,
 ) -> Response<Body> {
     let language = Language::of_request(&request);
-    begin(&public, &app, &request).unwrap_or_else(|page| page.answer(language))
+    let begun = begin(&public, &app, &request);
+    let outcome = begun
+        .as_ref()
+        .map_or_else(|page| page.name(), |_| "authorize");
+    public.count_sign_in(&app, outcome);
+    begun.unwrap_or_else(|page| page.answer(language))
 }
 
 fn begin(
@@ -36,7 +41,7 @@ fn begin(
     let now = public.services.keeper.now().wall;
     let (nonce, keys) = (Nonce::new(chance, now), &public.services.relay);
     let sealed = flow.seal(keys, &nonce, &app);
-    let sealed = sealed.ok_or_else(|| Box::new(words::too_long()))?;
+    let sealed = sealed.ok_or_else(|| Box::new(links::too_long()))?;
     let state = nonce.state(keys, &app);
     let callback = callback_url(public, &app);
     let open_url = public.open_url().as_str();
@@ -48,28 +53,28 @@ fn begin(
 
 /// What an address asks for, if it may.
 fn asked_for(public: &PublicServices, app: &str, query: &str) -> Result<(AppId, Flow), Box<Page>> {
-    let unknown = || Box::new(words::unknown_app());
+    let unknown = || Box::new(links::unknown_app());
     let app: AppId = app.parse().map_err(|_| unknown())?;
     let app_type = public.config.load().app(&app).map(|app| app.app_type);
     let app_type = app_type.ok_or_else(unknown)?;
     let params = Params::read(query);
     let text = |name: &str| {
         let text = params.text(name);
-        text.map_err(|Ambiguous| Box::new(words::ambiguous()))
+        text.map_err(|Ambiguous| Box::new(links::ambiguous()))
     };
     let return_to = text("return_to")?.unwrap_or_default();
     let book = public.services.callers.now();
     let callers = book.all().iter().map(|caller| caller.config());
     let caller = owner(callers, &app, &return_to);
-    let caller = caller.ok_or_else(|| Box::new(words::wrong_return_to()))?;
+    let caller = caller.ok_or_else(|| Box::new(links::wrong_return_to()))?;
     let said: Option<Scope> = match text("scope")?.as_deref() {
         None | Some("") => None,
-        Some(name) => Some(name.parse().map_err(|_| Box::new(words::wrong_scope()))?),
+        Some(name) => Some(name.parse().map_err(|_| Box::new(links::wrong_scope()))?),
     };
-    let scope = wants(app_type, said).ok_or_else(|| Box::new(words::wrong_scope()))?;
+    let scope = wants(app_type, said).ok_or_else(|| Box::new(links::wrong_scope()))?;
     let state = params.raw("state");
-    let state = state.map_err(|Ambiguous| Box::new(words::ambiguous()))?;
-    let state = state.map(|raw| SiteState::read(raw).ok_or_else(|| Box::new(words::too_long())));
+    let state = state.map_err(|Ambiguous| Box::new(links::ambiguous()))?;
+    let state = state.map(|raw| SiteState::read(raw).ok_or_else(|| Box::new(links::too_long())));
     let lang = text("lang")?.as_deref().and_then(Language::of_tag);
     let flow = Flow {
         return_to: return_to.into_owned(),

@@ -12,9 +12,10 @@ use super::super::PublicServices;
 use super::super::pages::{Button, Language, Page};
 use super::cookies::Jar;
 use super::params::{Ambiguous, Params};
-use super::{again, sent_on, words};
+use super::{again, links, sent_on, words};
 use crate::relay::{Flow, Nonce, NotOurs, Redeemable, owner, site_url};
 use crate::users::{ExchangeError, Granted, OAuthCode};
+use crate::wechat::explain::explain;
 
 /// One browser that has come back.
 struct Return<'r> {
@@ -39,13 +40,21 @@ pub(in crate::http::public) async fn callback(
     let params = Params::read(parts.uri.query().unwrap_or_default());
     let returned = Return::of(&public, &app, &params, &parts);
     let (language, went) = match returned {
-        Err(page) => (asked, Err(page)),
+        Err(page) => {
+            public.count_sign_in(&app, page.name());
+            (asked, Err(page))
+        }
         Ok(returned) => {
             let said = returned.flow.lang.as_deref().and_then(Language::of_tag);
             let code = params
                 .text("code")
                 .map(|code| code.map(|code| code.into_owned()));
-            (said.unwrap_or(asked), returned.go_on(code).await)
+            let went = returned.go_on(code).await;
+            returned.tell(
+                went.as_ref()
+                    .map_or_else(|page| page.name(), |_| "signed_in"),
+            );
+            (said.unwrap_or(asked), went)
         }
     };
     went.unwrap_or_else(|page| page.answer(language))
@@ -59,11 +68,11 @@ impl<'r> Return<'r> {
         params: &Params<'_>,
         parts: &Parts,
     ) -> Result<Self, Box<Page>> {
-        let unknown = || Box::new(words::unknown_app());
+        let unknown = || Box::new(links::unknown_app());
         let app: AppId = app.parse().map_err(|_| unknown())?;
         public.config.load().app(&app).ok_or_else(unknown)?;
         let state = params.text("state");
-        let state = state.map_err(|Ambiguous| Box::new(words::ambiguous()))?;
+        let state = state.map_err(|Ambiguous| Box::new(links::ambiguous()))?;
         let (keys, now) = (&public.services.relay, public.services.keeper.now().wall);
         let state = state.unwrap_or_default();
         let (nonce, is_over) = match Nonce::read(&state, keys, &app, now) {
@@ -103,7 +112,7 @@ impl<'r> Return<'r> {
         if owner.is_some_and(|caller| *caller.name == *self.flow.caller) {
             Ok(())
         } else {
-            Err(Box::new(words::wrong_return_to()))
+            Err(Box::new(links::wrong_return_to()))
         }
     }
 
@@ -116,9 +125,8 @@ impl<'r> Return<'r> {
         &self,
         code: Result<Option<String>, Ambiguous>,
     ) -> Result<Response<Body>, Box<Page>> {
-        let code = code.map_err(|Ambiguous| Box::new(words::ambiguous()))?;
+        let code = code.map_err(|Ambiguous| Box::new(links::ambiguous()))?;
         let Some(code) = code.filter(|code| !code.is_empty()) else {
-            self.tell("refused");
             return Err(Box::new(self.refused()));
         };
         let code: OAuthCode = code
@@ -128,10 +136,7 @@ impl<'r> Return<'r> {
         let users = &self.public.services.users;
         match users.store().put_once(once, &[], until).await {
             Ok(true) => {}
-            Ok(false) => {
-                self.tell("repeated");
-                return Err(Box::new(words::done_already(self.again())));
-            }
+            Ok(false) => return Err(Box::new(words::done_already(self.again()))),
             Err(error) => {
                 tracing::error!(app.id = %self.app, %error, "a user who came back could not be noted: {error}");
                 return Err(Box::new(words::store_away(self.again())));
@@ -139,7 +144,6 @@ impl<'r> Return<'r> {
         }
         match users.exchange(&self.app, &code).await {
             Ok(granted) if granted.is_snapshot && !self.flow.takes_snapshot => {
-                self.tell("snapshot");
                 Err(Box::new(self.snapshot()))
             }
             Ok(granted) => self.back_to_site(&granted).await,
@@ -170,7 +174,6 @@ impl<'r> Return<'r> {
             return_to, state, ..
         } = &self.flow;
         let to = site_url(return_to, "code", &code, state.as_deref());
-        self.tell("signed-in");
         sent_on(&to, Vec::new()).ok_or_else(|| Box::new(Page::broken()))
     }
 
@@ -191,8 +194,7 @@ impl<'r> Return<'r> {
     }
 
     fn not_exchanged(&self, error: &ExchangeError) -> Page {
-        self.tell("not-exchanged");
-        tracing::warn!(app.id = %self.app, %error, "a code of web OAuth was not exchanged: {error}");
+        self.log(error);
         match error {
             ExchangeError::CodeUsed => words::done_already(self.again()),
             ExchangeError::CodeInvalid | ExchangeError::CodeExpired => {
@@ -203,13 +205,31 @@ impl<'r> Return<'r> {
             // The code may be spent, or not: it is not sent again.
             ExchangeError::Unreachable | ExchangeError::Unclear => words::wechat_away(self.again()),
             ExchangeError::Store(_) => words::store_away(self.again()),
-            ExchangeError::UnknownApp => words::unknown_app(),
+            ExchangeError::UnknownApp => links::unknown_app(),
         }
+    }
+
+    /// Why there is no grant. Where it is the app that is refused, somebody has to act: they are told what to do.
+    fn log(&self, error: &ExchangeError) {
+        let app = &self.app;
+        let ExchangeError::Refused { errcode } = error else {
+            tracing::warn!(app.id = %app, %error, "a code of web OAuth was not exchanged: {error}");
+            return;
+        };
+        let known = explain(*errcode).and_then(|known| known.entries.first());
+        let meaning = known.map_or("not in WeChat's list of codes.", |known| known.meaning.en);
+        let cure = known.and_then(|known| known.cure.first());
+        let cure = cure.map_or_else(String::new, |cure| format!(" What to do: {}.", cure.en));
+        tracing::error!(
+            app.id = %app, errcode,
+            "WeChat refuses to sign users in to {app}, errcode {errcode}: {meaning}{cure} More, and in Chinese: `wxtoken explain {errcode}`"
+        );
     }
 
     /// One line for each return, without anything of the user's.
     fn tell(&self, outcome: &'static str) {
         let (app, caller) = (&self.app, &self.flow.caller);
+        self.public.count_sign_in(app.as_str(), outcome);
         tracing::info!(app.id = %app, caller, outcome, "a user came back from WeChat for {caller} of {app}: {outcome}");
     }
 }

@@ -5,6 +5,7 @@
 mod authorize;
 mod callback;
 mod cookies;
+mod links;
 mod params;
 mod words;
 

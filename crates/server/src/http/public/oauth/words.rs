@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::super::pages::{Button, Page};
 use crate::words::Sentence;
 
-fn say(zh: &str, en: &str) -> Sentence {
+pub(super) fn say(zh: &str, en: &str) -> Sentence {
     Sentence::new(zh, en)
 }
 
@@ -36,6 +36,7 @@ pub(super) fn refused(again: Button, without: String) -> Page {
             "Try again to sign in, or go back to the site without it.",
         ),
     )
+    .called("refused")
     .with(again)
     .or(Some(button(
         without,
@@ -55,6 +56,7 @@ pub(super) fn bad_code(again: Button) -> Page {
         ),
         say("请重新登录一次。", "Please sign in again."),
     )
+    .called("bad_code")
     .with(again)
 }
 
@@ -72,6 +74,7 @@ pub(super) fn done_already(again: Button) -> Page {
         ),
         say("按下面的按钮继续。", "Press the button to go on."),
     )
+    .called("used")
     .with(button(again.to, "继续", "Continue"))
 }
 
@@ -92,7 +95,8 @@ pub(super) fn too_old(again: Option<Button>) -> Page {
                 "Go back to the site and sign in again.",
             )
         },
-    );
+    )
+    .called("expired");
     match again {
         Some(again) => page.with(again),
         None => page,
@@ -113,6 +117,7 @@ pub(super) fn other_browser() -> Page {
             "Open the site here and sign in; a sign-in link cannot be passed on.",
         ),
     )
+    .called("other_browser")
 }
 
 /// The state is none of ours.
@@ -129,6 +134,7 @@ pub(super) fn not_ours() -> Page {
             "Go back to the site and sign in again.",
         ),
     )
+    .called("not_ours")
 }
 
 /// A made-up user of a snapshot page.
@@ -145,6 +151,7 @@ pub(super) fn snapshot(again: Button, accepting: String) -> Page {
             "Tap “Use full service” (使用完整服务) at the bottom of the page, then sign in again.",
         ),
     )
+    .called("snapshot")
     .with(again)
     .or(Some(button(accepting, "就这样继续", "Go on without it")))
 }
@@ -160,6 +167,7 @@ pub(super) fn wechat_away(again: Button) -> Page {
         ),
         say("请过一会儿再登录。", "Please sign in again in a moment."),
     )
+    .called("wechat")
     .with(again)
 }
 
@@ -174,6 +182,7 @@ pub(super) fn store_away(again: Button) -> Page {
         ),
         say("请过一会儿再登录。", "Please sign in again in a moment."),
     )
+    .called("store")
     .with(again)
 }
 
@@ -191,6 +200,7 @@ pub(super) fn app_refused(again: Button) -> Page {
             "Try again in a moment; if that does not help, tell those who run the site.",
         ),
     )
+    .called("app_refused")
     .with(again)
 }
 
@@ -208,84 +218,5 @@ pub(super) fn blocked() -> Page {
             "Look at the account's state in WeChat, or use another one.",
         ),
     )
-}
-
-/// No caller lists the page.
-pub(super) fn wrong_return_to() -> Page {
-    Page::new(
-        StatusCode::BAD_REQUEST,
-        say("登录链接不对", "This sign-in link is wrong"),
-        say(
-            "要返回的网页没有在这里登记。",
-            "The page to come back to is not registered here.",
-        ),
-        say(
-            "请告诉网站的管理员：return_to 必须与调用方配置里的某一项一字不差。",
-            "Tell those who run the site: return_to must be, letter for letter, one that a caller's table lists.",
-        ),
-    )
-}
-
-/// The scope is none of the app's.
-pub(super) fn wrong_scope() -> Page {
-    Page::new(
-        StatusCode::BAD_REQUEST,
-        say("登录链接不对", "This sign-in link is wrong"),
-        say(
-            "这个应用不能这样登录。",
-            "This app does not sign users in like that.",
-        ),
-        say(
-            "请告诉网站的管理员：公众号用 snsapi_base 或 snsapi_userinfo，网站应用用 snsapi_login，小程序没有网页登录。",
-            "Tell those who run the site: official accounts have snsapi_base and snsapi_userinfo, website apps snsapi_login, mini programs none.",
-        ),
-    )
-}
-
-/// A parameter is too long.
-pub(super) fn too_long() -> Page {
-    Page::new(
-        StatusCode::BAD_REQUEST,
-        say("登录链接太长", "This sign-in link is too long"),
-        say(
-            "网站在链接里附带的内容太多。",
-            "The site has put too much into it.",
-        ),
-        say(
-            "请告诉网站的管理员：state 最多 1,024 字节。",
-            "Tell those who run the site: state has 1,024 bytes at most.",
-        ),
-    )
-}
-
-/// A parameter stands there twice.
-pub(super) fn ambiguous() -> Page {
-    Page::new(
-        StatusCode::BAD_REQUEST,
-        say("登录链接不对", "This sign-in link is wrong"),
-        say(
-            "链接里有一项写了两次，或无法识别。",
-            "Something in it is there twice, or cannot be read.",
-        ),
-        say(
-            "请回到网站，重新登录。",
-            "Go back to the site and sign in again.",
-        ),
-    )
-}
-
-/// There is no such app.
-pub(super) fn unknown_app() -> Page {
-    Page::new(
-        StatusCode::NOT_FOUND,
-        say("没有这个应用", "No such app"),
-        say(
-            "这里没有这个公众号或网站应用。",
-            "This account or website app is not known here.",
-        ),
-        say(
-            "请检查链接是否完整，或告诉网站的管理员。",
-            "Check that the link is whole, or tell those who run the site.",
-        ),
-    )
+    .called("blocked")
 }

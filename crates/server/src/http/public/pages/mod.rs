@@ -25,6 +25,8 @@ const STYLE: &str = include_str!("style.css");
 /// A page.
 #[derive(Debug)]
 pub(crate) struct Page {
+    /// What it is about, for the log and the numbers.
+    name: &'static str,
     status: StatusCode,
     /// A few words.
     title: Sentence,
@@ -48,6 +50,7 @@ impl Page {
     /// A page without a button.
     pub(crate) fn new(status: StatusCode, title: Sentence, what: Sentence, cure: Sentence) -> Self {
         Self {
+            name: "page",
             status,
             title,
             what,
@@ -56,6 +59,16 @@ impl Page {
             also: None,
             retry_after: None,
         }
+    }
+
+    /// With a name.
+    pub(crate) fn called(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// What it is about, for the log and the numbers.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
     }
 
     /// With a button.
@@ -117,6 +130,7 @@ impl Page {
                 "Go back to the site you came from and try again.",
             ),
         )
+        .called("broken")
     }
 
     /// The answer, with one language first.
