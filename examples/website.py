@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """A whole web site that signs users in with WeChat through wxtoken. Python's standard library is all it needs.
 
-    WXTOKEN_KEY=<the caller's key> python3 examples/website.py      then open http://127.0.0.1:8000
+    wxtoken demo                     and in another terminal, where the `export` lines that it prints are pasted:
+    python3 examples/website.py      then open http://127.0.0.1:8000
 
-The caller needs allow = ["users"] and return_to = ["http://127.0.0.1:8000/back"]. The site holds no AppSecret and no token.
+With a wxtoken of your own, set the variables below. The caller, whose key is WXTOKEN_KEY, needs allow = ["users"] and
+return_to = ["http://127.0.0.1:8000/back"]. The site holds no AppSecret and no token.
 """
 import hmac
 import html

@@ -2,6 +2,7 @@
 
 mod tour;
 
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
@@ -22,6 +23,9 @@ use crate::{term, threads};
 pub(super) const SHOP: &str = "wx5a0c0ffee0123456";
 /// The sample 小程序.
 pub(super) const MINI: &str = "wx7b0ba0bab0123456";
+
+/// Where the example site is, `examples/website.py`.
+pub(super) const SITE: &str = "http://127.0.0.1:8000";
 
 /// What follows the options in `--help`.
 pub(crate) fn epilogue(lang: Lang) -> &'static str {
@@ -52,6 +56,7 @@ struct Places {
     wechat: String,
     api: u16,
     admin: u16,
+    public: u16,
     caller_key: Secret,
     admin_key: Secret,
     /// Ports that were to be used and are taken.
@@ -85,6 +90,7 @@ async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         wechat: upstream.base_url(),
         api: usual_or_any(7200, &mut taken),
         admin: usual_or_any(7201, &mut taken),
+        public: named(usual_or_any(7203, &mut taken))?,
         caller_key: new_key()?,
         admin_key: new_key()?,
         taken,
@@ -94,7 +100,7 @@ async fn demo(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
     telemetry::init(&config.log, term::colours_welcome())?;
     let running = match Running::start(config).await {
         Err(StartError::Listen(_)) => {
-            (places.api, places.admin) = (0, 0); // somebody was quicker
+            (places.api, places.admin, places.public) = (0, 0, named(0)?); // somebody was quicker
             Running::start(configuration(&places, &apps, folder.path())?).await?
         }
         other => other?,
@@ -118,6 +124,15 @@ fn usual_or_any(usual: u16, taken: &mut Vec<u16>) -> u16 {
     0
 }
 
+/// The port itself, or a free one by its number: links name it before anything listens there.
+fn named(port: u16) -> io::Result<u16> {
+    if port != 0 {
+        return Ok(port);
+    }
+    let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(found.local_addr()?.port())
+}
+
 /// The port of the first of these URLs.
 fn port_of(places: &[String]) -> Option<u16> {
     places.first()?.rsplit(':').next()?.parse().ok()
@@ -134,8 +149,12 @@ listen = "127.0.0.1:{admin}"
 key = "${{ADMIN_KEY}}"
 [store]
 path = "data"
+[public]
+listen = "127.0.0.1:{public}"
+base_url = "http://127.0.0.1:{public}"
 [upstream]
 base_url = "{wechat}"
+open_url = "{wechat}"
 [log]
 format = "text"
 [[app]]
@@ -153,10 +172,13 @@ secret = "${{MINI_SECRET}}"
 name = "demo"
 key = "${{CALLER_KEY}}"
 apps = ["*"]
-allow = ["read", "report", "call"]
+allow = ["read", "report", "call", "users", "login", "sign"]
+return_to = ["{SITE}/back"]
+sign_origins = ["{SITE}"]
 "#,
         api = places.api,
         admin = places.admin,
+        public = places.public,
         wechat = places.wechat,
     );
     let secrets = |name: &str| match name {
@@ -190,6 +212,7 @@ mod tests {
             wechat: "http://127.0.0.1:7202".into(),
             api: 7200,
             admin: 7201,
+            public: 7203,
             caller_key: key("a"),
             admin_key: key("b"),
             taken: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Places, SHOP};
+use super::{Places, SHOP, SITE};
 use crate::lang::Lang;
 
 /// The whole tour. Lines that begin with two spaces are commands.
@@ -30,6 +30,15 @@ pub(super) fn guide(places: &Places, lang: Lang) -> io::Result<String> {
         lines.extend(commands.iter().map(|command| format!("  {command}")));
     }
     lines.push(String::new());
+    lines.push(match lang {
+        Lang::Zh => format!(
+            "在浏览器里登录：在那个终端、源码目录下运行 python3 examples/website.py，然后打开 {SITE}"
+        ),
+        Lang::En => format!(
+            "The same in a browser: run python3 examples/website.py in that terminal, in the source's folder, and open {SITE}"
+        ),
+    });
+    lines.push(String::new());
     lines.push(say(
         lang,
         "用你自己的微信账号：wxtoken init，然后 wxtoken serve。Ctrl-C 结束演示，不留下任何东西。下面是服务器的日志：",
@@ -55,19 +64,23 @@ fn say(lang: Lang, zh: &str, en: &str) -> String {
 
 fn welcome(places: &Places, lang: Lang) -> String {
     let Places {
-        wechat, api, admin, ..
+        wechat,
+        api,
+        admin,
+        public,
+        ..
     } = places;
     match lang {
         Lang::Zh => format!(
             "模拟的微信    {wechat}\nwxtoken API   http://127.0.0.1:{api}\n管理与监控    http://127.0.0.1:{admin}   \
-             管理密钥 {}\n\n\
+             管理密钥 {}\n对外入口      http://127.0.0.1:{public}\n\n\
              两个示例应用：公众号 shop（{SHOP}），小程序 mini（{}）。",
             places.admin_key.expose(),
             super::MINI
         ),
         Lang::En => format!(
             "simulated WeChat   {wechat}\nwxtoken API        http://127.0.0.1:{api}\nadmin, metrics     http://127.0.0.1:{admin}   \
-             admin key {}\n\n\
+             admin key {}\npublic listener    http://127.0.0.1:{public}\n\n\
              Two sample apps: the official account shop ({SHOP}) and the mini program mini ({}).",
             places.admin_key.expose(),
             super::MINI
@@ -78,17 +91,20 @@ fn welcome(places: &Places, lang: Lang) -> String {
 fn environment(places: &Places) -> String {
     format!(
         "  export WXTOKEN_URL=http://127.0.0.1:{} WXTOKEN_KEY={}\n  export WXTOKEN_ADMIN_URL=http://127.0.0.1:{} WXTOKEN_ADMIN_KEY={}\n  \
-         export WECHAT={} APP={SHOP}",
+         export WECHAT={} APP={SHOP}\n  export WXTOKEN_PUBLIC_URL=http://127.0.0.1:{} WECHAT_APPID={SHOP}",
         places.api,
         places.caller_key.expose(),
         places.admin,
         places.admin_key.expose(),
         places.wechat,
+        places.public,
     )
 }
 
-/// Each step: what it shows, and its commands.
-fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
+/// What a step shows, in Chinese and English, and its commands.
+type Step = (&'static str, &'static str, Vec<String>);
+
+fn steps(program: &str) -> Vec<Step> {
     let command = |text: &str| text.replace("wxtoken ", &format!("{program} "));
     let read =
         "curl -s -H \"Authorization: Bearer $WXTOKEN_KEY\" $WXTOKEN_URL/v1/apps/$APP/access_token";
@@ -147,7 +163,23 @@ fn steps(program: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
             "7. What WeChat's error codes mean",
             vec![command("wxtoken explain 40001")],
         ),
+        signing_in(),
     ]
+}
+
+fn signing_in() -> Step {
+    let redeem = "curl -s -H \"Authorization: Bearer $WXTOKEN_KEY\" -d \"{\\\"code\\\":\\\"$CODE\\\"}\" $WXTOKEN_URL/v1/oauth/redeem; echo";
+    (
+        "8. 用户登录：浏览器经对外入口去微信再回来，带着一次性 code；网站用它换 openid，只能换一次",
+        "8. A user signs in: the browser goes to WeChat by the public listener and comes back with a code, which the site redeems for the openid, once",
+        vec![
+            format!(
+                "CODE=$(curl -s -o /dev/null -L --max-redirs 2 -b '' -w '%{{redirect_url}}' \"$WXTOKEN_PUBLIC_URL/oauth/$APP/authorize?return_to={SITE}/back\" | sed 's/.*code=//')"
+            ),
+            redeem.into(),
+            redeem.into(),
+        ],
+    )
 }
 
 #[cfg(test)]

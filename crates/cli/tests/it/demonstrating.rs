@@ -47,6 +47,8 @@ fn everything_the_demo_prints_can_be_pasted_and_shows_the_main_job() {
         "wxtoken_upstream_calls_total",
         "\"stable\": 2", // minted for us: one for each app; what the other program minted we took over
         "The AppSecret is wrong",
+        "\"openid\":\"o", // a user has signed in
+        "unknown-code",   // and the code is spent
     ];
     let mut rest = out.as_str();
     for part in shown {
