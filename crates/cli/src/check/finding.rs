@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use wxtoken_server::words::Sentence;
 
+use super::of_public::Public;
 use super::of_redis::{Copies, Shared};
 
 /// How grave.
@@ -78,6 +79,8 @@ pub(crate) enum Setup {
     Shared(Shared),
     /// About a Redis that copies are kept in.
     Copies(Copies),
+    /// About the public listener.
+    Public(Public),
 }
 
 /// What can be found on the way to WeChat.
@@ -159,6 +162,7 @@ impl Finding {
                 }
                 Setup::Shared(shared) => shared.level(),
                 Setup::Copies(copies) => copies.level(),
+                Setup::Public(public) => public.level(),
             },
             Self::Way(way) => match way {
                 Way::Resolved { .. } | Way::Reached { .. } | Way::ClockRight => Level::Good,
@@ -200,6 +204,7 @@ impl Finding {
                 Setup::NotWritable { .. } => "not-writable",
                 Setup::Shared(shared) => shared.name(),
                 Setup::Copies(copies) => copies.name(),
+                Setup::Public(public) => public.name(),
             },
             Self::Way(way) => match way {
                 Way::NotAsked => "offline",

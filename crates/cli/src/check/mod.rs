@@ -5,7 +5,9 @@ mod books;
 mod copies;
 mod files;
 mod finding;
+mod of_public;
 mod of_redis;
+mod public;
 mod shared;
 mod way;
 mod words;
@@ -84,6 +86,8 @@ pub(crate) fn run(arguments: &Arguments, lang: Lang) -> Result<(), Failure> {
         .into_iter()
         .map(Finding::Setup)
         .collect();
+    let public = public::look(&config).into_iter();
+    found.extend(public.map(Setup::Public).map(Finding::Setup));
     if arguments.offline {
         found.extend(Books::trouble(&config).map(Finding::Setup));
         found.push(Finding::Way(Way::NotAsked));
@@ -98,6 +102,8 @@ async fn online(config: &Config, chosen: &[&App]) -> Result<Vec<Finding>, Failur
     let mut found: Vec<Finding> = of_store.into_iter().map(Finding::Setup).collect();
     let copies = copies::look(config).await;
     found.extend(copies.into_iter().map(Setup::Copies).map(Finding::Setup));
+    let public = public::resolve(config).await;
+    found.extend(public.map(Setup::Public).map(Finding::Setup));
     let way = way::look(&config.upstream).await;
     found.extend(way.into_iter().map(Finding::Way));
     let apps = apps::look(config, chosen, &books).await?;

@@ -392,3 +392,33 @@ fn a_redis_that_copies_are_kept_in_is_asked_whether_it_tells_what_others_do_to_t
         assert!(said.out.contains(part), "{said:?}");
     }
 }
+
+#[test]
+fn what_the_public_listener_lacks_is_found_in_both_languages() {
+    let world = World::new();
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let page = "return_to = [\"https://shop.example.com/back\"]\n";
+    let text = text.replace(
+        "allow = [\"read\"]\n",
+        &format!("allow = [\"users\"]\n{page}"),
+    );
+    std::fs::write(world.config(), &text).unwrap();
+    assert_eq!(world.finding("public-closed")["level"], "warning");
+    let chinese = world.check(&["--offline", "--lang", "zh"]);
+    chinese.shows(&["没有人能登录", "orders", "[public]"]);
+
+    std::fs::create_dir(world.folder.path().join("verify")).unwrap();
+    let listens = "[public]\nlisten = \"127.0.0.1:7203\"\nbase_url = \"https://wx.invalid\"\nverify_files = \"verify\"\n";
+    std::fs::write(world.config(), format!("{text}{listens}")).unwrap();
+    assert_eq!(world.finding("public")["level"], "good");
+    assert_eq!(world.finding("public-dns-failed")["level"], "warning");
+    assert_eq!(world.finding("verify-files-none")["level"], "warning");
+    let english = world.check(&["--lang", "en"]);
+    english.shows(&[
+        "no MP_verify_*.txt is in",
+        "wx.invalid of [public] base_url",
+    ]);
+    let idle = text.replace(page, "");
+    std::fs::write(world.config(), format!("{idle}{listens}")).unwrap();
+    assert_eq!(world.finding("public-idle")["level"], "warning");
+}

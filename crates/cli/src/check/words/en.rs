@@ -4,6 +4,7 @@ use super::{Words, code_of, meaning_of, rid_of, words};
 use wxtoken_server::sink::SWITCH_ON;
 
 use crate::check::finding::{AppState, Setup, Way};
+use crate::check::of_public::Public;
 use crate::check::of_redis::{Copies, HowTold, Shared};
 use crate::lang::Lang;
 use crate::when;
@@ -62,6 +63,43 @@ pub(super) fn setup(setup: &Setup) -> Words {
         ),
         Setup::Shared(found) => shared(found),
         Setup::Copies(found) => copies(found),
+        Setup::Public(found) => public(found),
+    }
+}
+
+fn public(public: &Public) -> Words {
+    match public {
+        Public::Served { base_url } => words(format!("public listener: {base_url}"), ""),
+        Public::Closed { callers } => words(
+            format!(
+                "nobody can sign in: these callers have return_to, but there is no public listener: {}",
+                callers.join(", ")
+            ),
+            "set [public] listen and base_url",
+        ),
+        Public::Idle => words(
+            "the public listener has nothing to do: no caller has return_to or sign_origins, no app a push_token",
+            "write what it is for, or take [public] listen out",
+        ),
+        Public::Verifiable { folder, files } => words(
+            format!("MP_verify files in {}: {files}", folder.display()),
+            "",
+        ),
+        Public::NoVerifyFile(folder) => words(
+            format!("no MP_verify_*.txt is in {}", folder.display()),
+            "put there the file that WeChat gives where the callback domain is set",
+        ),
+        Public::VerifyUnreadable { path, why } => words(
+            format!("{} cannot be read: {why}", path.display()),
+            "let the user wxtoken runs as read it",
+        ),
+        Public::Resolved { host } => {
+            words(format!("DNS: {host} of [public] base_url is known"), "")
+        }
+        Public::NotResolved { host, why } => words(
+            format!("DNS: {host} of [public] base_url is not known here: {why}"),
+            "users' phones and WeChat must be able to look it up: add its DNS record, or correct base_url",
+        ),
     }
 }
 

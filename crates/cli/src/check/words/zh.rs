@@ -4,6 +4,7 @@ use super::{Words, code_of, meaning_of, rid_of, words};
 use wxtoken_server::sink::SWITCH_ON;
 
 use crate::check::finding::{AppState, Setup, Way};
+use crate::check::of_public::Public;
 use crate::check::of_redis::{Copies, HowTold, Shared};
 use crate::lang::Lang;
 use crate::when;
@@ -54,6 +55,41 @@ pub(super) fn setup(setup: &Setup) -> Words {
         ),
         Setup::Shared(found) => shared(found),
         Setup::Copies(found) => copies(found),
+        Setup::Public(found) => public(found),
+    }
+}
+
+fn public(public: &Public) -> Words {
+    match public {
+        Public::Served { base_url } => words(format!("对外入口：{base_url}"), ""),
+        Public::Closed { callers } => words(
+            format!(
+                "没有人能登录：这些调用方写了 return_to，却没有对外入口：{}",
+                callers.join("、")
+            ),
+            "设置 [public] 的 listen 和 base_url",
+        ),
+        Public::Idle => words(
+            "对外入口没有用处：没有调用方写了 return_to 或 sign_origins，也没有应用写了 push_token",
+            "写上它的用途，或去掉 [public] listen",
+        ),
+        Public::Verifiable { folder, files } => words(
+            format!("{} 里有 {files} 个 MP_verify 文件", folder.display()),
+            "",
+        ),
+        Public::NoVerifyFile(folder) => words(
+            format!("{} 里没有 MP_verify_*.txt", folder.display()),
+            "把微信在设置网页授权域名时给的文件放进去",
+        ),
+        Public::VerifyUnreadable { path, why } => words(
+            format!("读不了 {}：{}", path.display(), why.zh),
+            "让运行 wxtoken 的用户能读它",
+        ),
+        Public::Resolved { host } => words(format!("DNS：[public] base_url 的 {host} 能查到"), ""),
+        Public::NotResolved { host, why } => words(
+            format!("DNS：在这里查不到 [public] base_url 的 {host}：{}", why.zh),
+            "用户的手机和微信必须能查到它：添加 DNS 记录，或改正 base_url",
+        ),
     }
 }
 
