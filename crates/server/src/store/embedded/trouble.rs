@@ -147,6 +147,11 @@ impl Trouble {
         }
     }
 
+    /// Whether the file itself is broken.
+    pub(in crate::store) fn is_damage(&self) -> bool {
+        matches!(self, Self::Database(error) if is_corrupt(error))
+    }
+
     pub(in crate::store) fn into_store_error(self) -> StoreError {
         StoreError::Unavailable(self.in_words())
     }

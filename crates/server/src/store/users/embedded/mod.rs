@@ -3,6 +3,7 @@
 //! Durable means fsynced before the future resolves; reads have connections of their own and wait for no write.
 //! Must not know: when records change, what they mean.
 
+mod damage;
 mod open;
 mod schema;
 mod slots;
@@ -100,7 +101,10 @@ fn look(connection: &mut Connection, (names, now, done): Look) {
     // Whoever asked may have gone.
     let _ = done.send(match found {
         Ok(found) => Ok(found.map(|found| found.sealed)),
-        Err(error) => Err(Trouble::from(error).into_store_error()),
+        Err(error) => {
+            let why = damage::told(connection, &error.into());
+            Err(StoreError::Unavailable(why))
+        }
     });
 }
 

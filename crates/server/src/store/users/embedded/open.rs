@@ -16,6 +16,7 @@ use super::super::super::embedded::{OpenError, Trouble, prepare_file};
 use super::super::super::keys::MasterKeys;
 use super::super::super::sealed::{SealError, Sealer, StoreId};
 use super::super::seal::UserSeal;
+use super::damage;
 use super::schema::{self, Sort};
 use super::table;
 use crate::words::Sentence;
@@ -36,19 +37,30 @@ pub(super) struct Opened {
 
 pub(super) fn open(folder: &Path, keys: &MasterKeys, now: Wall) -> Result<Opened, OpenError> {
     let path = folder.join(FILE);
+    if damage::is_noted(&path) {
+        if path.exists() {
+            begin_anew(&path, now, "a page of it was, when it was last used")?;
+        }
+        damage::is_over(&path).map_err(|error| unavailable(&path, &error))?;
+    }
     match attempt(folder, &path, keys) {
         Err(OpenError::Corrupt { reason, .. }) => {
-            let aside = put_aside(&path, now).map_err(|error| unavailable(&path, &error))?;
-            tracing::error!(
-                "the users' file {} is damaged as a whole ({reason}) and was put aside as {}; a new one is begun: users are \
-                 asked again when they come, credentials are not affected. `wxtoken import` brings back the last export",
-                path.display(),
-                aside.display()
-            );
+            begin_anew(&path, now, &reason.en)?;
             attempt(folder, &path, keys)
         }
         opened => opened,
     }
+}
+
+fn begin_anew(path: &Path, now: Wall, reason: &str) -> Result<(), OpenError> {
+    let aside = put_aside(path, now).map_err(|error| unavailable(path, &error))?;
+    tracing::error!(
+        "the users' file {} is damaged ({reason}) and was put aside as {}; a new one is begun: users are asked again when they \
+         come, credentials are not affected. `wxtoken import` brings back the last export",
+        path.display(),
+        aside.display()
+    );
+    Ok(())
 }
 
 fn attempt(folder: &Path, path: &Path, keys: &MasterKeys) -> Result<Opened, OpenError> {

@@ -263,6 +263,48 @@ async fn a_file_that_is_damaged_as_a_whole_is_put_aside_and_a_new_one_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_found_damaged_is_told_with_the_cure_and_a_restart_begins_a_new_file() {
+    let mut subject = InFolder::new();
+    for number in 0..100 {
+        put(&subject, number, &full(number)).await;
+    }
+    subject.store = None;
+    let file = EmbeddedUsers::file_in(subject.folder.path());
+    let mut bytes = fs::read(&file).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0xff);
+    fs::write(&file, bytes).unwrap();
+    let reopen = |subject: &InFolder| {
+        let folder = Arc::clone(&subject.folder);
+        InFolder::opened_in(folder, key(1).into())
+    };
+    subject = reopen(&subject);
+    let store = subject.store();
+    let mut refused = Vec::new();
+    for number in 0..100 {
+        let read = store.read(&app(1), &openid(number)).await;
+        refused.extend(read.err());
+        refused.extend(store.delete(&app(1), &openid(number)).await.err());
+    }
+    assert!(!refused.is_empty());
+    for error in refused {
+        assert!(error.to_string().contains("restart wxtoken"), "{error}");
+    }
+    drop(store);
+    for is_anew in [true, false] {
+        subject.store = None;
+        subject = reopen(&subject);
+        for number in 1..100 {
+            assert_eq!(look(&subject, number).await, None);
+        }
+        assert_eq!(look(&subject, 0).await.is_none(), is_anew);
+        if is_anew {
+            put(&subject, 0, &full(0)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_newer_file_is_left_as_it_is() {
     let mut subject = InFolder::new();
     put(&subject, 1, &full(1)).await;

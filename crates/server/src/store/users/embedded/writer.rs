@@ -12,6 +12,7 @@ use wxtoken_core::user::{OnceKey, Purged};
 use super::super::super::embedded::Trouble;
 use super::super::PORTION;
 use super::super::seal::{Names, Sealed, UserSeal};
+use super::damage;
 use super::open::{self, Opened, RESEALED};
 use super::table::{self, Stored};
 use crate::words::Sentence;
@@ -72,7 +73,7 @@ impl Writer {
                 outcomes
             }
             Err(trouble) => {
-                let why = trouble.in_words();
+                let why = damage::told(&self.connection, &trouble);
                 let refused = |_| Err(StoreError::Unavailable(why.clone()));
                 changes.iter().map(refused).collect()
             }
