@@ -64,7 +64,7 @@ enum Command {
     Key(key::Arguments),
     /// Write the whole store into one sealed file, to move it or back it up
     Export(export::Arguments),
-    /// Take the records of an export into the store, where they are newer
+    /// Take the records and users of an export into the store, where they are newer
     Import(import::Arguments),
     /// Print a script that completes these commands in your shell
     #[command(hide = true)]

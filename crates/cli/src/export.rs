@@ -25,12 +25,14 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup
   wxtoken export --to wxtoken.backup --seal master    # 用存储自己的主密钥加密，主密钥请另外保存
 
+用户也在其中：他们的授权、令牌和会话密钥，文件要照此保管。
 先停止服务器：同一时刻只能有一个进程打开存储；kind = \"redis\" 时服务器可以继续运行。文件权限为 0600，已存在的文件不会被覆盖。",
         "Examples:
   wxtoken export --to wxtoken.backup                  # asks for a passphrase on the terminal
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken export --to wxtoken.backup
   wxtoken export --to wxtoken.backup --seal master    # under the store's master key; keep that, too
 
+Users are in it, too: their grants, tokens and session keys; keep the file accordingly.
 Stop the server first: one process at a time opens the store; with kind = \"redis\" the servers may
 run on. The file has mode 0600; one that is there already is not overwritten.",
     )

@@ -24,14 +24,14 @@ pub(crate) fn epilogue(lang: Lang) -> &'static str {
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup
   wxtoken import --from wxtoken.backup --seal master  # 用本存储的主密钥解开
 
-先停止服务器；kind = \"redis\" 时服务器可以继续运行，它们随即用上较新的记录。存储里更新的记录不会被覆盖；文件先整体校验，损坏或口令不对时什么都不导入。",
+先停止服务器；kind = \"redis\" 时服务器可以继续运行，它们随即用上较新的记录。存储里更新的记录和用户不会被覆盖；文件先整体校验，损坏或口令不对时什么都不导入。",
         "Examples:
   wxtoken import --from wxtoken.backup                # asks for the passphrase on the terminal
   WXTOKEN_PASSPHRASE_FILE=pass.txt wxtoken import --from wxtoken.backup
   wxtoken import --from wxtoken.backup --seal master  # opened with this store's master key
 
-Stop the server first; with kind = \"redis\" the servers may run on, and take over what is newer. What
-is newer in the store is kept; the whole file is checked before anything
+Stop the server first; with kind = \"redis\" the servers may run on, and take over what is newer. A
+record or user that is newer in the store is kept; the whole file is checked before anything
 is imported, and a damaged one, or a wrong passphrase, imports nothing.",
     )
 }

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wxtoken_core::app::AppId;
 use wxtoken_core::budget::BudgetKind;
 use wxtoken_core::clock::{Clock, Wall};
 use wxtoken_core::store::{Lease, Loaded, Record, RecordStore};
+use wxtoken_core::user::{OpenId, Session, SessionKey, UserRecord, UserStore, Written};
 use wxtoken_server::clock::SystemClock;
+use wxtoken_server::store::users::EmbeddedUsers;
 use wxtoken_server::store::{EmbeddedStore, MasterKey};
 
 use crate::program::Run;
@@ -97,6 +100,65 @@ fn a_store_moves_to_another_machine_under_a_passphrase() {
         .said()
         .shows(&["0 new"]);
     assert_eq!(calls_counted(to.path()), 3);
+}
+
+/// A mini-program's user, with a session.
+fn user(session_key: &str) -> (AppId, OpenId, UserRecord) {
+    let session = Session {
+        unionid: None,
+        session_key: SessionKey::new(session_key.to_owned()).unwrap(),
+        since: SystemClock.now().wall,
+    };
+    let record = UserRecord {
+        grant: None,
+        session: Some(session),
+    };
+    let openid = "oLVPpjqs9BhvzwPj5A-vTYAX3GLc".parse().unwrap();
+    (APP.parse().unwrap(), openid, record)
+}
+
+fn on_users<R>(folder: &Path, work: impl AsyncFnOnce(&EmbeddedUsers) -> R) -> R {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let users = EmbeddedUsers::open(&folder.join("data"), &master_key().into(), clock).unwrap();
+    runtime.block_on(work(&users))
+}
+
+#[test]
+fn users_move_with_the_store_and_those_that_are_newer_stay() {
+    let (from, to) = (machine(Some(1)), machine(None));
+    let file = backup(from.path());
+    let named = file.to_str().unwrap();
+    let (app, openid, record) = user("canary-session-key-01==");
+    let until = SystemClock.now().wall.plus(24 * 3_600_000);
+    on_users(from.path(), async |users| {
+        let kept = users.write(&app, &openid, &record, None, until).await;
+        assert!(matches!(kept.unwrap(), Written::Yes(_)));
+    });
+    run(from.path(), &["export", "--to", named])
+        .said()
+        .shows(&["exported 1 apps, 1 users"]);
+    let bytes = std::fs::read(&file).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(!text.contains("canary") && !text.contains(openid.as_str()));
+    run(to.path(), &["import", "--from", named])
+        .said()
+        .shows(&["users: 1 new"]);
+    let (.., newer) = user("canary-session-key-02==");
+    on_users(to.path(), async |users| {
+        let held = users.read(&app, &openid).await.unwrap().unwrap();
+        assert_eq!(held.record, record);
+        let over = Some(held.version);
+        let kept = users.write(&app, &openid, &newer, over, until).await;
+        assert!(matches!(kept.unwrap(), Written::Yes(_)));
+    });
+    run(to.path(), &["import", "--from", named])
+        .said()
+        .shows(&["users: 0 new"]);
+    let held = on_users(to.path(), async |users| users.read(&app, &openid).await);
+    assert_eq!(held.unwrap().unwrap().record, newer);
 }
 
 #[test]
