@@ -39,7 +39,10 @@ def wxtoken(method, path, body=None):
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refusal:
-        return refusal.code, json.load(refusal)
+        try:
+            return refusal.code, json.load(refusal)
+        except ValueError:  # not wxtoken's: a proxy's page, or the wrong address
+            return 503, {"detail": f"{API} answers {refusal.code}, and not as wxtoken does"}
     except (OSError, ValueError):
         return 503, {"detail": "wxtoken cannot be reached at " + API}
 
@@ -68,7 +71,7 @@ class Site(BaseHTTPRequestHandler):
     def come_back(self, query):
         kept = self.cookie("state")
         if not kept or not hmac.compare_digest(query.get("state", "").encode(), kept.encode()):
-            return self.try_again("This was not begun in this browser.", 400)
+            return self.try_again(f"This was not begun in this browser, or in another tab, or not at {SITE}.", 400)
         if "code" not in query:  # error=access_denied: the user would rather not
             return self.go("/", "state=; Max-Age=0")
         status, user = wxtoken("POST", "/v1/oauth/redeem", {"code": query["code"]})
@@ -120,5 +123,9 @@ class Site(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     if not KEY:
         raise SystemExit('set WXTOKEN_KEY to the key of a caller with allow = ["users"]')
-    print(f"listening on http://127.0.0.1:{PORT}; users come back to {BACK}", flush=True)
-    ThreadingHTTPServer(("127.0.0.1", PORT), Site).serve_forever()
+    print(f"http://127.0.0.1:{PORT}; users come back to {BACK}", flush=True)
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", PORT), Site)
+    except OSError as error:
+        raise SystemExit(f"port {PORT} cannot be used ({error}); set PORT, and return_to with it") from None
+    server.serve_forever()
