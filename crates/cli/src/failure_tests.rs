@@ -71,6 +71,7 @@ fn of_the_store() -> Vec<Told> {
     let mut all = every!(OpenError {
         OpenError::Held { .. } = OpenError::Held { folder: path(), holder: reason() } => "stop that process", "停掉那个进程";
         OpenError::WrongKey(_) = OpenError::WrongKey(path()) => "give the key it was made with", "给出创建它的那个主密钥";
+        OpenError::PreviousKeyNeeded(_) = OpenError::PreviousKeyNeeded(path()) => "put that key back", "把那个密钥写回";
         OpenError::Newer { .. } = OpenError::Newer { path: path(), found: 9, known: 1 } => "Use the newer wxtoken", "换用新版";
         OpenError::Corrupt { .. } = OpenError::Corrupt { path: path(), reason: reason() } => "move it away", "移走";
         OpenError::FolderOpen { .. } = OpenError::FolderOpen { path: path(), mode: 0o777 } => "mode 0777", "权限 0777";

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::{Boot, Now, Wall};
+use wxtoken_core::clock::{Boot, Clock, Now, Wall};
 use wxtoken_core::credential::{Credential, Generation, Kind, Lane, Token, ValueId};
 use wxtoken_core::store::{Lease, Loaded, Record, RecordStore, StoreError, StoredToken};
+use wxtoken_core::user::OnceKey;
 use wxtoken_server::clock::ManualClock;
-use wxtoken_server::config::{FileFormat, FileSinkConfig};
+use wxtoken_server::config::{self, FileFormat, FileSinkConfig};
 use wxtoken_server::sink::{FileSink, FileSinkError, FileState};
-use wxtoken_server::store::{EmbeddedStore, MasterKey, OpenError};
+use wxtoken_server::store::{EmbeddedStore, MasterKey, OpenError, configured};
 
 /// Tells a copy of this program that it is the child, and where to write.
 const CHILD: &str = "WXTOKEN_TEST_CHILD_FOLDER";
@@ -244,6 +245,50 @@ async fn a_read_only_disk_is_said_so_and_harms_nothing() {
     disk.remount("rw");
     let store = open(&disk.folder()).unwrap();
     assert_eq!(held(&store).await[&app(1)], record(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_on_a_full_disk_and_its_users_come_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("not checked here: this test mounts a small disk, which needs root");
+        return;
+    };
+    let clock = Arc::new(ManualClock::new(NOW));
+    let place = config::Store {
+        path: disk.folder(),
+        ..config::Store::default()
+    };
+    let open = async || {
+        let clock = Arc::clone(&clock) as Arc<dyn Clock>;
+        configured::for_server(&place, clock).await.unwrap()
+    };
+    let store = open().await;
+    let fence = store.own.unwrap();
+    store
+        .records
+        .write(&app(1), &record(1), fence)
+        .await
+        .unwrap();
+    let note = OnceKey([1; 32]);
+    let until = NOW.wall.plus(1_000_000);
+    assert!(store.users.put_once(note, b"said", until).await.unwrap());
+    drop(store);
+    disk.fill();
+    let store = open().await;
+    let lease = store.records.lease(&app(1), Duration::ZERO).await.unwrap();
+    let Lease::Won { record: there, .. } = lease else {
+        panic!("{lease:?}");
+    };
+    assert_eq!(there.as_deref(), Some(&record(1)));
+    let refused = store.users.take_once(note).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("full") || refused.contains("space"),
+        "{refused}"
+    );
+    disk.make_room();
+    clock.advance(Duration::from_secs(10));
+    let taken = store.users.take_once(note).await.unwrap();
+    assert_eq!(taken.as_deref(), Some(&b"said"[..]));
 }
 
 /// Without root: a limit on the size of files stands in for a full disk.

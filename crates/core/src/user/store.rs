@@ -66,11 +66,12 @@ pub trait UserStore: Send + Sync {
     /// What is kept of a user; none where nothing is, or its time is over.
     ///
     /// # Errors
-    /// The store cannot be asked, or the record cannot be read.
+    /// The store cannot be asked. A record that cannot be read is none, with a word in the log.
     async fn read(&self, app: &AppId, openid: &OpenId) -> Result<Option<Held>, StoreError>;
 
     /// Keeps a record until `until`, if what is there is still the version `over` (none: nothing is there). Durable when this
-    /// returns.
+    /// returns: fsynced in a store of one machine; where replicas share one, taken by Redis, which may lose its last writes if it
+    /// falls (`appendfsync`, a failover), and then those users are asked again.
     ///
     /// # Errors
     /// The store cannot be written.

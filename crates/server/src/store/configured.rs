@@ -3,15 +3,16 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wxtoken_core::clock::Clock;
 use wxtoken_core::store::RecordStore;
+use wxtoken_core::user::UserStore;
 
 use super::redis::{RedisStore, Settings, Trouble};
 use super::serving::{Belongings, Ledger, ServerStore};
-use super::users::{EmbeddedUsers, Everyone};
+use super::users::{EmbeddedUsers, Everyone, LateUsers};
 use super::{
     Contents, EmbeddedStore, KeyFileError, MasterKey, MasterKeys, OpenError, ReplicaStore,
 };
@@ -130,7 +131,8 @@ pub fn open_or_make(store: &config::Store, clock: Arc<dyn Clock>) -> Result<Stor
 /// Opens, or makes, the store a server works on.
 ///
 /// # Errors
-/// It, or its key, cannot be made or used. That a shared Redis is away is no error.
+/// It, or its key, cannot be made or used. That a shared Redis is away is no error, nor that the users' file cannot be opened:
+/// credentials come first.
 pub async fn for_server(
     store: &config::Store,
     clock: Arc<dyn Clock>,
@@ -139,7 +141,7 @@ pub async fn for_server(
     let opened = tokio::task::spawn_blocking(move || open_or_make(&place, at)).await;
     let Stored { store: here, keys } = opened.map_err(|_| NoStore::Interrupted)??;
     let Some(settings) = &store.redis else {
-        let users = with_users(store, &keys, clock).await?;
+        let users = users_for_server(store, &keys, clock).await?;
         let store = Arc::new(here);
         return Ok(ServerStore {
             own: Some(store.fence()),
@@ -151,6 +153,7 @@ pub async fn for_server(
             keys,
         });
     };
+    warn_of_left_users(&store.path);
     let store = ReplicaStore::open(settings.clone(), here, keys.clone(), clock).await?;
     let store = Arc::new(store);
     Ok(ServerStore {
@@ -162,6 +165,35 @@ pub async fn for_server(
         shared: Some(store),
         keys,
     })
+}
+
+/// The users of a server, who may come late.
+async fn users_for_server(
+    store: &config::Store,
+    keys: &MasterKeys,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn UserStore>, NoStore> {
+    match with_users(store, keys, Arc::clone(&clock)).await {
+        Ok(users) => Ok(users),
+        Err(NoStore::Open(error)) => {
+            let folder = store.path.clone();
+            let late = LateUsers::new(folder, keys.clone(), clock, &error);
+            Ok(Arc::new(late))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A users' file from before the store was in Redis: nobody serves it, and nobody deletes from it.
+fn warn_of_left_users(folder: &Path) {
+    let file = EmbeddedUsers::file_in(folder);
+    if file.exists() {
+        tracing::warn!(
+            "{} is from before users were in Redis: it is not served any more, nor is anything deleted from it. If its users \
+             were not moved yet, export with the old [store] and import with this one; then remove it",
+            file.display()
+        );
+    }
 }
 
 /// Opens the users' file beside a store that is open.
@@ -248,3 +280,7 @@ fn with_key(
     let store = EmbeddedStore::open(&store.path, keys.clone(), clock)?;
     Ok(Stored { store, keys })
 }
+
+#[cfg(test)]
+#[path = "configured_tests.rs"]
+mod tests;

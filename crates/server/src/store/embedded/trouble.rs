@@ -28,6 +28,12 @@ pub enum OpenError {
          change keys, give both, the old one as previous)"
     )]
     WrongKey(PathBuf),
+    /// The master key was changed, and some users are still sealed under the previous one. Nothing was changed.
+    #[error(
+        "in {0} some users are still sealed under the previous master key, and it was left as it is; put that key back as [store] \
+         previous_master_key until the log says `what is kept of users is sealed under the present master key`"
+    )]
+    PreviousKeyNeeded(PathBuf),
     /// Written by a later version. Nothing was changed.
     #[error(
         "{path} has format {found}, from a newer wxtoken; this one knows up to {known}. Use the newer wxtoken, or export there and import here"
@@ -85,6 +91,10 @@ impl InChinese for OpenError {
             Self::WrongKey(folder) => format!(
                 "{} 里的存储是用另一个主密钥加密的，没有动它；给出创建它的那个主密钥（要换密钥就两个都给，旧的写作 previous）",
                 folder.display()
+            ),
+            Self::PreviousKeyNeeded(path) => format!(
+                "{} 里还有用户是用上一个主密钥加密的，没有动它；把那个密钥写回 [store] previous_master_key，直到日志写出 `what is kept of users is sealed under the present master key`",
+                path.display()
             ),
             Self::Newer { path, found, known } => format!(
                 "{} 的格式是 {found}，出自更新的 wxtoken；这个版本只认到 {known}。换用新版，或在那边 export、在这边 import",

@@ -85,6 +85,7 @@ impl RedisStore {
             names.prefix(),
             sealer.keys(),
             *sealer.store(),
+            Arc::clone(&self.clock),
         )
     }
 

@@ -185,6 +185,9 @@ mod tests {
         async fn come_to(&self, then: Wall) {
             contract::set(&self.clock, then);
         }
+        async fn lies_there(&self, _app: &AppId, _openid: &OpenId) -> Option<bool> {
+            None
+        }
         async fn damage(&self, _app: &AppId, _openid: &OpenId) -> bool {
             false
         }

@@ -7,6 +7,7 @@
 mod contract;
 mod embedded;
 mod everyone;
+mod late;
 mod memory;
 mod redis;
 mod seal;
@@ -15,6 +16,7 @@ mod wire;
 
 pub use embedded::EmbeddedUsers;
 pub use everyone::{Everyone, Met};
+pub(in crate::store) use late::LateUsers;
 pub use memory::MemoryUsers;
 pub use redis::RedisUsers;
 pub use wire::User;

@@ -14,9 +14,11 @@ const EARLIER: Duration = Duration::from_mins(2);
 /// Between two portions, so that whoever signs in does not wait for many.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Goes on as long as it is polled. `seed` is where its chance starts from.
+/// Begins at once, and goes on as long as it is polled. `seed` is where its chance starts from.
 pub(crate) async fn look_after(users: Arc<dyn UserStore>, clock: Arc<dyn Clock>, seed: u64) {
     let mut chance = fastrand::Rng::with_seed(seed);
+    // What a new master key asks for is not put off.
+    clear(users.as_ref(), clock.as_ref()).await;
     loop {
         let wait = millis(EVERY) - chance.u64(0..=millis(EARLIER));
         clock.sleep_until(clock.now().boot.plus(wait)).await;
@@ -70,15 +72,17 @@ mod tests {
             key[..2].copy_from_slice(&number.to_be_bytes());
             OnceKey(key)
         };
-        for number in 0..2500 {
-            let until = if number == 7 { Wall(u64::MAX) } else { Wall(1) };
-            users.put_once(key(number), b"", until).await.unwrap();
-        }
+        users.put_once(key(2500), b"", Wall(0)).await.unwrap();
         let upkeep = look_after(Arc::clone(&users) as _, Arc::clone(&clock) as _, 1);
         let upkeep = tokio::spawn(upkeep);
         clock.until_asleep(1).await;
         let first = clock.next_due().unwrap().0;
         assert!((millis(EVERY - EARLIER)..=millis(EVERY)).contains(&first));
+        assert_eq!(users.purge().await.unwrap().purged, 0, "gone at once");
+        for number in 0..2500 {
+            let until = if number == 7 { Wall(u64::MAX) } else { Wall(1) };
+            users.put_once(key(number), b"", until).await.unwrap();
+        }
         clock.advance(EVERY);
         // A breath after each portion, until it lies down for long again.
         let cleared = async {

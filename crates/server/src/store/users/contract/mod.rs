@@ -18,8 +18,6 @@ use wxtoken_core::user::{Held, OpenId, Purged, UserRecord, UserStore, Written};
 use crate::clock::ManualClock;
 use records::{app, empty, full, openid, sessions_alone};
 
-/// Far enough for a test, near enough for a store whose clock cannot be moved by hand.
-const SOON: u64 = 1500;
 const LATER: u64 = 24 * 3_600_000;
 
 /// A store under test.
@@ -32,6 +30,12 @@ pub(super) trait Subject: Send + Sync {
     async fn now(&self) -> Wall;
     /// Returns when that time has come.
     async fn come_to(&self, then: Wall);
+    /// How long is far enough for a test, and near enough where the clock cannot be moved by hand.
+    fn soon(&self) -> u64 {
+        1500
+    }
+    /// Whether anything lies under a user's name, be it over; none if nobody can look.
+    async fn lies_there(&self, app: &AppId, openid: &OpenId) -> Option<bool>;
     /// Damages what is kept of a user behind the store's back; false if it cannot be done to this store.
     async fn damage(&self, app: &AppId, openid: &OpenId) -> bool;
 }
@@ -139,7 +143,7 @@ async fn a_deleted_user_is_gone(subject: Box<dyn Subject>) {
 }
 
 async fn a_record_is_gone_when_its_time_is_over(subject: Box<dyn Subject>) {
-    let (store, until) = (subject.store(), subject.now().await.plus(SOON));
+    let (store, until) = (subject.store(), subject.now().await.plus(subject.soon()));
     let written = write(&store, 1, &full(1), None, until).await;
     let Written::Yes(version) = written else {
         panic!("somebody is there");
@@ -161,7 +165,8 @@ async fn a_record_is_gone_when_its_time_is_over(subject: Box<dyn Subject>) {
 
 async fn a_write_moves_the_end_of_a_record(subject: &dyn Subject) {
     let (store, now) = (subject.store(), subject.now().await);
-    for (number, first, second) in [(1, SOON, LATER), (2, LATER, SOON), (3, SOON, u64::MAX)] {
+    let soon = subject.soon();
+    for (number, first, second) in [(1, soon, LATER), (2, LATER, soon), (3, soon, u64::MAX)] {
         let begun = write(&store, number, &full(1), None, now.plus(first)).await;
         let Written::Yes(version) = begun else {
             panic!("somebody is there");
@@ -170,7 +175,7 @@ async fn a_write_moves_the_end_of_a_record(subject: &dyn Subject) {
         let moved = write(&store, number, &full(2), Some(version), until).await;
         assert!(matches!(moved, Written::Yes(_)));
     }
-    subject.come_to(now.plus(SOON)).await;
+    subject.come_to(now.plus(soon)).await;
     assert!(look(subject, 1).await.is_some());
     assert_eq!(look(subject, 2).await, None);
     assert!(look(subject, 3).await.is_some());
@@ -196,7 +201,7 @@ async fn a_damaged_record_costs_only_its_user(subject: Box<dyn Subject>) {
 }
 
 async fn what_is_over_is_cleared_away_in_portions(subject: &dyn Subject) {
-    let (store, until) = (subject.store(), subject.now().await.plus(SOON));
+    let (store, until) = (subject.store(), subject.now().await.plus(subject.soon()));
     let everybody = (0..1200).map(|number| {
         let store = Arc::clone(&store);
         async move {
@@ -219,5 +224,11 @@ async fn what_is_over_is_cleared_away_in_portions(subject: &dyn Subject) {
     assert!(!last.more);
     assert_eq!(store.purge().await.unwrap(), Purged::default());
     assert_eq!(look(subject, 1199).await, None);
+    for number in 0..1200 {
+        let lies = subject.lies_there(&app(1), &openid(number)).await;
+        assert_ne!(lies, Some(true), "{number}");
+    }
+    let lies = subject.lies_there(&app(1), &openid(2000)).await;
+    assert_ne!(lies, Some(false));
     assert!(look(subject, 2000).await.is_some());
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use wxtoken_core::user::{OnceKey, Purged};
 
 use super::records::full;
-use super::{LATER, SOON, Subject, look, put};
+use super::{LATER, Subject, look, put};
 
 const KEY: OnceKey = OnceKey([7; 32]);
 
@@ -68,7 +68,7 @@ async fn of_any_number_that_take_a_note_one_has_it(subject: &dyn Subject) {
 }
 
 async fn a_note_is_gone_when_its_time_is_over(subject: &dyn Subject) {
-    let (store, until) = (subject.store(), subject.now().await.plus(SOON));
+    let (store, until) = (subject.store(), subject.now().await.plus(subject.soon()));
     let other = OnceKey([8; 32]);
     for key in [KEY, other] {
         assert!(store.put_once(key, b"early", until).await.unwrap());

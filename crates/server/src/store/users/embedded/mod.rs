@@ -3,6 +3,7 @@
 //! Durable means fsynced before the future resolves; reads have connections of their own and wait for no write.
 //! Must not know: when records change, what they mean.
 
+mod aside;
 mod damage;
 mod open;
 mod schema;

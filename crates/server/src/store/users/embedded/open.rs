@@ -16,6 +16,7 @@ use super::super::super::embedded::{OpenError, Trouble, prepare_file};
 use super::super::super::keys::MasterKeys;
 use super::super::super::sealed::{SealError, Sealer, StoreId};
 use super::super::seal::UserSeal;
+use super::aside;
 use super::damage;
 use super::schema::{self, Sort};
 use super::table;
@@ -23,8 +24,8 @@ use crate::words::Sentence;
 
 /// The database's file name.
 pub(super) const FILE: &str = "users.db";
-/// How far the sealing anew under a new master key has come; there is none once all is done.
-pub(super) const RESEALED: &str = "resealed";
+/// The check under the previous master key, as long as users may be sealed under that one.
+pub(super) const PREVIOUS_CHECK: &str = "previous_key_check";
 const KEY_CHECK: &str = "key_check";
 const STORE: &str = "store";
 
@@ -33,6 +34,8 @@ pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) seal: Arc<UserSeal>,
     pub(super) path: PathBuf,
+    /// Users may be sealed under the previous master key.
+    pub(super) is_resealing: bool,
 }
 
 pub(super) fn open(folder: &Path, keys: &MasterKeys, now: Wall) -> Result<Opened, OpenError> {
@@ -43,20 +46,23 @@ pub(super) fn open(folder: &Path, keys: &MasterKeys, now: Wall) -> Result<Opened
         }
         damage::is_over(&path).map_err(|error| unavailable(&path, &error))?;
     }
-    match attempt(folder, &path, keys) {
+    let opened = match attempt(folder, &path, keys) {
         Err(OpenError::Corrupt { reason, .. }) => {
             begin_anew(&path, now, &reason.en)?;
             attempt(folder, &path, keys)
         }
         opened => opened,
-    }
+    }?;
+    aside::remove_old(folder, now);
+    Ok(opened)
 }
 
 fn begin_anew(path: &Path, now: Wall, reason: &str) -> Result<(), OpenError> {
     let aside = put_aside(path, now).map_err(|error| unavailable(path, &error))?;
     tracing::error!(
         "the users' file {} is damaged ({reason}) and was put aside as {}; a new one is begun: users are asked again when they \
-         come, credentials are not affected. `wxtoken import` brings back the last export",
+         come, credentials are not affected. `wxtoken import` brings back the last export. The first start after 30 days removes \
+         what was put aside",
         path.display(),
         aside.display()
     );
@@ -88,13 +94,14 @@ fn attempt(folder: &Path, path: &Path, keys: &MasterKeys) -> Result<Opened, Open
     if matches!(schema::sort(&connection).map_err(trouble)?, Sort::Bare) {
         found_store(&connection, keys).map_err(|error| error.at_open(path))?;
     }
-    let seal = identify(&connection, keys, folder, path)?;
+    let (seal, is_resealing) = identify(&connection, keys, path)?;
     // What was deleted when a process was killed may still lie in the journal.
     truncate(&connection).map_err(trouble)?;
     Ok(Opened {
         connection,
         seal: Arc::new(seal),
         path: path.into(),
+        is_resealing,
     })
 }
 
@@ -147,13 +154,13 @@ fn found_store(connection: &Connection, keys: &MasterKeys) -> Result<(), Trouble
     Ok(())
 }
 
-/// Whose this is: refuses a wrong master key; notes that all is to be sealed anew where the key was changed.
+/// Whose this is, and whether users are to be sealed anew: refuses a wrong master key, and to go on without the one that some
+/// may still be under.
 fn identify(
     connection: &Connection,
     keys: &MasterKeys,
-    folder: &Path,
     path: &Path,
-) -> Result<UserSeal, OpenError> {
+) -> Result<(UserSeal, bool), OpenError> {
     let trouble = |error: Trouble| error.at_open(path);
     let damaged = || corrupt(path, "它的标识损坏了", "its identity is damaged");
     let meta = |name| table::meta(connection, name).map_err(|error| trouble(error.into()));
@@ -161,22 +168,32 @@ fn identify(
         return Err(damaged());
     };
     let seal = UserSeal::new(keys.clone(), id.try_into().map_err(|_| damaged())?);
-    match seal.sealer().open(KEY_CHECK.as_bytes(), b"", &check) {
-        Ok(_) if seal.is_under_previous(&check) => {
-            change_keys(connection, seal.sealer()).map_err(trouble)?;
-            Ok(seal)
-        }
-        Ok(_) => Ok(seal),
-        Err(SealError::OtherKey) => Err(OpenError::WrongKey(folder.into())),
+    let opens = |check: &[u8]| match seal.sealer().open(KEY_CHECK.as_bytes(), b"", check) {
+        Ok(_) => Ok(true),
+        Err(SealError::OtherKey) => Ok(false),
         Err(_) => Err(damaged()),
+    };
+    if !opens(&check)? {
+        return Err(OpenError::WrongKey(path.into()));
     }
+    let before = meta(PREVIOUS_CHECK)?;
+    if let Some(before) = &before
+        && !opens(before)?
+    {
+        return Err(OpenError::PreviousKeyNeeded(path.into()));
+    }
+    let is_changed = seal.is_under_previous(&check);
+    if is_changed {
+        change_keys(connection, seal.sealer(), &check).map_err(trouble)?;
+    }
+    Ok((seal, is_changed || before.is_some()))
 }
 
-/// The check is sealed anew at once, the users by and by.
-fn change_keys(connection: &Connection, sealer: &Sealer) -> Result<(), Trouble> {
+/// The check is sealed anew at once, the users by and by; until all are, the check that was says which key they may be under.
+fn change_keys(connection: &Connection, sealer: &Sealer, before: &[u8]) -> Result<(), Trouble> {
     let transaction = connection.unchecked_transaction()?;
     write_check(&transaction, sealer)?;
-    table::set_meta(&transaction, RESEALED, b"")?;
+    table::set_meta(&transaction, PREVIOUS_CHECK, before)?;
     Ok(transaction.commit()?)
 }
 

@@ -53,6 +53,20 @@ pub(super) fn find(connection: &Connection, name: &Name) -> Sql<Option<Stored>> 
         .optional()
 }
 
+/// The record under the first name, or else under the second: at one moment, so that one that changes its name is not missed.
+pub(super) fn find_either(
+    connection: &Connection,
+    name: &Name,
+    other: &Name,
+) -> Sql<Option<Stored>> {
+    connection
+        .prepare_cached(&format!(
+            "{JOINED} WHERE name IN (?1, ?2) ORDER BY name = ?1 DESC LIMIT 1"
+        ))?
+        .query_row([name, other], stored)
+        .optional()
+}
+
 /// So many of those that come after a name, in the order of names.
 pub(super) fn after(connection: &Connection, name: &[u8], count: i64) -> Sql<Vec<Stored>> {
     connection

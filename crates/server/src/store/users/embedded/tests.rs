@@ -1,6 +1,7 @@
 //! The users' file: the contract first, then what only a file can suffer.
 
 use std::fs;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use wxtoken_core::clock::Now;
@@ -42,7 +43,10 @@ impl InFolder {
     }
 
     fn opened_in(folder: Arc<TempDir>, keys: MasterKeys) -> Self {
-        let clock = still();
+        Self::opened_at(folder, keys, still())
+    }
+
+    fn opened_at(folder: Arc<TempDir>, keys: MasterKeys, clock: Arc<ManualClock>) -> Self {
         Self {
             store: Some(Arc::new(try_open(folder.path(), &keys, &clock).unwrap())),
             folder,
@@ -66,6 +70,17 @@ impl InFolder {
         let files = fs::read_dir(self.folder.path()).unwrap();
         let each = files.map(|file| fs::read(file.unwrap().path()).unwrap());
         each.collect::<Vec<_>>().concat()
+    }
+
+    /// What was put aside.
+    fn aside(&self) -> Vec<String> {
+        let names = fs::read_dir(self.folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut aside: Vec<_> = names
+            .filter(|name| name.starts_with("users.db.damaged-"))
+            .collect();
+        aside.sort();
+        aside
     }
 
     fn sealed(&self, number: u32) -> Vec<u8> {
@@ -93,6 +108,11 @@ impl Subject for InFolder {
     }
     async fn come_to(&self, then: Wall) {
         contract::set(&self.clock, then);
+    }
+    async fn lies_there(&self, app: &AppId, openid: &OpenId) -> Option<bool> {
+        let connection = Connection::open(EmbeddedUsers::file_in(self.folder.path())).unwrap();
+        let found = writer::find(&connection, self.users().seal.names(app, openid));
+        Some(found.unwrap().is_some())
     }
     async fn damage(&self, app: &AppId, openid: &OpenId) -> bool {
         let name = self.users().seal.names(app, openid).current;
@@ -205,11 +225,7 @@ async fn under_a_new_master_key_all_is_there_and_is_sealed_anew_in_portions() {
     let versions = futures_util::future::join_all(everybody).await;
     let folder = Arc::clone(&subject.folder);
     subject.store = None;
-    let both = MasterKeys {
-        current: key(2),
-        previous: Some(key(1)),
-    };
-    let subject = InFolder::opened_in(Arc::clone(&folder), both);
+    let subject = InFolder::opened_in(Arc::clone(&folder), both());
     let store = subject.store();
     // Found, written, deleted before it was sealed anew.
     assert_eq!(look(&subject, 0).await.unwrap().version, versions[0]);
@@ -251,15 +267,122 @@ async fn a_file_that_is_damaged_as_a_whole_is_put_aside_and_a_new_one_begun() {
                 .ok();
         }
         let folder = Arc::clone(&subject.folder);
-        subject = InFolder::opened_in(folder, key(1).into());
+        subject.clock.advance(Duration::from_millis(1));
+        let clock = Arc::clone(&subject.clock);
+        subject = InFolder::opened_at(folder, key(1).into(), clock);
         assert_eq!(look(&subject, 1).await, None, "{damage}");
         put(&subject, 1, &full(1)).await;
-        subject.clock.advance(std::time::Duration::from_millis(1));
     }
-    let names = fs::read_dir(subject.folder.path()).unwrap();
-    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let aside = names.filter(|name| name.starts_with("users.db.damaged-"));
-    assert!(aside.count() >= 1, "the old ones are kept");
+    let aside = [1, 2].map(|at| format!("users.db.damaged-{}", NOW.plus(at).0));
+    let mut there = subject.aside();
+    there.retain(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
+    assert_eq!(there, aside, "the old ones are kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_put_aside_goes_after_thirty_days_with_its_journal() {
+    let mut subject = InFolder::new();
+    let folder = Arc::clone(&subject.folder);
+    let day = |days: u64| NOW.0 - days * 86_400_000;
+    let (old, young) = (day(30), day(29));
+    let strange = "users.db.damaged-by-somebody".to_owned();
+    let mut names: Vec<_> = ["", "-wal", "-shm"]
+        .map(|part| format!("users.db.damaged-{old}{part}"))
+        .into();
+    names.extend([format!("users.db.damaged-{young}"), strange.clone()]);
+    for name in &names {
+        fs::write(folder.path().join(name), b"what was kept of users").unwrap();
+    }
+    subject.store = None;
+    let subject = InFolder::opened_in(folder, key(1).into());
+    let left = [format!("users.db.damaged-{young}"), strange];
+    assert_eq!(subject.aside(), left);
+}
+
+fn both() -> MasterKeys {
+    MasterKeys {
+        current: key(2),
+        previous: Some(key(1)),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_previous_key_that_was_removed_too_early_is_asked_for_and_costs_nobody() {
+    let mut subject = InFolder::new();
+    for number in 0..1200 {
+        put(&subject, number, &full(number)).await;
+    }
+    let (folder, clock) = (Arc::clone(&subject.folder), Arc::clone(&subject.clock));
+    subject.store = None;
+    // As far as the first portion, which ends with the process.
+    let started = InFolder::opened_in(Arc::clone(&folder), both());
+    assert!(started.store().purge().await.unwrap().more);
+    drop(started);
+    let keys: [MasterKeys; 2] = [
+        key(2).into(),
+        MasterKeys {
+            current: key(3),
+            previous: Some(key(2)),
+        },
+    ];
+    for keys in keys {
+        let early = try_open(folder.path(), &keys, &clock);
+        assert!(
+            matches!(early, Err(OpenError::PreviousKeyNeeded(_))),
+            "{early:?}"
+        );
+    }
+    let back = InFolder::opened_in(Arc::clone(&folder), both());
+    while back.store().purge().await.unwrap().more {}
+    drop(back);
+    let after = InFolder::opened_in(folder, key(2).into());
+    for number in 0..1200 {
+        assert_eq!(look(&after, number).await.unwrap().record, full(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_keys_may_be_taken_back_before_it_has_come_to_its_end() {
+    let mut subject = InFolder::new();
+    for number in 0..1200 {
+        put(&subject, number, &full(number)).await;
+    }
+    let folder = Arc::clone(&subject.folder);
+    subject.store = None;
+    let started = InFolder::opened_in(Arc::clone(&folder), both());
+    assert!(started.store().purge().await.unwrap().more);
+    drop(started);
+    let back = MasterKeys {
+        current: key(1),
+        previous: Some(key(2)),
+    };
+    let back = InFolder::opened_in(Arc::clone(&folder), back);
+    while back.store().purge().await.unwrap().more {}
+    drop(back);
+    let after = InFolder::opened_in(folder, key(1).into());
+    for number in 0..1200 {
+        assert_eq!(look(&after, number).await.unwrap().record, full(number));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_read_while_all_are_sealed_anew_is_found() {
+    let mut subject = InFolder::new();
+    for number in 0..3000 {
+        put(&subject, number, &full(number)).await;
+    }
+    let folder = Arc::clone(&subject.folder);
+    subject.store = None;
+    let subject = InFolder::opened_in(folder, both());
+    let store = subject.store();
+    let resealing = tokio::spawn(async move { while store.purge().await.unwrap().more {} });
+    let mut looks = 0;
+    while !resealing.is_finished() || looks < 3000 {
+        let number = looks % 3000;
+        assert!(look(&subject, number).await.is_some(), "{number}");
+        looks += 1;
+    }
+    resealing.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

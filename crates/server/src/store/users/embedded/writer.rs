@@ -13,7 +13,7 @@ use super::super::super::embedded::Trouble;
 use super::super::PORTION;
 use super::super::seal::{Names, Sealed, UserSeal};
 use super::damage;
-use super::open::{self, Opened, RESEALED};
+use super::open::{self, Opened, PREVIOUS_CHECK};
 use super::table::{self, Stored};
 use crate::words::Sentence;
 
@@ -52,6 +52,8 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     /// Something was deleted and may still lie in the journal.
     traces: bool,
+    /// After which name users may be sealed under the previous master key; none once no one is.
+    resealed: Option<Vec<u8>>,
 }
 
 impl Writer {
@@ -61,6 +63,7 @@ impl Writer {
             seal: opened.seal,
             clock,
             traces: false,
+            resealed: opened.is_resealing.then(Vec::new),
         }
     }
 
@@ -81,7 +84,7 @@ impl Writer {
     }
 
     fn transact(&mut self, changes: &[Change]) -> Result<Vec<Done>, Trouble> {
-        let now = self.clock.now().wall;
+        let (now, resealed) = (self.clock.now().wall, self.resealed.clone());
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let done = changes
             .iter()
@@ -91,6 +94,11 @@ impl Writer {
                 self.connection.execute_batch("COMMIT")?;
                 Ok(done)
             });
+        if done.is_err() {
+            self.resealed = resealed;
+        } else if resealed.is_some() && self.resealed.is_none() {
+            tracing::info!("what is kept of users is sealed under the present master key");
+        }
         if done.is_err() && !self.connection.is_autocommit() {
             // Trouble here too is told by the next BEGIN, which then fails.
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -157,7 +165,7 @@ impl Writer {
         Ok(was)
     }
 
-    fn purge(&self, now: Wall) -> Result<Purged, Trouble> {
+    fn purge(&mut self, now: Wall) -> Result<Purged, Trouble> {
         let most = i64::try_from(PORTION).unwrap_or(i64::MAX);
         let records = table::purge(&self.connection, now, most)?;
         let left = i64::try_from(PORTION - records).unwrap_or(0);
@@ -171,22 +179,19 @@ impl Writer {
     }
 
     /// Seals the next portion anew, where the master key was changed; whether there is more.
-    fn reseal(&self, now: Wall, count: i64) -> Result<bool, Trouble> {
-        let Some(after) = table::meta(&self.connection, RESEALED)? else {
+    fn reseal(&mut self, now: Wall, count: i64) -> Result<bool, Trouble> {
+        let Some(after) = &self.resealed else {
             return Ok(false);
         };
-        let portion = table::after(&self.connection, &after, count)?;
+        let portion = table::after(&self.connection, after, count)?;
         for there in &portion {
             if self.seal.is_under_previous(&there.sealed.bytes) {
                 self.reseal_one(there, now)?;
             }
         }
-        match portion.last() {
-            Some(last) => table::set_meta(&self.connection, RESEALED, &last.sealed.name)?,
-            None => {
-                table::drop_meta(&self.connection, RESEALED)?;
-                tracing::info!("what is kept of users is sealed under the present master key");
-            }
+        self.resealed = portion.last().map(|last| last.sealed.name.to_vec());
+        if self.resealed.is_none() {
+            table::drop_meta(&self.connection, PREVIOUS_CHECK)?;
         }
         Ok(!portion.is_empty())
     }
@@ -258,10 +263,8 @@ pub(super) fn find(
     connection: &Connection,
     names: Names,
 ) -> Result<Option<Stored>, rusqlite::Error> {
-    for name in names.all() {
-        if let Some(found) = table::find(connection, &name)? {
-            return Ok(Some(found));
-        }
+    match &names.previous {
+        None => table::find(connection, &names.current),
+        Some(previous) => table::find_either(connection, &names.current, previous),
     }
-    Ok(None)
 }

@@ -4,6 +4,7 @@
 //! nothing else comes of it. Must not know: how connections are made, who writes when.
 
 mod names;
+mod notes;
 mod reseal;
 mod walk;
 
@@ -16,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use redis::Value;
 use wxtoken_core::app::AppId;
-use wxtoken_core::clock::Wall;
+use wxtoken_core::clock::{Clock, Wall};
 use wxtoken_core::store::StoreError;
 use wxtoken_core::user::{Held, OnceKey, OpenId, Purged, UserRecord, UserStore, Written};
 
@@ -31,14 +32,11 @@ use names::{Key, Keys};
 use reseal::Resealing;
 
 static WRITE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/write.lua")));
-static LEAVE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/leave.lua")));
-static TAKE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/take.lua")));
+static FIND: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/find.lua")));
 static REPLACE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("scripts/replace.lua")));
 
 /// Bytes of the version before what is sealed.
 const VERSION: usize = 8;
-/// For so many milliseconds a note whose taker did not hear the answer stays for that taker alone.
-const ASKED_AGAIN: &str = "10000";
 /// Redis counts no further in all its versions.
 const LATEST: u64 = 1 << 53;
 
@@ -47,6 +45,7 @@ pub struct RedisUsers {
     link: Arc<Link>,
     keys: Keys,
     seal: UserSeal,
+    clock: Arc<dyn Clock>,
     resealing: tokio::sync::Mutex<Resealing>,
 }
 
@@ -57,12 +56,14 @@ impl RedisUsers {
         prefix: &str,
         keys: &MasterKeys,
         store: StoreId,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let resealing = Resealing::new(keys.previous.is_some());
         Self {
             link,
             keys: Keys::new(prefix),
             seal: UserSeal::new(keys.clone(), store),
+            clock,
             resealing: tokio::sync::Mutex::new(resealing),
         }
     }
@@ -93,15 +94,14 @@ impl RedisUsers {
         Ok(Some(said))
     }
 
-    /// What lies under one of these keys.
+    /// What lies under one of these keys: at one moment, so that one that changes its name is not missed.
     async fn find(&self, keys: &[Key]) -> Result<Option<Vec<u8>>, Trouble> {
-        for key in keys {
+        if let [key] = keys {
             let answer = self.link.ask(redis::cmd("GET").arg(&key.text)).await?;
-            if let Some(value) = bytes(answer) {
-                return Ok(Some(value));
-            }
+            return Ok(bytes(answer));
         }
-        Ok(None)
+        let keys = keys.iter().map(|key| key.text.clone()).collect();
+        Ok(bytes(FIND.on(keys, Vec::new()).run(&self.link).await?))
     }
 
     /// Whose it is and what it says, with its version.
@@ -123,14 +123,6 @@ impl RedisUsers {
     fn held(&self, keys: &[Key], app: &AppId, openid: &OpenId, value: &[u8]) -> Option<Held> {
         let (User { record, .. }, version) = self.opened(keys, app, openid, value)?;
         Some(Held { record, version })
-    }
-
-    /// The same taker may ask again.
-    async fn take(&self, key: &OnceKey, taker: [u8; 16]) -> Result<Option<Vec<u8>>, Trouble> {
-        let names = vec![self.keys.note(key), self.keys.taken(key)];
-        let arguments = vec![taker.to_vec(), ASKED_AGAIN.as_bytes().to_vec()];
-        let taken = TAKE.on(names, arguments).run(&self.link).await?;
-        Ok(bytes(taken).and_then(|sealed| self.seal.open_note(key, &sealed)))
     }
 
     /// Takes a value that cannot be opened out of the way.
@@ -194,13 +186,7 @@ impl UserStore for RedisUsers {
         content: &[u8],
         until: Wall,
     ) -> Result<bool, StoreError> {
-        let arguments = vec![self.seal.seal_note(&key, content)?, ends(until)];
-        let leave = LEAVE.on(vec![self.keys.note(&key)], arguments);
-        let is_left = leave.run(&self.link).await? == Value::Int(1);
-        if is_left {
-            self.link.written();
-        }
-        Ok(is_left)
+        Ok(self.leave(&key, content, until).await?)
     }
 
     async fn take_once(&self, key: OnceKey) -> Result<Option<Vec<u8>>, StoreError> {

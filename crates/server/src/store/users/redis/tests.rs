@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use wxtoken_core::clock::Clock;
+use wxtoken_core::clock::{Clock, Now};
 
 use super::super::contract::records::{app, full, openid};
 use super::super::contract::{self, Subject, look, put};
 use super::super::everyone::{Everyone, Met};
 use super::*;
-use crate::clock::SystemClock;
+use crate::clock::{ManualClock, SystemClock};
 use crate::redis::testing::{Cluster, Server};
 use crate::store::keys::tests::key;
 use crate::store::redis::{RedisStore, Settings};
@@ -101,9 +101,16 @@ impl<S: Servers> Subject for InRedis<S> {
         SystemClock.now().wall
     }
     async fn come_to(&self, then: Wall) {
-        // Its clock is ours; what it drops, it drops within that millisecond.
-        let left = then.plus(2).since(SystemClock.now().wall);
+        // It counts a note from when the note came, which is a little later than when its end was set.
+        let left = then.plus(500).since(SystemClock.now().wall);
         tokio::time::sleep(Duration::from_millis(left)).await;
+    }
+    fn soon(&self) -> u64 {
+        5000
+    }
+    async fn lies_there(&self, app: &AppId, openid: &OpenId) -> Option<bool> {
+        let key = &self.users().keys_of(app, openid)[0].text;
+        Some(self.server.tell(&["EXISTS", key]).await == 1)
     }
     async fn damage(&self, app: &AppId, openid: &OpenId) -> bool {
         let key = &self.users().keys_of(app, openid)[0].text;
@@ -161,6 +168,117 @@ async fn nothing_of_a_user_can_be_read_in_redis_and_it_ends_there_by_itself() {
     }
     let left: i64 = server.ask(&["PTTL", &key]).await;
     assert!((1..=i64::try_from(DAY).unwrap()).contains(&left), "{left}");
+}
+
+/// The users of a replica whose clock says what it likes.
+fn users_by(server: &Server, keys: impl Into<MasterKeys>, clock: &Arc<ManualClock>) -> RedisUsers {
+    let settings = Settings {
+        address: server.url().parse().unwrap(),
+        ca: None,
+        sentinel_password: None,
+        prefix: "store0".parse().unwrap(),
+    };
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let (store, _) = RedisStore::open(settings, keys.into(), clock).unwrap();
+    store.users()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_done_with_the_commands_that_the_guide_allows() {
+    let server = Arc::new(Server::start().await);
+    let guide = include_str!("../../../../../../docs/replicas.md");
+    let allowed = guide.lines().find(|line| line.starts_with("user wxtoken"));
+    let (_, allowed) = allowed
+        .unwrap()
+        .split_once(">PASSWORD-FOR-WXTOKEN ")
+        .unwrap();
+    let mut words = vec!["ACL", "SETUSER", "wxtoken", "on", ">secret"];
+    words.extend(allowed.split(' '));
+    let _: String = server.ask(&words).await;
+    let address = server.url().replace("//", "//wxtoken:secret@");
+    let users = |keys: MasterKeys| {
+        let settings = Settings {
+            address: address.parse().unwrap(),
+            ca: None,
+            sentinel_password: None,
+            prefix: "wxtoken".parse().unwrap(),
+        };
+        let (store, _) = RedisStore::open(settings, keys, Arc::new(SystemClock)).unwrap();
+        store.users()
+    };
+    let (app, openid) = (app(1), openid(1));
+    let until = SystemClock.now().wall.plus(DAY);
+    let before = users(key(1).into());
+    let written = before.write(&app, &openid, &full(1), None, until).await;
+    assert!(matches!(written, Ok(Written::Yes(_))), "{written:?}");
+    let during = users(MasterKeys {
+        current: key(2),
+        previous: Some(key(1)),
+    });
+    assert!(during.read(&app, &openid).await.unwrap().is_some());
+    while during.purge().await.unwrap().more {}
+    let mut met = 0;
+    let mut each = |_| {
+        met += 1;
+        true
+    };
+    during.each(&mut each).await.unwrap();
+    assert_eq!(met, 1);
+    let note = OnceKey([1; 32]);
+    assert!(during.put_once(note, b"said", until).await.unwrap());
+    assert!(during.take_once(note).await.unwrap().is_some());
+    assert!(during.delete(&app, &openid).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_live_as_long_as_they_should_where_the_clock_of_redis_is_another() {
+    let server = Arc::new(Server::start().await);
+    let wall = SystemClock.now().wall;
+    let (note, other) = (OnceKey([1; 32]), OnceKey([2; 32]));
+    for wall in [Wall(wall.0 - DAY), wall.plus(DAY)] {
+        let ours = Arc::new(ManualClock::new(Now {
+            wall,
+            ..Now::default()
+        }));
+        let users = users_by(&server, key(1), &ours);
+        let until = wall.plus(60_000);
+        for note in [note, other] {
+            assert!(users.put_once(note, b"said", until).await.unwrap());
+            assert!(!users.put_once(note, b"again", until).await.unwrap());
+        }
+        let left: i64 = server.ask(&["PTTL", &users.keys.note(&note)]).await;
+        assert!((1..=60_000).contains(&left), "{left}");
+        // Another replica may be a few seconds ahead, but what Redis has too long is over.
+        ours.advance(Duration::from_secs(65));
+        let taken = users.take_once(note).await.unwrap();
+        assert_eq!(taken.as_deref(), Some(&b"said"[..]));
+        assert_eq!(users.take_once(note).await.unwrap(), None);
+        ours.advance(Duration::from_secs(25));
+        assert_eq!(users.take_once(other).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_read_while_all_are_sealed_anew_is_found() {
+    let server = Arc::new(Server::start().await);
+    let before = InRedis::new(&server, 0, key(1));
+    for number in 0..1000 {
+        put(&before, number, &full(number)).await;
+    }
+    let both = MasterKeys {
+        current: key(2),
+        previous: Some(key(1)),
+    };
+    let during = InRedis::new(&server, 0, both);
+    let store = during.store();
+    let resealing = tokio::spawn(async move { while store.purge().await.unwrap().more {} });
+    let mut looks = 0;
+    while !resealing.is_finished() || looks < 1000 {
+        let number = looks % 1000;
+        assert!(look(&during, number).await.is_some(), "{number}");
+        looks += 1;
+    }
+    resealing.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
