@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use wxtoken_simulator::{Encrypted, Fault, FaultScope, UserCode};
 
 use crate::harness::APP;
-use crate::users_world::{KEY, MINI, Place, READER, RENEW, SECONDS, SITE, TRUSTED, USERINFO};
+use crate::users_world::{
+    KEY, MINI, Place, READER, RENEW, SECONDS, SITE, STRANGER, TRUSTED, USERINFO, sent,
+};
 
 #[tokio::test]
 async fn a_follower_is_read_with_the_apps_token_and_the_answer_says_so() {
@@ -55,6 +57,53 @@ async fn a_hundred_are_read_at_once_and_no_more() {
         .post(APP, "users/batch", json!({ "openids": more }))
         .await;
     assert_eq!((told.status, told.name.as_str()), (400, "malformed"));
+}
+
+#[tokio::test]
+async fn of_many_it_is_said_too_what_only_the_other_route_has() {
+    let place = Place::open().await;
+    let ask = |body| place.post(APP, "users/batch", body);
+    let stranger = place.openid(APP, "nobody-who-follows");
+    let told = ask(json!({"openids": [stranger], "fields": ["subscribe"]})).await;
+    assert_eq!(told.status, 200, "{}", told.body);
+    assert_eq!(told.body["users"][0]["openid"], stranger);
+    assert!(told.body["users"][0].get("unionid").is_none());
+    let advice = told.body["advice"]["en"].as_str().unwrap();
+    assert!(advice.contains("/profile"), "{advice}");
+    let follower = place.openid(APP, "alice");
+    let told = ask(json!({"openids": [follower]})).await;
+    assert!(told.body.get("advice").is_none(), "{}", told.body);
+    let told = ask(json!({"openids": [follower], "fields": ["nickname"]})).await;
+    assert_eq!((told.status, told.name.as_str()), (400, "other-route"));
+    let told = ask(json!({"openids": [follower], "field": ["subscribe"]})).await;
+    assert_eq!((told.status, told.name.as_str()), (400, "malformed"));
+}
+
+#[tokio::test]
+async fn every_route_wants_a_key_the_app_and_the_permission_before_it_looks_at_anything() {
+    let place = Place::open().await;
+    let routes = [
+        (Method::GET, "users/o%00"),
+        (Method::GET, "users/o%00/profile"),
+        (Method::DELETE, "users/o%00"),
+        (Method::POST, "users/batch"),
+        (Method::POST, "login"),
+        (Method::POST, "users/o%00/decrypt"),
+        (Method::POST, "users/o%00/checksession"),
+        (Method::POST, "phone-number"),
+    ];
+    for (method, rest) in routes {
+        let path = format!("/v1/apps/{APP}/{rest}");
+        let url = format!("{}{path}", place.server.doors().api[0]);
+        let told = sent(method.clone(), &url, None, "nonsense").await;
+        assert_eq!((told.status, told.name.as_str()), (401, "no-key"), "{path}");
+        for (key, name) in [(STRANGER, "foreign-app"), (READER, "not-allowed")] {
+            let told = place.send(method.clone(), &path, key, "nonsense").await;
+            assert_eq!((told.status, told.name.as_str()), (403, name), "{path}");
+            let mut names = told.headers.keys().map(http::HeaderName::as_str);
+            assert!(names.all(|name| !name.starts_with("access-control")));
+        }
+    }
 }
 
 #[tokio::test]

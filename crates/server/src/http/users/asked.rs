@@ -78,11 +78,34 @@ impl FromRequestParts<Arc<Services>> for OfApp {
     }
 }
 
-/// The same, with a user of the path.
+/// The same, with what the path says of a user. It is looked at once the caller is known to be allowed to ask.
 pub(crate) struct OfUser {
-    pub(crate) of: OfApp,
+    of: OfApp,
+    openid: String,
+    query: String,
+}
+
+/// A question about one user that may be asked.
+pub(super) struct Allowed {
+    pub(super) of: OfApp,
     pub(super) openid: OpenId,
     pub(super) asks: Asks,
+}
+
+impl OfUser {
+    /// The caller must have this permission; then openid and query are read.
+    pub(super) fn allowed(
+        self,
+        permission: Permission,
+        services: &Services,
+    ) -> Result<Allowed, ApiError> {
+        self.of.needs(permission)?;
+        Ok(Allowed {
+            openid: openid(services, &self.openid)?,
+            asks: Asks::read(&self.query)?,
+            of: self.of,
+        })
+    }
 }
 
 impl FromRequestParts<Arc<Services>> for OfUser {
@@ -95,13 +118,12 @@ impl FromRequestParts<Arc<Services>> for OfUser {
         let of = OfApp::from_request_parts(parts, services).await?;
         let path = Path::<Vec<(String, String)>>::from_request_parts(parts, services).await;
         let Path(segments) = path.map_err(|_| ApiError::UnknownApp)?;
-        let openid = named(&segments, "openid").unwrap_or_default();
-        let openid = self::openid(services, openid)?;
+        let openid = named(&segments, "openid").unwrap_or_default().to_owned();
         let RawQuery(query) = RawQuery::from_request_parts(parts, services)
             .await
             .unwrap_or(RawQuery(None));
-        let asks = Asks::read(&query.unwrap_or_default())?;
-        Ok(Self { of, openid, asks })
+        let query = query.unwrap_or_default();
+        Ok(Self { of, openid, query })
     }
 }
 
@@ -136,8 +158,16 @@ impl Asks {
                 .map(str::to_owned)
                 .collect()
         });
+        Self::of(language.as_deref(), fields)
+    }
+
+    /// The same where it does not stand in a query.
+    pub(super) fn of(
+        language: Option<&str>,
+        fields: Option<Vec<String>>,
+    ) -> Result<Self, ApiError> {
         Ok(Self {
-            language: self::language(language.as_deref())?,
+            language: self::language(language)?,
             fields,
         })
     }
@@ -190,7 +220,7 @@ impl Asks {
 }
 
 /// WeChat's name of a language; Chinese unless one is named.
-pub(super) fn language(text: Option<&str>) -> Result<Language, ApiError> {
+fn language(text: Option<&str>) -> Result<Language, ApiError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(Language::default());
     };

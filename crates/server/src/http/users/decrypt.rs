@@ -13,7 +13,7 @@ use super::super::error::{ApiError, Problem};
 use super::super::input;
 use super::super::particular::Particular;
 use super::super::services::Services;
-use super::asked::OfUser;
+use super::asked::{Allowed, OfUser};
 use super::{answered, reply};
 use crate::config::Permission;
 use crate::users::Encrypted;
@@ -53,16 +53,17 @@ pub(crate) struct DecryptReply {
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn decrypt(
     State(services): State<Arc<Services>>,
-    OfUser { of, openid, .. }: OfUser,
+    asked: OfUser,
     body: Request<Body>,
 ) -> Result<Response<Body>, ApiError> {
-    of.needs(Permission::Login)?;
+    let Allowed { of, openid, .. } = asked.allowed(Permission::Login, &services)?;
     let body = input::body(body.into_body(), &services.limits).await?;
     let sent: DecryptRequest = input::json(&body, r#"{"encrypted_data":"…","iv":"…"}"#)?;
     let signed = match (sent.raw_data.as_deref(), sent.signature.as_deref()) {

@@ -11,7 +11,7 @@ use super::super::error::{ApiError, Problem};
 use super::super::native::NO_STORE;
 use super::super::services::Services;
 use super::answered;
-use super::asked::OfUser;
+use super::asked::{Allowed, OfUser};
 use crate::config::Permission;
 
 /// Deletes what is kept of a user: grant and session. The same where nothing was.
@@ -25,14 +25,15 @@ use crate::config::Permission;
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn forget(
     State(services): State<Arc<Services>>,
-    OfUser { of, openid, .. }: OfUser,
+    asked: OfUser,
 ) -> Result<Response<Body>, ApiError> {
-    of.needs(Permission::Users)?;
+    let Allowed { of, openid, .. } = asked.allowed(Permission::Users, &services)?;
     let asked = services.users.delete(&of.app, &openid);
     answered(&services, &of.app, "delete", asked).await?;
     let mut response = Response::new(Body::empty());

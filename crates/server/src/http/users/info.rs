@@ -15,7 +15,7 @@ use super::super::error::{ApiError, Problem};
 use super::super::input;
 use super::super::particular::Particular;
 use super::super::services::Services;
-use super::asked::{OfApp, OfUser, language, openid};
+use super::asked::{Allowed, Asks, OfApp, OfUser, openid};
 use super::{answered, reply};
 use crate::config::Permission;
 use crate::users::UserInfo;
@@ -25,8 +25,8 @@ use crate::words::Sentence;
 const MOST: usize = 100;
 const WHICH: &str = "app";
 
-/// A follower, or somebody who does not follow.
-#[derive(Debug, Serialize, ToSchema)]
+/// A follower, or somebody who does not follow. It holds what is known of them, so it has no `Debug`.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct InfoReply {
     /// WeChat's call.
     #[schema(example = "/cgi-bin/user/info")]
@@ -43,7 +43,7 @@ pub(crate) struct InfoReply {
 }
 
 /// Many of them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct BatchInfoReply {
     /// WeChat's call.
     #[schema(example = "/cgi-bin/user/info/batchget")]
@@ -54,15 +54,21 @@ pub(crate) struct BatchInfoReply {
     /// WeChat's fields of each, in the order of its answer.
     #[schema(value_type = Vec<Object>)]
     users: Vec<Map<String, Value>>,
+    /// What to do where some do not follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<Advice>,
 }
 
 /// Who is asked about.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct BatchInfoRequest {
     /// At most 100.
     openids: Vec<String>,
     /// `zh_CN`, `zh_TW` or `en`.
     lang: Option<String>,
+    /// These fields of each alone, and the openid.
+    fields: Option<Vec<String>>,
 }
 
 /// A follower, by the app's access_token (`/cgi-bin/user/info`).
@@ -85,9 +91,9 @@ pub(crate) struct BatchInfoRequest {
     ))]
 pub(crate) async fn show(
     State(services): State<Arc<Services>>,
-    OfUser { of, openid, asks }: OfUser,
+    asked: OfUser,
 ) -> Result<Response<Body>, ApiError> {
-    of.needs(Permission::Users)?;
+    let Allowed { of, openid, asks } = asked.allowed(Permission::Users, &services)?;
     asks.of_followers()?;
     let asked = services.users.info(&of.app, &openid, asks.language);
     let user = answered(&services, &of.app, "info", asked).await?;
@@ -110,6 +116,7 @@ pub(crate) async fn show(
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 502, body = Problem, content_type = "application/problem+json"),
@@ -128,13 +135,17 @@ pub(crate) async fn batch(
     }
     let openids = asked.openids.iter().map(|text| openid(&services, text));
     let openids: Vec<OpenId> = openids.collect::<Result<_, _>>()?;
-    let language = language(asked.lang.as_deref())?;
-    let asked = services.users.batch(&of.app, &openids, language);
+    let asks = Asks::of(asked.lang.as_deref(), asked.fields)?;
+    asks.of_followers()?;
+    let asked = services.users.batch(&of.app, &openids, asks.language);
     let users = answered(&services, &of.app, "batch", asked).await?;
+    let stranger = users.iter().any(|user| user.follows() == Some(false));
+    let fields = users.into_iter().map(UserInfo::into_fields);
     Ok(reply(&BatchInfoReply {
         source: "/cgi-bin/user/info/batchget",
         token: WHICH,
-        users: users.into_iter().map(UserInfo::into_fields).collect(),
+        users: fields.map(|user| asks.picked(user)).collect(),
+        advice: stranger.then(|| Advice::from(does_not_follow())),
     }))
 }
 

@@ -12,7 +12,7 @@ use super::super::error::{ApiError, Problem};
 use super::super::input;
 use super::super::particular::Particular;
 use super::super::services::Services;
-use super::asked::{OfApp, OfUser};
+use super::asked::{Allowed, OfApp, OfUser};
 use super::{answered, finished, mix_up, reply};
 use crate::config::Permission;
 use crate::users::LoginCode;
@@ -55,6 +55,7 @@ pub(crate) struct CheckReply {
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 502, body = Problem, content_type = "application/problem+json"),
@@ -99,9 +100,9 @@ pub(crate) async fn login(
     ))]
 pub(crate) async fn check(
     State(services): State<Arc<Services>>,
-    OfUser { of, openid, .. }: OfUser,
+    asked: OfUser,
 ) -> Result<Response<Body>, ApiError> {
-    of.needs(Permission::Login)?;
+    let Allowed { of, openid, .. } = asked.allowed(Permission::Login, &services)?;
     let asked = services.users.check_session(&of.app, &openid);
     let valid = answered(&services, &of.app, "checksession", asked).await?;
     Ok(reply(&CheckReply { valid }))

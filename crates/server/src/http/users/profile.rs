@@ -11,13 +11,13 @@ use utoipa::ToSchema;
 
 use super::super::error::{ApiError, Problem};
 use super::super::services::Services;
-use super::asked::OfUser;
+use super::asked::{Allowed, OfUser};
 use super::{answered, reply};
 use crate::config::Permission;
 use crate::users::Standing;
 
-/// A user who consented.
-#[derive(Debug, Serialize, ToSchema)]
+/// A user who consented. It holds what they are called, so it has no `Debug`.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct ProfileReply {
     /// WeChat's call.
     #[schema(example = "/sns/userinfo")]
@@ -94,9 +94,9 @@ impl From<Standing> for GrantState {
     ))]
 pub(crate) async fn show(
     State(services): State<Arc<Services>>,
-    OfUser { of, openid, asks }: OfUser,
+    asked: OfUser,
 ) -> Result<Response<Body>, ApiError> {
-    of.needs(Permission::Users)?;
+    let Allowed { of, openid, asks } = asked.allowed(Permission::Users, &services)?;
     asks.of_profiles()?;
     let asked = services.users.profile(&of.app, &openid, asks.language);
     let profile = answered(&services, &of.app, "profile", asked).await?;
