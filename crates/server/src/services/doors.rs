@@ -10,8 +10,8 @@ use wxtoken_core::store::StoreError;
 
 use super::StartError;
 use super::backbone::Groundwork;
-use super::{condition, standing};
-use crate::config::{App, Config, Listen, Tls};
+use super::{app_secrets, condition, standing};
+use crate::config::{Config, Listen, Tls};
 use crate::http::admin::{self, AdminServices, KeepRevocation};
 use crate::http::callers::{Caller, Callers};
 use crate::http::condition::Condition;
@@ -19,7 +19,7 @@ use crate::http::counters::{Outcome, Surface};
 use crate::http::listen::tls::TlsDoor;
 use crate::http::listen::{Limits, Site, Socket, serve};
 use crate::http::public::{self, PublicServices, TellSignIn};
-use crate::http::services::{Behind, IsAppSecret, RequestLimits, Services};
+use crate::http::services::{Behind, RequestLimits, Services};
 use crate::http::stop::Stop;
 use crate::relay::RelayKeys;
 use crate::store::{Ledger, Revocations};
@@ -136,7 +136,7 @@ impl Bound {
             laid.keeper.clone(),
             Callers::revoked(&now.callers, revoked),
             RequestLimits::from(&now.server),
-            is_app_secret(config),
+            app_secrets::shown(config),
             condition,
             stop.clone(),
             Behind {
@@ -225,23 +225,6 @@ fn count_reads(metrics: &Metrics, services: &Arc<Services>) {
             }
         }
     });
-}
-
-/// For callers that still send the AppSecret itself: compared in constant time, with the one in force and the one before.
-fn is_app_secret(config: &Arc<ArcSwap<Config>>) -> IsAppSecret {
-    let config = Arc::clone(config);
-    Arc::new(move |app: &AppId, given: &str| {
-        let config = config.load();
-        let same = |secret: &crate::config::Secret| {
-            aws_lc_rs::constant_time::verify_slices_are_equal(
-                secret.expose().as_bytes(),
-                given.as_bytes(),
-            )
-            .is_ok()
-        };
-        let known = |app: &App| same(&app.secret) || app.previous_secret().is_some_and(same);
-        config.app(app).is_some_and(known)
-    })
 }
 
 /// What to tell of a caller whose removal could not be saved.

@@ -1,5 +1,6 @@
 //! Builds every part from the configuration and hands them round. No logic of its own: what is decided is decided elsewhere.
 
+mod app_secrets;
 mod backbone;
 mod census;
 mod condition;
