@@ -98,7 +98,7 @@ pub trait Shared: Send + Sync {
     /// An app's record as it is there now, to be learned from; none where there is none, or nobody to ask.
     fn ask_about(self: Arc<Self>, app: AppId) -> BoxFuture<'static, Option<Box<Record>>>;
 
-    /// These apps are configured: they are asked for at a start, too, where nothing says that they have records.
+    /// These apps are configured: at a start their records are read before others are looked for.
     fn expect(&self, apps: &[AppId]);
 
     /// How the way to the others is.

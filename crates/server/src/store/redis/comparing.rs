@@ -56,7 +56,6 @@ impl Listener {
             for one in compared {
                 self.unless_gone(one)?;
             }
-            self.unless_gone(self.rows.list_known(portion).await)?;
         }
         Ok(())
     }
@@ -76,9 +75,6 @@ impl Listener {
         // It has forgotten, lost the last writes, or begun an epoch of which nobody has the record yet.
         let has_forgotten = epoch.is_none() || version.is_none_or(|version| version < known);
         let begins = granted == Some(0) && epoch.is_some_and(|epoch| epoch > memory.epoch(app));
-        if has_forgotten {
-            memory.set_listed(&[*app], false);
-        }
         if (has_forgotten || begins) && memory.kept(app).is_some() {
             refill(&self.rows, &self.changes, app).await;
         } else if let Some(version) = version {

@@ -2,6 +2,8 @@
 //!
 //! Must not know: which apps are configured.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use redis::Value;
 use wxtoken_core::app::AppId;
@@ -12,10 +14,12 @@ use super::identity::{self, Identity};
 use super::row::{Body, Row};
 use super::rows::{Opened, Rows};
 use super::scripts::RESEAL;
-use crate::redis::Trouble;
+use crate::redis::{Scan, Trouble};
 
 /// Records read at a time.
 const PORTION: usize = 500;
+/// Keys looked at in one step of a scan.
+const STEP: u32 = 1000;
 
 /// What a start mends on its way, as long as Redis takes it.
 #[derive(Default)]
@@ -26,9 +30,31 @@ struct Tidying {
 
 impl Rows {
     /// Hands every record to `each`. What cannot be read costs only itself, and what cannot be written costs nothing.
+    ///
+    /// Those that are expected come first: to find the others all keys are looked at, of which users may be millions.
     pub(super) async fn load(&self, each: &mut (dyn FnMut(Loaded) + Send)) -> Result<(), Trouble> {
-        let apps: Vec<AppId> = self.every_app().await?.into_iter().collect();
         let mut tidying = Tidying::default();
+        let expected = self.memory.expected();
+        self.load_these(&expected, each, &mut tidying).await?;
+        let mut others = self.every_app().await?;
+        for app in &expected {
+            others.remove(app);
+        }
+        let others: Vec<AppId> = others.into_iter().collect();
+        self.load_these(&others, each, &mut tidying).await?;
+        if self.sealer.keys().previous.is_some() && !tidying.is_unfinished {
+            tidying.go_on(self.check_anew()).await;
+        }
+        tidying.tell();
+        Ok(())
+    }
+
+    async fn load_these(
+        &self,
+        apps: &[AppId],
+        each: &mut (dyn FnMut(Loaded) + Send),
+        tidying: &mut Tidying,
+    ) -> Result<(), Trouble> {
         for portion in apps.chunks(PORTION) {
             let rows = join_all(portion.iter().map(|app| self.fetch(app))).await;
             for (app, row) in portion.iter().zip(rows) {
@@ -53,10 +79,6 @@ impl Rows {
                 }
             }
         }
-        if self.sealer.keys().previous.is_some() && !tidying.is_unfinished {
-            tidying.go_on(self.check_anew()).await;
-        }
-        tidying.tell();
         Ok(())
     }
 
@@ -87,6 +109,30 @@ impl Rows {
             vec![row.raw_version.clone(), anew],
         );
         Ok(call.run(&self.link).await? == Value::Int(1))
+    }
+
+    /// Every app that has a record. A cursor means nothing to another server, so where the connection breaks it begins anew.
+    async fn every_app(&self) -> Result<HashSet<AppId>, Trouble> {
+        match self.walk().await {
+            Err(trouble) if self.link.is_gone(&trouble) => {
+                // This notes what is wrong, and gives the connection up.
+                let _ = self.link.ask(&redis::cmd("PING")).await;
+                self.link.pause().await;
+                self.walk().await
+            }
+            walked => walked,
+        }
+    }
+
+    async fn walk(&self) -> Result<HashSet<AppId>, Trouble> {
+        let live = self.link.live().await?;
+        let pattern = Some(self.names.every_record());
+        let mut scan = Scan::begin(live.connection, &live.at, STEP, pattern).await?;
+        let mut apps = HashSet::new();
+        while let Some(keys) = scan.next().await? {
+            apps.extend(keys.iter().filter_map(|key| self.names.app_of(key)));
+        }
+        Ok(apps)
     }
 }
 

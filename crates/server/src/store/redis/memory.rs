@@ -24,8 +24,8 @@ struct All {
     apps: HashMap<AppId, Known, RandomState>,
     /// Configured no more: what was under way when that was said brings none of them back.
     gone: HashSet<AppId, RandomState>,
-    /// Looked for at a start, known or not.
-    expected: Vec<AppId>,
+    /// Looked for before the others at a start.
+    expected: HashSet<AppId, RandomState>,
 }
 
 #[derive(Default)]
@@ -34,11 +34,21 @@ struct Known {
     epoch: u64,
     shown: Option<Wall>,
     kept: Option<Kept>,
-    /// Redis was told that it has a record.
-    is_listed: bool,
 }
 
 impl Memory {
+    /// Those may have records.
+    pub(super) fn expect(&self, apps: impl IntoIterator<Item = AppId>) {
+        self.lock().expected.extend(apps);
+    }
+
+    /// The apps that may have records, for the one who looks for them.
+    pub(super) fn expected(&self) -> Vec<AppId> {
+        std::mem::take(&mut self.lock().expected)
+            .into_iter()
+            .collect()
+    }
+
     /// The newest version or epoch met: what comes next must be beyond it.
     pub(super) fn newest(&self, app: &AppId) -> u64 {
         let known = self.lock();
@@ -147,36 +157,6 @@ impl Memory {
     /// Every app that was met.
     pub(super) fn apps(&self) -> Vec<AppId> {
         self.lock().apps.keys().copied().collect()
-    }
-
-    /// Those may have records.
-    pub(super) fn expect(&self, apps: impl IntoIterator<Item = AppId>) {
-        self.lock().expected.extend(apps);
-    }
-
-    /// The apps that may have records, for the one who looks for them.
-    pub(super) fn expected(&self) -> Vec<AppId> {
-        std::mem::take(&mut self.lock().expected)
-    }
-
-    /// Which of these have a row that is not known to be listed.
-    pub(super) fn unlisted(&self, apps: &[AppId]) -> Vec<AppId> {
-        let known = self.lock();
-        let is_unlisted = |app: &&AppId| {
-            let known = known.apps.get(app);
-            known.is_some_and(|known| known.version > 0 && !known.is_listed)
-        };
-        apps.iter().filter(is_unlisted).copied().collect()
-    }
-
-    /// Whether they are listed.
-    pub(super) fn set_listed(&self, apps: &[AppId], is_listed: bool) {
-        let mut known = self.lock();
-        for app in apps {
-            if let Some(known) = known.apps.get_mut(app) {
-                known.is_listed = is_listed;
-            }
-        }
     }
 
     /// How many they are.

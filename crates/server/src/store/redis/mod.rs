@@ -9,7 +9,6 @@ mod comparing;
 mod identity;
 mod kept;
 mod leases;
-mod listing;
 mod load;
 mod memory;
 mod offers;
@@ -96,6 +95,11 @@ impl RedisStore {
         }
     }
 
+    /// These apps may have records: a start reads them before it looks for others.
+    pub fn expect(&self, apps: impl IntoIterator<Item = AppId>) {
+        self.rows.memory.expect(apps);
+    }
+
     /// Connects, if that has not been done.
     ///
     /// # Errors
@@ -129,11 +133,6 @@ impl RedisStore {
         self.rows.memory.want(app);
         self.rows.memory.seed(label, sealed);
         Ok(())
-    }
-
-    /// These apps may have records, whatever a list says: a start looks for them.
-    pub fn expect(&self, apps: impl IntoIterator<Item = AppId>) {
-        self.rows.memory.expect(apps);
     }
 
     /// An app is configured no more: its record is kept for 24 hours from the first time that is said, and dropped when it is

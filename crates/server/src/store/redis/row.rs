@@ -52,11 +52,6 @@ impl Names {
         format!("{}:revoked", self.prefix)
     }
 
-    /// Which apps have records.
-    pub(super) fn list(&self) -> String {
-        format!("{}:records", self.prefix)
-    }
-
     /// Holds nothing, and is written now and then to see whether it can be; each place may be on another node of a cluster.
     pub(super) fn proof(&self, place: u16) -> String {
         format!("{}:{{{place}}}:proof", self.prefix)

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Value;
 use tokio::sync::Semaphore;
 use wxtoken_core::app::AppId;
 use wxtoken_core::clock::{Wall, millis};
@@ -26,8 +25,6 @@ use crate::redis::{Link, Trouble};
 const DAMAGED_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A removed app's record is kept this long (design section 7).
 const FORGOTTEN_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// What the script answers that has dropped one.
-const DROPPED: i64 = 2;
 /// What Redis says of a key that somebody else has put where a record belongs.
 const WRONG_TYPE: &str = "WRONGTYPE";
 
@@ -184,11 +181,7 @@ impl Rows {
         let keys = vec![names.record(app), names.lease(app), names.damaged(app)];
         let kept = millis(FORGOTTEN_KEPT).to_string().into_bytes();
         let call = self.call(&FORGET, app, keys, vec![kept]);
-        if call.run(&self.link).await? == Value::Int(DROPPED) {
-            // An app that is listed and has no record is as one that has none.
-            let _ = self.unlist(app).await;
-        }
-        Ok(())
+        call.run(&self.link).await.map(drop)
     }
 
     /// It is configured again.

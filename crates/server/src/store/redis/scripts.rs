@@ -34,7 +34,6 @@ scripts! {
     FORGET "forget.lua",
     REVOKE "revoke.lua",
     PROVE "prove.lua",
-    LIST "list.lua",
 }
 
 /// A script, and the name Redis knows it by.

@@ -3,8 +3,8 @@
 mod clocks;
 mod cluster;
 mod epochs;
+mod expected;
 mod leases;
-mod listing;
 mod sealing;
 mod storm;
 mod strangers;
