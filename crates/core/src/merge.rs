@@ -129,6 +129,7 @@ mod tests {
             expires: Wall(sent + 7_200_000),
             lifetime: 7_200_000,
             dead: false,
+            noted: None,
         });
         record
     }

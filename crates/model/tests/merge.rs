@@ -34,6 +34,7 @@ fn real(record: Record) -> store::Record {
             expires: at(record.value).plus(HOUR),
             lifetime: HOUR,
             dead: false,
+            noted: None,
         });
         real.handed_out[0] = HandedOut {
             generation: Generation(u64::from(record.generation)),

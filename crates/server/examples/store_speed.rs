@@ -47,6 +47,7 @@ fn record(number: u64, generation: u64) -> Result<Record, Failure> {
         expires: Wall(1_795_007_200_000),
         lifetime: 7_200_000,
         dead: false,
+        noted: None,
     });
     record.handed_out[0] = HandedOut {
         generation: Generation(generation),

@@ -58,6 +58,7 @@ fn record(number: u64) -> Record {
         expires: Wall(number),
         lifetime: number,
         dead: false,
+        noted: None,
     });
     record
 }

@@ -96,6 +96,7 @@ fn record(master: &MasterKey) -> Record {
         expires: now().wall.plus(7_200_000),
         lifetime: 7_200_000,
         dead: false,
+        noted: None,
     };
     let ticket = StoredTicket {
         token: self::token(),

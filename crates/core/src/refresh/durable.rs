@@ -69,6 +69,7 @@ fn stored(state: &LaneState, now: Now) -> Option<StoredToken> {
         expires: now.wall_at(held.expires),
         lifetime: held.lifetime,
         dead: held.dead,
+        noted: state.minted_by.filter(|_| state.unsaved),
     })
 }
 

@@ -159,6 +159,8 @@ pub(super) struct LaneState {
     pub(super) order_to_be: Wall,
     /// And that value was minted, not just handed to us.
     pub(super) unsaved_mint: bool,
+    /// The note of the call that did, until the value is saved.
+    pub(super) minted_by: Option<Intent>,
     /// The 30 s between forced refreshes have passed then, however clocks were set meanwhile.
     pub(super) force_gap_ends: Boot,
     /// The last forced refresh that is known of, by the clock of whoever made it.
@@ -232,6 +234,7 @@ impl LaneState {
         }
         self.order_to_be = Wall::default();
         (self.unsaved, self.unsaved_mint) = (false, false);
+        self.minted_by = None;
     }
 
     /// The note is settled: a value is known that was asked for after it.

@@ -7,9 +7,9 @@ use super::event::Effect;
 use super::machine::{Job, LeaseState, Machine, Task};
 use super::mutant::planted;
 use super::rules::STRAGGLE;
-use crate::clock::{Now, Wall};
+use crate::clock::Now;
 use crate::credential::Lane;
-use crate::store::Intent;
+use crate::store::{Intent, StoredToken};
 
 impl Machine {
     /// Two mints may have overlapped: one fetch must settle which value lives.
@@ -56,19 +56,21 @@ impl Machine {
         !matches!(self.lease, LeaseState::Own(_))
     }
 
-    /// Another's value, asked for then, meets what a call of ours minted and is not saved; or the note of a call of which
-    /// nobody has said what came of it. Each is told of once.
-    pub(super) fn meets_what_may_be_newer(&mut self, lane: Lane, asked: Wall) {
+    /// Another's value meets what a call of ours minted and is not saved; or the note of a call of which nobody has said what
+    /// came of it, if it is not this value that did. Each is told of once.
+    pub(super) fn meets_what_may_be_newer(&mut self, lane: Lane, value: &StoredToken) {
         if lane != Lane::Classic || !self.has_others() {
             return;
         }
+        let asked = value.sent;
         let under_way = self.busy(Task::Classic); // its answer will tell
         let state = self.lane_mut(lane);
         let overlaps = |note: &Intent| asked <= note.deadline;
         let minted = state.unsaved_mint && state.closed.as_ref().is_some_and(overlaps);
+        let brought_it = |note: &Intent| value.noted == Some(*note);
         let open = state
             .intent
-            .filter(|note| !under_way && note.sent <= asked && overlaps(note));
+            .filter(|note| !under_way && note.sent <= asked && overlaps(note) && !brought_it(note));
         if minted {
             state.unsaved_mint = false;
         }

@@ -43,7 +43,7 @@ impl Machine {
             }
             Some(_) | None => {}
         }
-        self.meets_what_may_be_newer(lane, stored.sent);
+        self.meets_what_may_be_newer(lane, stored);
         if !self.gives_way(lane, stored, now) {
             return false;
         }
@@ -68,6 +68,7 @@ impl Machine {
         state.stuck = false;
         state.rival = None;
         (state.unsaved, state.unsaved_mint) = (false, false);
+        state.minted_by = None;
         state.order_to_be = Wall::default();
         state.retry.clear();
         state.health = Health {

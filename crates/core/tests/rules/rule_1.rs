@@ -268,6 +268,7 @@ fn stopped_past_its_note() -> Bench {
         expires: bench.now.wall.plus(2 * HOUR),
         lifetime: 2 * HOUR,
         dead: false,
+        noted: None,
     });
     record.intents = [None; 2];
     bench.stored = Some(record.clone());

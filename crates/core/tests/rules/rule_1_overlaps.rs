@@ -30,6 +30,7 @@ fn saved_by_another(value: &str, sent: Wall) -> Record {
         expires: sent.plus(FULL * SECOND),
         lifetime: FULL * SECOND,
         dead: false,
+        noted: None,
     });
     record.handed_out[Kind::AccessToken.index()] = HandedOut {
         generation: Generation(sent.0),
@@ -162,4 +163,65 @@ fn rule_1_a_late_mint_told_of_before_ours_does_not_speak_for_it() {
     bench.answer("ours", FULL);
     refused(&mut bench, theirs);
     assert_eq!(bench.late_mints.len(), 1);
+}
+
+/// Who took over from a holder whose call is under way, and waits; and the holder.
+fn waiting_for_another() -> (Bench, Bench) {
+    let (mut bench, _) = asking();
+    let mut next = Bench::leased(classic());
+    next.stored = bench.stored.clone();
+    for each in [&mut bench, &mut next] {
+        each.pass(SECOND);
+    }
+    next.lease_won(2);
+    assert!(next.words().is_empty(), "the other call is under way");
+    (bench, next)
+}
+
+#[test]
+fn rule_1_what_came_of_a_note_that_is_waited_for_needs_no_settling() {
+    let (mut bench, mut next) = waiting_for_another();
+    bench.answer("theirs", FULL);
+    next.hear(Event::Learned(Box::new(bench.stored.clone().unwrap())));
+    assert_eq!(next.current().as_deref(), Some("theirs"));
+    assert!(next.late_mints.is_empty());
+    next.quiet(MINUTE / 2);
+}
+
+#[test]
+fn rule_1_what_came_of_it_and_was_saved_late_is_settled_by_one_fetch() {
+    let (mut bench, mut next) = waiting_for_another();
+    bench.disk = Disk::Slow;
+    bench.answer("theirs", FULL);
+    bench.disk = Disk::Good;
+    refused(&mut bench, next.stored.clone().unwrap());
+    assert_eq!(
+        bench.late_mints.len(),
+        1,
+        "it does not know what came meanwhile"
+    );
+    bench.lease_won(3);
+    assert_eq!(bench.words(), ["classic"]);
+    next.hear(Event::Learned(Box::new(bench.stored.clone().unwrap())));
+    assert_eq!(next.current().as_deref(), Some("theirs"));
+    assert!(next.late_mints.is_empty(), "all know that already");
+}
+
+#[test]
+fn rule_1_a_value_beside_a_note_that_is_waited_for_is_told_of() {
+    let (_, mut next) = waiting_for_another();
+    let record = saved_by_another("theirs", next.now.wall);
+    next.hear(Event::Learned(Box::new(record)));
+    assert_eq!(next.late_mints.len(), 1);
+}
+
+#[test]
+fn rule_1_what_came_of_the_next_note_under_the_same_lease_says_nothing_of_the_one_before() {
+    let (bench, mut next) = waiting_for_another();
+    let mut record = saved_by_another("theirs", next.now.wall);
+    let mut note = bench.stored.as_ref().unwrap().intents[0].unwrap();
+    note.sent = next.now.wall;
+    record.lanes[0].as_mut().unwrap().noted = Some(note);
+    next.hear(Event::Learned(Box::new(record)));
+    assert_eq!(next.late_mints.len(), 1);
 }

@@ -160,6 +160,7 @@ fn rule_2_a_late_answer_never_replaces_a_newer_value() {
         expires: bench.now.wall.plus(2 * HOUR),
         lifetime: 2 * HOUR,
         dead: false,
+        noted: None,
     });
     bench.hear(Event::Learned(Box::new(record)));
     let call = bench.asked.remove(0).call;
@@ -199,6 +200,7 @@ fn rule_2_a_mint_that_another_replicas_value_overtook_does_not_replace_it_though
         expires: bench.now.wall.plus(2 * HOUR - MINUTE),
         lifetime: 2 * HOUR,
         dead: false,
+        noted: None,
     });
     record.intents = [None, None];
     record.saved_at = bench.now.wall.minus(MINUTE);

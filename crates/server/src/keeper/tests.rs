@@ -251,6 +251,7 @@ fn stored(token: &str, now: Now) -> Record {
         expires: Wall(now.wall.0 + 7_200_000),
         lifetime: 7_200_000,
         dead: false,
+        noted: None,
     };
     let mut record = Record {
         saved_at: now.wall,

@@ -395,10 +395,12 @@ mod tests {
             .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
             .collect();
         assert_eq!(sealed[0], 1);
-        assert_eq!(
-            sealer(1).open_record(&label(), &sealed).unwrap(),
-            full_record()
-        );
+        let mut written = full_record();
+        for token in written.lanes.iter_mut().flatten() {
+            token.noted = None; // it came later
+        }
+        let read = sealer(1).open_record(&label(), &sealed).unwrap();
+        assert_eq!(read, written);
     }
 
     #[test]

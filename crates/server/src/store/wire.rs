@@ -55,6 +55,8 @@ struct WireToken<'a> {
     expires: u64,
     lifetime: u64,
     dead: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted: Option<WireIntent>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,14 +128,7 @@ impl<'a> From<&'a Record> for WireRecord<'a> {
                     out.lane.map(|lane| lane as u8),
                 )
             }),
-            intents: record.intents.map(|intent| {
-                intent.map(|intent| WireIntent {
-                    epoch: intent.fence.epoch,
-                    number: intent.fence.number,
-                    sent: intent.sent.0,
-                    deadline: intent.deadline.0,
-                })
-            }),
+            intents: record.intents.map(|intent| intent.map(WireIntent::from)),
             budgets: WireBudgets {
                 counts: record
                     .budgets
@@ -168,6 +163,7 @@ impl<'a> From<&'a StoredToken> for WireToken<'a> {
             expires: token.expires.0,
             lifetime: token.lifetime,
             dead: token.dead,
+            noted: token.noted.map(WireIntent::from),
         }
     }
 }
@@ -225,6 +221,17 @@ impl WireHandedOut {
     }
 }
 
+impl From<Intent> for WireIntent {
+    fn from(intent: Intent) -> Self {
+        Self {
+            epoch: intent.fence.epoch,
+            number: intent.fence.number,
+            sent: intent.sent.0,
+            deadline: intent.deadline.0,
+        }
+    }
+}
+
 impl From<WireIntent> for Intent {
     fn from(wire: WireIntent) -> Self {
         Self {
@@ -263,6 +270,7 @@ fn into_token(wire: Option<WireToken<'_>>) -> Result<Option<StoredToken>, WireEr
             expires: Wall(wire.expires),
             lifetime: wire.lifetime,
             dead: wire.dead,
+            noted: wire.noted.map(Intent::from),
         })
     })
     .transpose()

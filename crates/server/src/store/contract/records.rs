@@ -24,6 +24,18 @@ fn token(seed: u64) -> StoredToken {
         expires: Wall(1_795_007_200_000 + seed),
         lifetime: 7_200_000 + seed,
         dead: seed % 2 == 1,
+        noted: seed.is_multiple_of(2).then(|| intent(seed)),
+    }
+}
+
+fn intent(n: u64) -> Intent {
+    Intent {
+        fence: Fence {
+            epoch: n,
+            number: n + 1,
+        },
+        sent: Wall(n + 2),
+        deadline: Wall(n + 3),
     }
 }
 
@@ -43,14 +55,6 @@ pub(crate) fn full_record() -> Record {
         generation: Generation(1_795_000_000_000 + n),
         id: Some(ValueId(n)),
         lane,
-    };
-    let intent = |n: u64| Intent {
-        fence: Fence {
-            epoch: n,
-            number: n + 1,
-        },
-        sent: Wall(n + 2),
-        deadline: Wall(n + 3),
     };
     let mut budgets = Budgets {
         last_forced: Wall(77),
@@ -90,13 +94,20 @@ fn any_token() -> impl Strategy<Value = Token> {
 }
 
 fn any_stored() -> impl Strategy<Value = StoredToken> {
-    (any_token(), any::<[u64; 4]>(), any::<bool>()).prop_map(|(token, n, dead)| StoredToken {
+    let any = (
+        any_token(),
+        any::<[u64; 4]>(),
+        any::<bool>(),
+        of(any_intent()),
+    );
+    any.prop_map(|(token, n, dead, noted)| StoredToken {
         token,
         id: ValueId(n[0]),
         sent: Wall(n[1]),
         expires: Wall(n[2]),
         lifetime: n[3],
         dead,
+        noted,
     })
 }
 
