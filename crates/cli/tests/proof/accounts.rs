@@ -41,6 +41,9 @@ impl Fetch {
     }
 }
 
+/// Who was stopped, and when.
+type Stop = (usize, SimTime);
+
 /// The books of one run.
 pub(crate) struct Accounts<'a> {
     pub(crate) world: &'a World,
@@ -148,7 +151,7 @@ impl Accounts<'_> {
             orphans: all.iter().filter(|fetch| !self.was_heard(fetch)).count(),
             ..Found::default()
         };
-        let mut free = vec![false; all.len()];
+        let mut settled = Vec::new();
         for (later, fetch) in all.iter().enumerate() {
             let under_way = |before: &&Fetch| before.passage.overlaps(&fetch.passage);
             let under_way: Vec<_> = all[..later].iter().filter(under_way).collect();
@@ -159,45 +162,62 @@ impl Accounts<'_> {
             };
             found.overlaps += 1;
             let away = self.stopped((app, lane), stalled, fetch);
-            free[later] = true;
             if lane == Lane::Classic {
-                let next = self.settling((app, lane), &all, (stalled, fetch), away);
-                free[next] = true;
-                found.settled += 1;
+                let settling = self.settling((app, lane), &all, (stalled, fetch), away);
+                settled.push((settling, (stalled.by, away.from)));
             }
         }
         if lane == Lane::Classic {
-            let mut settled = false;
-            for (pair, free) in all.windows(2).zip(&free[1..]) {
-                let extra = !*free && !settled && self.a_stop_costs_it(&pair[0], &pair[1]);
-                let apart = pair[1].passage.began.since(pair[0].passage.began);
-                settled = extra && apart + MOMENT < DEADLINE;
-                found.settled += usize::from(settled);
-                assert!(
-                    *free || extra || apart + MOMENT >= DEADLINE,
-                    "{apart:.2?} after a fetch that may still mint: {}",
-                    self.told(app, lane)
-                );
-            }
+            found.settled = self.each_stop_costs_one((app, lane), &all, &settled);
         }
         found
     }
 
-    /// A holder that was stopped may cost one more fetch (section 7): it, or who followed it, does not know whether it was alone.
-    /// They are never under way together, and the second settles it.
-    fn a_stop_costs_it(&self, first: &Fetch, second: &Fetch) -> bool {
+    /// A fetch that comes while the one before may still mint, for all that is known, settles what a stop has left open: each stop
+    /// costs one at most, and they are never under way together. Those that settle an overlap are known already, and the stops they
+    /// are for. Says how many there were.
+    fn each_stop_costs_one(
+        &self,
+        of: (&str, Lane),
+        all: &[Fetch],
+        settled: &[(usize, Stop)],
+    ) -> usize {
+        let mut paid: Vec<Stop> = settled.iter().map(|(_, stop)| *stop).collect();
+        for (later, pair) in (1..).zip(all.windows(2)) {
+            let apart = pair[1].passage.began.since(pair[0].passage.began);
+            let known = settled.iter().any(|(fetch, _)| *fetch == later);
+            if known || apart + MOMENT >= DEADLINE {
+                continue;
+            }
+            let stops = self.stops_around(&pair[0], &pair[1]);
+            let stop = stops.into_iter().find(|stop| !paid.contains(stop));
+            let told = || self.told(of.0, of.1);
+            paid.push(stop.unwrap_or_else(|| {
+                panic!("{apart:.2?} after a fetch that may still mint: {}", told())
+            }));
+        }
+        paid.len()
+    }
+
+    /// The stops that may cost one more fetch after this one (section 7): the holder that was stopped, or who followed it, does not
+    /// know whether it was alone.
+    fn stops_around(&self, first: &Fetch, second: &Fetch) -> Vec<Stop> {
         let (began, until) = (first.passage.began, first.ended().plus(SAVED));
         let from = began.shifted(-i64::try_from(SOON.as_millis()).expect("seconds"));
         let all = self.presence.all();
-        let away = |how: How, from: SimTime, by: Option<usize>| {
-            all.iter().any(|(at, away)| {
-                let touches = away.from <= until && away.to.is_none_or(|to| to >= from);
-                touches && away.how == how && by.is_none_or(|by| by == *at)
-            })
-        };
+        let touches =
+            |away: &Away, from: SimTime| away.from <= until && away.to.is_none_or(|to| to >= from);
         // The note of one that was killed is waited out.
-        let killed = away(How::Killed, began, Some(first.by));
-        !killed && second.passage.began >= first.ended() && away(How::Stopped, from, None)
+        let killed = all
+            .iter()
+            .any(|(at, away)| *at == first.by && away.how == How::Killed && touches(away, began));
+        if killed || second.passage.began < first.ended() {
+            return Vec::new();
+        }
+        let stops = all
+            .iter()
+            .filter(|(_, away)| away.how == How::Stopped && touches(away, from));
+        stops.map(|(at, away)| (*at, away.from)).collect()
     }
 
     /// The first of two that overlap is of a holder that was stopped, long enough for others to follow.
@@ -215,7 +235,8 @@ impl Accounts<'_> {
         away
     }
 
-    /// The one fetch that settles an overlap, once both have ended and who was stopped is back.
+    /// The fetch that settles an overlap, soon after both have ended and who was stopped is back; where nobody heard the second
+    /// one's answer, its note is waited out first.
     fn settling(
         &self,
         of: (&str, Lane),
@@ -223,26 +244,18 @@ impl Accounts<'_> {
         (first, second): (&Fetch, &Fetch),
         away: Away,
     ) -> usize {
-        let told = || self.told(of.0, of.1);
         let ended = first.ended().max(second.ended());
         let back = away.to.expect("all are back").max(ended);
+        let mut latest = back.plus(DEADLINE - MOMENT);
+        if !self.was_heard(second) {
+            latest = latest.max(self.waited_out(second, DEADLINE));
+        }
         let settles = |fetch: &Fetch| {
             let began = fetch.passage.began;
-            began >= ended && began.since(back) + MOMENT < DEADLINE
+            began >= ended && began < latest && fetch.minted.is_some()
         };
-        let (after, own) = (second.passage.began, [&first.passage, &second.passage]);
-        let others = all.iter().enumerate().filter(|(_, fetch)| {
-            fetch.passage.began >= after && !own.iter().any(|it| Arc::ptr_eq(it, &fetch.passage))
-        });
-        let settling: Vec<_> = others.filter(|(_, fetch)| settles(fetch)).collect();
-        assert_eq!(
-            settling.len(),
-            1,
-            "none or more than one settles: {}",
-            told()
-        );
-        assert!(settling[0].1.minted.is_some(), "{}", told());
-        settling[0].0
+        let settling = all.iter().position(settles);
+        settling.unwrap_or_else(|| panic!("nothing settles: {}", self.told(of.0, of.1)))
     }
 
     /// Section 5: no dead token is handed out that there was reason to know dead. That is: only a classic one, ended by the second
@@ -282,8 +295,8 @@ impl Accounts<'_> {
         own.map(|own| own.passage.began)
     }
 
-    /// No app is without a token while one lives that was heard of; and only on the classic lane, while the note of a call whose
-    /// answer nobody heard may still mint.
+    /// No app is without a token while one lives that was heard of; and only while a call whose answer nobody heard is waited for:
+    /// on the classic lane until its note's end, in normal mode until the end of the lease of who was struck.
     pub(crate) fn justified(&self, at: usize, gap: &Gap, lane: Lane) {
         let told = || {
             let (from, to) = (self.at(gap.from), self.at(gap.to));
@@ -308,11 +321,13 @@ impl Accounts<'_> {
         if self.uncalled.contains(&gap.app) {
             return; // the note of a call that never came is waited out all the same
         }
-        // Normal mode waits for nobody.
-        let waits_for = |fetch: &&Fetch| lane == Lane::Classic && !self.was_heard(fetch);
-        let orphans = all.iter().filter(waits_for);
+        let waits_for = match lane {
+            Lane::Classic => DEADLINE,
+            Lane::Stable | Lane::Ticket(_) => SOON,
+        };
+        let orphans = all.iter().filter(|fetch| !self.was_heard(fetch));
         let waits: Vec<_> = orphans
-            .map(|fetch| (fetch.passage.began, self.waited_out(fetch)))
+            .map(|fetch| (fetch.passage.began, self.waited_out(fetch, waits_for)))
             .collect();
         // A start reads its records first.
         let mut covered = back.map_or(gap.from, |back| back.plus(SPREAD).max(gap.from));
@@ -331,12 +346,12 @@ impl Accounts<'_> {
     }
 
     /// When somebody has surely fetched in place of a call whose answer nobody heard, and all have heard of that.
-    fn waited_out(&self, fetch: &Fetch) -> SimTime {
+    fn waited_out(&self, fetch: &Fetch, waits: Duration) -> SimTime {
         let (by, began) = (fetch.by, fetch.passage.began);
         let forgot = self.presence.away(by, began, fetch.ended().plus(SAVED));
         let forgot = forgot.is_some_and(|away| away.how == How::Killed);
         let follow = (0..self.presence.replicas()).filter(|at| forgot || *at != by);
-        let done = follow.map(|at| self.presence.acts(at, began, DEADLINE, SOON));
+        let done = follow.map(|at| self.presence.acts(at, began, waits, SOON));
         done.min().expect("there are several").plus(SPREAD)
     }
 }
