@@ -499,10 +499,10 @@ async fn who_reads_what_another_has_offered_offers_what_that_one_did_not_know() 
     let (fence, _) = won_at_last(&writer, &app(1)).await;
     writer.write(&app(1), &without, fence).await.unwrap();
     other.read(&app(1)).await.unwrap();
+    other.stop().await; // no message reaches it from here on
     writer.write(&app(1), &counted, fence).await.unwrap();
     knows.read(&app(1)).await.unwrap();
     crash(writer).await;
-    // No message reaches it from here on.
     knows.stop().await;
     let _: String = server.ask(&["FLUSHALL"]).await;
     assert!(is_taken(&other, &app(1)).await, "offers are taken");
