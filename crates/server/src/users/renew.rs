@@ -3,6 +3,7 @@
 //! A second call would do no harm (a refresh token is not used up), so what keeps replicas apart is a note, and no lease.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::digest;
@@ -54,9 +55,10 @@ impl Users {
     fn start(self: &Arc<Self>, key: (AppId, OpenId), seen: u64) -> Flight {
         let this = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let done = this.renew_once(&key.0, &key.1, seen).await;
-            this.flights.under_way().remove(&key);
-            done
+            let renewing = AssertUnwindSafe(this.renew_once(&key.0, &key.1, seen));
+            let done = renewing.catch_unwind().await;
+            this.flights.under_way().remove(&key); // after a panic too, or nobody would ever try again
+            done.unwrap_or(Err(UserError::Away))
         });
         let flight = async move { task.await.unwrap_or(Err(UserError::Away)) };
         flight.boxed().shared()

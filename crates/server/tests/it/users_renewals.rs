@@ -1,13 +1,14 @@
 //! Web tokens are renewed, or not: what WeChat refuses for now harms no token that lives, and nobody waits for nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::join;
 use serde_json::json;
 use wxtoken_core::app::{AppId, AppType};
 use wxtoken_core::clock::Clock;
-use wxtoken_server::users::{Language, Parts, UserError, Users};
+use wxtoken_server::users::{Happening, Language, Parts, UserError, Users};
 use wxtoken_server::wechat::{AppUpstream, Options, WeChat};
 use wxtoken_simulator::{Fault, FaultScope, UserCode};
 
@@ -18,6 +19,11 @@ const OVER: Duration = Duration::from_secs(7201);
 
 /// Another replica over the same store.
 fn replica(place: &Place) -> Arc<Users> {
+    telling(place, |_| {})
+}
+
+/// The same, which tells this of what happens.
+fn telling(place: &Place, tell: impl Fn(Happening) + Send + Sync + 'static) -> Arc<Users> {
     let config = place.server.config();
     let keeper = place.server.keeper().clone();
     let hash = keeper.clone();
@@ -37,7 +43,7 @@ fn replica(place: &Place) -> Arc<Users> {
         keeper,
         type_of: Arc::new(|_| Some(AppType::Official)),
         remember: Arc::new(|_, _| {}),
-        tell: Arc::new(|_, _| {}),
+        tell: Arc::new(move |_, happening| tell(happening)),
         token_wait: Duration::from_secs(2),
         retention: Duration::from_secs(30 * 86_400),
         grace: Duration::from_secs(5),
@@ -76,6 +82,25 @@ async fn two_replicas_that_need_the_same_token_make_one_call() {
     let told = both_ask(&place, &alice).await;
     assert!(told.iter().all(Result::is_ok), "{told:?}");
     assert_eq!(place.calls(APP, RENEW), 1);
+}
+
+#[tokio::test]
+async fn a_renewal_that_panicked_keeps_nobody_from_the_next_one() {
+    let place = Place::open().await;
+    let alice = place.consent(APP, "alice", UserCode::Web).await.parse();
+    let (app, alice) = (APP.parse().unwrap(), alice.unwrap());
+    let first = AtomicBool::new(true);
+    let users = telling(&place, move |happening| {
+        let renewed = matches!(happening, Happening::Renewed);
+        assert!(!renewed || !first.swap(false, Ordering::Relaxed), "a bug");
+    });
+    place.pass(OVER);
+    let ask = async || users.profile(&app, &alice, Language::default()).await;
+    let told = ask().await.map(|_| ());
+    assert!(matches!(told, Err(UserError::Away)), "{told:?}");
+    place.pass(Duration::from_secs(16)); // the note that keeps replicas apart is over
+    let told = ask().await.map(|_| ());
+    assert!(told.is_ok(), "{told:?}");
 }
 
 #[tokio::test]
