@@ -202,7 +202,6 @@ impl ApiError {
             Self::Particular(problem) => Some(problem),
             _ => None,
         };
-        let zh = why.map(|why| &why.detail.zh);
         let since = why.map(|why| why.since);
         let errcode = why.and_then(|why| why.errcode);
         Problem {
@@ -210,7 +209,7 @@ impl ApiError {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: self.to_string(),
-            detail_zh: zh.or(particular.map(|why| &why.detail.zh)).cloned(),
+            detail_zh: self.in_chinese(),
             reason: why
                 .map(|why| why.reason)
                 .or(particular.and_then(|why| why.reason))
@@ -301,6 +300,21 @@ mod tests {
         assert_eq!(problem.since, Some(1_795_000_000));
         assert_eq!(problem.next_try, Some(1_795_000_060));
         assert_eq!(problem.errcode, Some(40125));
+    }
+
+    #[test]
+    fn a_refusal_is_explained_in_chinese_too() {
+        let refusals = [
+            (ApiError::BadKey, "[[caller]]"),
+            (ApiError::ForeignApp, "`apps`"),
+            (ApiError::NotAllowed(Permission::Login), "\"login\""),
+            (ApiError::UnknownCode, "只兑换一次"),
+            (ApiError::TooLarge(4096), "4096"),
+        ];
+        for (refusal, part) in refusals {
+            let problem: Problem = serde_json::from_slice(refusal.reply().body()).unwrap();
+            assert!(problem.detail_zh.unwrap().contains(part), "{refusal}");
+        }
     }
 
     #[test]

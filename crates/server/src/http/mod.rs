@@ -20,6 +20,7 @@ pub(crate) mod certified;
 pub(crate) mod compat;
 pub(crate) mod date;
 pub(crate) mod door;
+mod error_chinese;
 mod etag;
 mod front;
 mod handout;
