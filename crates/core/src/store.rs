@@ -50,8 +50,8 @@ pub struct StoredToken {
     pub lifetime: u64,
     /// WeChat has called it bad.
     pub dead: bool,
-    /// The note of the call that minted it, in the records that are the first to tell of it: who knows that note as an open one
-    /// sees that this is what came of it.
+    /// The note of the call that minted it on the classic lane, in the records that are the first to tell of it: who knows that
+    /// note as an open one sees that this is what came of it.
     pub noted: Option<Intent>,
 }
 

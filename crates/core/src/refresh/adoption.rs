@@ -137,7 +137,8 @@ impl Machine {
             restored: false,
             adopted: true,
         });
-        state.unsaved = true;
+        (state.unsaved, state.unsaved_mint) = (true, false);
+        state.minted_by = None;
         state.order_to_be = Wall::default();
         // Nobody knows its age: should it end early, that accuses no one.
         state.doubt_held();

@@ -193,7 +193,7 @@ impl Machine {
         };
         state.stuck = false;
         (state.unsaved, state.unsaved_mint) = (true, task.mints());
-        state.minted_by = state.closed.filter(|_| task.mints());
+        state.minted_by = state.closed.filter(|_| task == Task::Classic);
         state.order_to_be = Wall::default();
         state.early_deaths = if died_early {
             state.early_deaths.saturating_add(1)
