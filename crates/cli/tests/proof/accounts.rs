@@ -190,7 +190,9 @@ impl Accounts<'_> {
                 continue;
             }
             let stops = self.stops_around(&pair[0], &pair[1]);
-            let stop = stops.into_iter().find(|stop| !paid.contains(stop));
+            let free = stops.into_iter().filter(|(_, stop)| !paid.contains(stop));
+            // The one that is soonest of no use to a later fetch.
+            let stop = free.min_by_key(|(to, _)| *to).map(|(_, stop)| stop);
             let told = || self.told(of.0, of.1);
             paid.push(stop.unwrap_or_else(|| {
                 panic!("{apart:.2?} after a fetch that may still mint: {}", told())
@@ -199,9 +201,9 @@ impl Accounts<'_> {
         paid.len()
     }
 
-    /// The stops that may cost one more fetch after this one (section 7): the holder that was stopped, or who followed it, does not
+    /// The stops that may cost one more fetch after this one, and when each was over (section 7): the holder that was stopped, or who followed it, does not
     /// know whether it was alone.
-    fn stops_around(&self, first: &Fetch, second: &Fetch) -> Vec<Stop> {
+    fn stops_around(&self, first: &Fetch, second: &Fetch) -> Vec<(SimTime, Stop)> {
         let (began, until) = (first.passage.began, first.ended().plus(SAVED));
         let from = began.shifted(-i64::try_from(SOON.as_millis()).expect("seconds"));
         let all = self.presence.all();
@@ -217,7 +219,9 @@ impl Accounts<'_> {
         let stops = all
             .iter()
             .filter(|(_, away)| away.how == How::Stopped && touches(away, from));
-        stops.map(|(at, away)| (*at, away.from)).collect()
+        stops
+            .map(|(at, away)| (away.to.expect("all are back"), (*at, away.from)))
+            .collect()
     }
 
     /// The first of two that overlap is of a holder that was stopped, long enough for others to follow.
