@@ -177,7 +177,7 @@ fn of_a_start() -> Vec<Told> {
 
 fn of_a_client() -> Vec<Told> {
     let said = || {
-        let text = r#"{"type":"urn:wxtoken:problem:foreign-app","title":"x","detail":"see `apps`","reason":null}"#;
+        let text = r#"{"type":"urn:wxtoken:problem:foreign-app","title":"x","detail":"see `apps`","detail_zh":"看它的 [[caller]] 里的 apps","reason":null}"#;
         Said::read(text.as_bytes()).unwrap()
     };
     let (door, url) = (Door::Api, || "http://127.0.0.1:7200".to_owned());

@@ -1,6 +1,6 @@
 //! What a server says when it refuses (RFC 9457), put into words for a person.
 //!
-//! The server speaks English. What it says is known by stable names, and those have their Chinese here.
+//! The server says most things in Chinese, too. Why there is no live value is known by stable names, which have theirs here as well.
 
 use std::fmt;
 
@@ -48,10 +48,7 @@ impl Said {
     /// All of it in Chinese; in the server's own words what has no other.
     pub(super) fn in_chinese(&self) -> String {
         let detail = self.detail();
-        let known = match &self.reason {
-            Some(reason) => why_none(reason),
-            None => what(self.name()),
-        };
+        let known = self.reason.as_deref().and_then(why_none);
         let mut text = match &self.detail_zh {
             Some(own) => own.clone(),
             None => known.map_or_else(|| detail.to_owned(), str::to_owned),
@@ -94,25 +91,6 @@ impl fmt::Display for Said {
 fn meaning(code: i64) -> Option<Text> {
     let found = explain::explain(code)?;
     Some(found.entries.first()?.meaning)
-}
-
-/// What went wrong, and the cure.
-fn what(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "wrong-address" => "这个调用方不能从这个地址来；看它的 [[caller]] 里的 from",
-        "not-allowed" => "这个调用方没有这项权限；看它的 [[caller]] 里的 allow",
-        "foreign-app" => "这个应用不归这个调用方；看它的 [[caller]] 里的 apps",
-        "unknown-app" => "这里没有这个应用；看配置里的 [[app]]",
-        "unknown-kind" => "这个应用没有这种凭据；看它的 [[app]] 里的 kinds",
-        "unknown-caller" => "这里没有这个调用方；看配置里的 [[caller]]",
-        "not-saved" => "已经生效，但存储没能记下，重启后会失效；解决存储的问题后再做一次",
-        "foreign-host" => "管理端口不认这个主机名；用本机名称，或它监听的地址",
-        "stopping" => "服务器正在停止；几秒后再试，或换另一个副本",
-        "internal" => "服务器内部出错；它的日志里写明了原因",
-        "too-large" => "内容太大",
-        "too-slow" => "内容没有及时送到；再试一次",
-        _ => return None,
-    })
 }
 
 /// Why there is no live value.

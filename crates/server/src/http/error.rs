@@ -16,6 +16,7 @@ use super::jssdk::Unsignable;
 use super::particular::Particular;
 use crate::config::Permission;
 use crate::keeper::{Absent, KeeperStopped, NoLive};
+use crate::words::Sentence;
 
 pub use super::problem::Problem;
 
@@ -66,7 +67,7 @@ pub enum ApiError {
     #[error(
         "this caller's virtual tokens are dead from now on, but the store could not note that, so a restart would revive them: {0}; cure that and ask again"
     )]
-    NotSaved(String),
+    NotSaved(Sentence),
     /// A code of the OAuth relay is of no use to this caller.
     #[error(
         "this code was redeemed already, is older than a minute, or was not made for this caller: redeem it at once, and only once, with the key of the caller whose return_to lists the page"
@@ -83,6 +84,11 @@ pub enum ApiError {
     /// There is no such path.
     #[error("there is no such path; {0} lists what there is")]
     NoSuchPath(&'static str),
+    /// The path is one that browsers ask for.
+    #[error(
+        "there is no such path here: /oauth, /jssdk and /push are on the [public] listener; {0} lists what there is here"
+    )]
+    OnPublicListener(&'static str),
     /// The path exists, with another method.
     #[error("this path exists, but not with this method; `Allow` names those it has")]
     WrongMethod,
@@ -156,7 +162,9 @@ impl ApiError {
             Self::NoUserStore => (AWAY, "store-away", "The store is away"),
             Self::CodeSpent => (AWAY, "code-spent", "The code is spent"),
             Self::NotSaved(_) => (AWAY, "not-saved", "Done, but not saved"),
-            Self::NoSuchPath(_) => (StatusCode::NOT_FOUND, "no-such-path", "No such path"),
+            Self::NoSuchPath(_) | Self::OnPublicListener(_) => {
+                (StatusCode::NOT_FOUND, "no-such-path", "No such path")
+            }
             Self::WrongMethod => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "wrong-method",
@@ -275,7 +283,6 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Sentence;
 
     #[test]
     fn a_missing_token_says_why_since_when_and_when_it_is_tried_again() {

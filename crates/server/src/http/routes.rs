@@ -213,10 +213,6 @@ pub(crate) fn router(services: Arc<Services>) -> Router {
         .with_state(services)
 }
 
-/// What browsers ask for is not answered to programs.
-const ELSEWHERE: &str =
-    "/oauth, /jssdk and /push are on the [public] listener, and /v1/openapi.json";
-
 /// What is not ours is WeChat's.
 async fn forward(State(services): State<Arc<Services>>, request: Request<Body>) -> Response<Body> {
     match request.uri().path().split('/').nth(1) {
@@ -224,7 +220,7 @@ async fn forward(State(services): State<Arc<Services>>, request: Request<Body>) 
             return ApiError::NoSuchPath(Route::OpenApi.path()).into_response();
         }
         Some("oauth" | "jssdk" | "push") => {
-            return ApiError::NoSuchPath(ELSEWHERE).into_response();
+            return ApiError::OnPublicListener(Route::OpenApi.path()).into_response();
         }
         Some(_) | None => {}
     }

@@ -13,6 +13,7 @@ use super::super::error::{ApiError, Problem};
 use super::super::native::fresh_json;
 use super::AdminServices;
 use crate::config::HandsOut;
+use crate::words::Sentence;
 
 /// What was done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +49,7 @@ pub(crate) async fn revoke(
     tracing::warn!(caller = name, "the virtual tokens of {name} were revoked");
     (admin.keep_revocation)(caller.mark().0, epoch)
         .await
-        .map_err(|error| ApiError::NotSaved(error.to_string()))?;
+        .map_err(|error| ApiError::NotSaved(Sentence::of(&error)))?;
     let reply = RevokeReply {
         name,
         epoch,
