@@ -213,13 +213,16 @@ pub(crate) fn router(services: Arc<Services>) -> Router {
         .with_state(services)
 }
 
+/// What browsers ask for, on the public listener alone: here it is not answered, and is not WeChat's.
+pub(super) const FOR_BROWSERS: [&str; 3] = ["/oauth", "/jssdk", "/push"];
+
 /// What is not ours is WeChat's.
 async fn forward(State(services): State<Arc<Services>>, request: Request<Body>) -> Response<Body> {
     match request.uri().path().split('/').nth(1) {
         Some("v1" | "healthz" | "readyz" | "") => {
             return ApiError::NoSuchPath(Route::OpenApi.path()).into_response();
         }
-        Some("oauth" | "jssdk" | "push") => {
+        Some(first) if FOR_BROWSERS.iter().any(|path| path[1..] == *first) => {
             return ApiError::OnPublicListener(Route::OpenApi.path()).into_response();
         }
         Some(_) | None => {}

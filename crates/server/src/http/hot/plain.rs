@@ -16,7 +16,7 @@ use crate::gateway::introduction::{APP, Introduction};
 use crate::gateway::relay::{Plain, push_line};
 use crate::gateway::target::Target;
 use crate::http::request_id;
-use crate::http::routes::Route;
+use crate::http::routes::{FOR_BROWSERS, Route};
 
 /// A call with more headers is not plain.
 const MOST_HEADERS: usize = 64;
@@ -133,7 +133,7 @@ fn could_be_a_route(path: &str) -> bool {
 
 /// How to know a route from its path.
 struct Routes {
-    /// `/v1` and the like.
+    /// `/v1` and the like, and what stands on the public listener.
     beginnings: BTreeSet<&'static str>,
     /// Of those that also stand behind `/k/…`.
     ends: BTreeSet<&'static str>,
@@ -150,6 +150,7 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
         beginnings: others
             .into_iter()
             .map(|route| beginning(route.path()))
+            .chain(FOR_BROWSERS)
             .collect(),
         ends: ends.into_iter().map(Route::path).collect(),
     }
@@ -249,7 +250,11 @@ mod tests {
                 );
             }
         }
-        for path in ["/v1/anything", "/v1", "/healthz"] {
+        let for_browsers = ["/oauth/wx1/authorize", "/jssdk/wx1", "/push/wx1"];
+        for path in ["/v1/anything", "/v1", "/healthz"]
+            .into_iter()
+            .chain(for_browsers)
+        {
             assert!(!is_a_call(&Target::read(path).unwrap()), "{path}");
         }
     }
