@@ -42,6 +42,9 @@ impl ReplicaStore {
         let is_joined = is_there(&redis).await?;
         if is_joined && let Ok(epochs) = redis.revoked().await {
             for (caller, epoch) in epochs {
+                if revoked.epoch_of(caller) < epoch {
+                    snapshot.put_revoked(caller, epoch); // a start without Redis has to know of it
+                }
                 revoked.raise(caller, epoch);
             }
         }

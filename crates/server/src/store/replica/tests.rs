@@ -257,6 +257,17 @@ async fn what_one_does_the_other_hears_and_keeps() {
     assert_eq!(load(&copy).await.0[&app(1)].handed_out[0].generation.0, 70);
 }
 
+#[tokio::test]
+async fn what_was_revoked_elsewhere_before_a_start_is_kept_here_though_nobody_follows() {
+    let server = Server::start().await;
+    let places = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let one = open(&server, &places[0]).await;
+    one.revoke(7, 1_900_000_000_000).await.unwrap();
+    close(open(&server, &places[1]).await).await;
+    let copy = EmbeddedStore::open(places[1].path(), key(1).into(), Arc::new(SystemClock)).unwrap();
+    assert_eq!(copy.revoked().epoch_of(7), 1_900_000_000_000);
+}
+
 /// Lets a machine in that comes as `away`, or cuts it off.
 async fn let_in(server: &Server, is_in: bool) {
     let is_in = if is_in { "on" } else { "off" };
