@@ -201,8 +201,8 @@ impl Accounts<'_> {
         paid.len()
     }
 
-    /// The stops that may cost one more fetch after this one, and when each was over (section 7): the holder that was stopped, or who followed it, does not
-    /// know whether it was alone.
+    /// The stops that may cost one more fetch after this one, and when each was over (section 7): the holder that was stopped, or
+    /// who followed it, does not know whether it was alone.
     fn stops_around(&self, first: &Fetch, second: &Fetch) -> Vec<(SimTime, Stop)> {
         let (began, until) = (first.passage.began, first.ended().plus(SAVED));
         let from = began.shifted(-i64::try_from(SOON.as_millis()).expect("seconds"));

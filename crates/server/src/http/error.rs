@@ -317,6 +317,14 @@ mod tests {
             (ApiError::NotAllowed(Permission::Login), "\"login\""),
             (ApiError::UnknownCode, "只兑换一次"),
             (ApiError::TooLarge(4096), "4096"),
+            (
+                ApiError::OnPublicListener("/v1/openapi.json"),
+                "[public] 端口",
+            ),
+            (
+                ApiError::NotSaved(Sentence::new("磁盘已满", "disk full")),
+                "磁盘已满",
+            ),
         ];
         for (refusal, part) in refusals {
             let problem: Problem = serde_json::from_slice(refusal.reply().body()).unwrap();

@@ -73,7 +73,7 @@ async fn cache_control_never_outlives_the_value() {
 }
 
 /// Who asks for what, and what comes of it.
-const REFUSALS: [(&str, &str, u16, &str); 13] = [
+const REFUSALS: [(&str, &str, u16, &str); 16] = [
     ("nobody's", TOKEN, 401, "bad-key"),
     ("blind-key", TOKEN, 403, "not-allowed"),
     ("elsewhere-key", TOKEN, 403, "wrong-address"),
@@ -115,6 +115,9 @@ const REFUSALS: [(&str, &str, u16, &str); 13] = [
     ),
     (WIDE_KEY, "/v1/nothing", 404, "no-such-path"),
     (WIDE_KEY, "/", 404, "no-such-path"),
+    (WIDE_KEY, "/oauth/wx1/authorize", 404, "no-such-path"),
+    (WIDE_KEY, "/jssdk/wx1", 404, "no-such-path"),
+    (WIDE_KEY, "/push/wx1", 404, "no-such-path"),
     (WIDE_KEY, "/v1/apps?after=%20", 400, "malformed"),
     (
         WIDE_KEY,

@@ -9,12 +9,7 @@ use super::*;
 #[tokio::test]
 async fn what_is_expected_is_handed_out_before_the_other_keys_are_looked_at() {
     let server = Server::start().await;
-    let writer = store(&server.url(), QUICK);
-    for number in 1..=3 {
-        let (fence, _) = won(&writer, &app(number)).await;
-        let written = writer.write(&app(number), &full_record(), fence).await;
-        written.unwrap();
-    }
+    three_records(&server).await;
     let fill =
         "for i = 1, 3000 do redis.call('SET', 'wxtoken:{u001}:user:' .. i, i) end return 'OK'";
     let _: String = server.ask(&["EVAL", fill, "0"]).await;

@@ -72,6 +72,16 @@ async fn crash(store: RedisStore) {
     store.stop().await;
 }
 
+/// Records of the first three apps.
+async fn three_records(server: &Server) {
+    let writer = store(&server.url(), QUICK);
+    for number in 1..=3 {
+        let (fence, _) = won(&writer, &app(number)).await;
+        let written = writer.write(&app(number), &full_record(), fence).await;
+        written.unwrap();
+    }
+}
+
 /// Asks for the lease until it is there.
 async fn won_at_last(store: &RedisStore, app: &AppId) -> (Fence, Option<Record>) {
     let asking = async {

@@ -360,12 +360,7 @@ async fn breaking(server: &Server) -> (u16, Arc<std::sync::Mutex<Vec<(usize, Str
 #[tokio::test]
 async fn a_scan_begins_anew_where_the_connection_broke() {
     let server = Server::start().await;
-    let writer = store(&server.url(), QUICK);
-    for number in 1..=3 {
-        let (fence, _) = won(&writer, &app(number)).await;
-        let written = writer.write(&app(number), &full_record(), fence).await;
-        written.unwrap();
-    }
+    three_records(&server).await;
     let fill = "for i = 1, 5000 do redis.call('SET', 'key' .. i, i) end return 'OK'";
     let _: String = server.ask(&["EVAL", fill, "0"]).await;
     let (port, seen) = breaking(&server).await;
